@@ -1,0 +1,6 @@
+//! Reads, writes, filters and explains the Linux kernel's tcp tracepoints.
+#![forbid(unsafe_code)]
+
+pub mod event;
+pub mod format;
+pub mod page;
