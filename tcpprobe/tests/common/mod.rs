@@ -1,5 +1,5 @@
 //! The captures under `fixtures/`: pages and text of the same events, of several kernels.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::collections::HashMap;
 use std::io::Read;
