@@ -6,4 +6,6 @@ pub mod event;
 pub mod filter;
 pub mod format;
 pub mod page;
+pub mod print;
+pub mod text;
 pub mod trace;
