@@ -1,0 +1,96 @@
+//! `tcpprobectl`: starts and stops capture jobs of tcpprobed, and shows what they recorded.
+//!
+//! A library only so that its parts can be tested and measured; the command line is the interface.
+
+pub mod cli;
+pub mod client;
+mod commands;
+pub mod exit;
+pub mod interrupt;
+pub mod job;
+pub mod output;
+pub mod paint;
+pub mod progress;
+pub mod table;
+pub mod users;
+pub mod value;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+use clap::error::{ContextKind, ContextValue, Error as ClapError, ErrorKind};
+
+use crate::cli::Cli;
+use crate::exit::Exit;
+
+/// Does what the command line says; every error is one line on stderr.
+#[must_use]
+pub fn run() -> ExitCode {
+    let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    match commands::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = exit::code(&error);
+            if exit != Exit::Ok {
+                say(&exit::line(&error));
+            }
+            exit.into()
+        }
+    }
+}
+
+/// Words for the user, on stderr.
+pub(crate) fn say(words: &str) {
+    // Without a stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "tcpprobectl: {words}");
+}
+
+/// Help and version as asked for; a wrong command line as one line.
+fn usage(error: &ClapError) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            Exit::Ok
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Exit::Usage
+        }
+        _ => {
+            say(&usage_line(error));
+            Exit::Usage
+        }
+    }
+}
+
+fn usage_line(error: &ClapError) -> String {
+    let rendered = error.render().to_string();
+    let what = rendered.split("\n\n").next().unwrap_or_default();
+    let what = exit::one_line(what.trim_start_matches("error: "));
+    let tips = error.context().filter_map(|(kind, value)| match (kind, value) {
+        (
+            ContextKind::SuggestedArg | ContextKind::SuggestedSubcommand | ContextKind::SuggestedValue,
+            ContextValue::String(tip),
+        ) => Some(tip.clone()),
+        (ContextKind::SuggestedSubcommand | ContextKind::SuggestedValue, ContextValue::Strings(tips)) => {
+            tips.first().cloned()
+        }
+        _ => None,
+    });
+    match tips.into_iter().next() {
+        Some(tip) => format!("{what}; did you mean `{tip}`?"),
+        None => format!("{what}; see `{}`", help_command(&rendered)),
+    }
+}
+
+/// `tcpprobectl start --help`, from the usage that clap shows below an error.
+fn help_command(rendered: &str) -> String {
+    let usage = rendered.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("tcpprobectl");
+    let words = usage.split(' ').take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    format!("{} --help", words.collect::<Vec<_>>().join(" "))
+}
