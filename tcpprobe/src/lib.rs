@@ -1,6 +1,8 @@
 //! Reads, writes, filters and explains the Linux kernel's tcp tracepoints.
 #![forbid(unsafe_code)]
 
+pub mod block;
 pub mod event;
 pub mod format;
 pub mod page;
+pub mod trace;
