@@ -45,7 +45,6 @@ pub enum Command {
     Fetch(FetchArgs),
     Tail(TailArgs),
     Trace(TraceArgs),
-    Plot(PlotArgs),
     Convert(ConvertArgs),
     Version(VersionArgs),
     Completions(CompletionsArgs),
@@ -206,6 +205,20 @@ pub enum TraceFormat {
     Csv,
 }
 
+impl TraceFormat {
+    /// The extension of files of this format, without its dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            TraceFormat::Tcpp => "tcpp",
+            TraceFormat::Text => "txt",
+            TraceFormat::TextGz => "txt.gz",
+            TraceFormat::Json => "json",
+            TraceFormat::Csv => "csv",
+        }
+    }
+}
+
 /// Write a job's trace to a file or stdout
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -214,12 +227,12 @@ when all is written. A tcpp trace with a time range begins and ends with whole b
 
 json: one object a line: time (RFC 3339), time_ns (since 1970), clock_ns (the trace's clock), cpu, pid, comm, event,
 and every field of the event by its name; addresses and ports are read out of the sockaddr fields.
-csv: the same columns; as one table has one header, it holds the events of one type: say which with --event.
+csv: the same columns, those of all events of the trace in one header; cells are empty where an event lacks the column.
 
 Examples:
   tcpprobectl fetch web -o web.tcpp
   tcpprobectl fetch web --last 5m --format text | less
-  tcpprobectl fetch web --format csv --event tcp_probe -o web.csv")]
+  tcpprobectl fetch web --events tcp_probe -o web.csv")]
 pub struct FetchArgs {
     /// The job
     pub name: String,
@@ -229,9 +242,9 @@ pub struct FetchArgs {
     /// Write this format
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<TraceFormat>,
-    /// Only events of this type (a csv has one type)
-    #[arg(long, value_name = "NAME", help_heading = "Which events")]
-    pub event: Option<String>,
+    /// Only these events: names and globs, comma-separated
+    #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
+    pub events: Vec<String>,
     #[command(flatten)]
     pub range: RangeArgs,
 }
@@ -343,9 +356,9 @@ pub struct ConvertArgs {
     /// Write this format, whatever the extension
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<TraceFormat>,
-    /// Only events of this type (a csv has one type)
-    #[arg(long, value_name = "NAME")]
-    pub event: Option<String>,
+    /// Only these events: names and globs, comma-separated
+    #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
+    pub events: Vec<String>,
     /// Only events that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,

@@ -1,6 +1,6 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks the command to end tidily, a second ends it at once.
 
-use std::io;
+use std::io::{self, Read};
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +58,27 @@ impl Interrupt {
             return Err(Failure::new(Exit::Failed, "interrupted", "nothing was written"));
         }
         Ok(())
+    }
+}
+
+/// Reads until a signal comes, and then fails.
+#[derive(Debug)]
+pub struct Guarded<R> {
+    input: R,
+    interrupt: Interrupt,
+}
+
+impl Interrupt {
+    /// `input`, which fails once a signal came.
+    pub fn guard<R>(self, input: R) -> Guarded<R> {
+        Guarded { input, interrupt: self }
+    }
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupt.check()?;
+        self.input.read(buffer)
     }
 }
 

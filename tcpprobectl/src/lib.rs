@@ -1,19 +1,25 @@
 //! `tcpprobectl`: starts and stops capture jobs of tcpprobed, and shows what they recorded.
 //!
-//! A library only so that its parts can be tested and measured; the command line is the interface.
+//! The command line is the interface; it is a library only for its own program and for what builds the packages.
 
-pub mod cli;
-pub mod client;
+mod cli;
+mod client;
 mod commands;
-pub mod exit;
-pub mod interrupt;
-pub mod job;
-pub mod output;
-pub mod paint;
-pub mod progress;
-pub mod table;
-pub mod users;
-pub mod value;
+mod exit;
+mod export;
+mod input;
+mod interrupt;
+mod job;
+mod losses;
+mod output;
+mod paint;
+mod progress;
+mod range;
+mod select;
+mod stream;
+mod table;
+mod users;
+mod value;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -6,11 +6,31 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::exit::{Exit, Failure};
 
 /// Enough that a write is worth its system call.
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// Whether data for `path` comes out on a terminal.
+#[must_use]
+pub fn is_terminal(path: Option<&Path>) -> bool {
+    path.is_none_or(|path| path == Path::new("-")) && io::stdout().is_terminal()
+}
+
+/// Refuses to write what is not text to a terminal; `try_file` is the file name that the hint proposes.
+pub fn refuse_terminal(path: Option<&Path>, what: &str, try_file: &str) -> Result<(), Failure> {
+    if is_terminal(path) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{what} is binary and would garble the terminal"),
+            format!("write it to a file: -o {try_file}"),
+        ));
+    }
+    Ok(())
+}
 
 /// Takes a command's data. What is not [finished](Output::finish) leaves no file behind.
 #[derive(Debug)]
@@ -21,6 +41,8 @@ pub enum Output {
     Device(BufWriter<File>),
     /// A file, under another name until it is finished.
     File(NewFile),
+    /// Any of these, through gzip.
+    Gzip(GzEncoder<Box<Output>>),
 }
 
 impl Output {
@@ -37,22 +59,10 @@ impl Output {
         NewFile::create(path).map(Output::File)
     }
 
-    /// Refuses to write what is not text to a terminal; `try_file` is the file name that the hint proposes.
-    pub fn refuse_terminal(&self, what: &str, try_file: &str) -> Result<(), Failure> {
-        if matches!(self, Output::Stdout(_)) && io::stdout().is_terminal() {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("{what} is binary and would garble the terminal"),
-                format!("write it to a file: -o {try_file}"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether the data goes to a regular file, so that stderr is free for progress.
+    /// The same, through gzip.
     #[must_use]
-    pub fn is_file(&self) -> bool {
-        matches!(self, Output::File(_))
+    pub fn gzip(self) -> Self {
+        Output::Gzip(GzEncoder::new(Box::new(self), Compression::default()))
     }
 
     /// Flushes; a file gets its name.
@@ -61,6 +71,7 @@ impl Output {
             Output::Stdout(mut out) => out.flush().context("stdout"),
             Output::Device(mut out) => out.flush().context("output"),
             Output::File(file) => file.finish(),
+            Output::Gzip(packer) => packer.finish().context("output")?.finish(),
         }
     }
 }
@@ -71,6 +82,7 @@ impl Write for Output {
             Output::Stdout(out) => out.write(bytes),
             Output::Device(out) => out.write(bytes),
             Output::File(file) => file.writer.write(bytes),
+            Output::Gzip(packer) => packer.write(bytes),
         }
     }
 
@@ -79,6 +91,7 @@ impl Write for Output {
             Output::Stdout(out) => out.flush(),
             Output::Device(out) => out.flush(),
             Output::File(file) => file.writer.flush(),
+            Output::Gzip(packer) => packer.flush(),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! The verbs, one file each: `run(arguments) -> exit code`.
 
 mod completions;
+mod convert;
+mod fetch;
 mod list;
 mod rm;
 mod start;
 mod status;
 mod stop;
+mod tail;
+mod trace;
 mod version;
 
 use std::io::{self, Write};
@@ -26,6 +30,10 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Rm(args) => rm::run(&Client::connect(socket)?, &args),
         Command::List(args) => list::run(&Client::connect(socket)?, &args),
         Command::Status(args) => status::run(&Client::connect(socket)?, args),
+        Command::Fetch(args) => fetch::run(&Client::connect(socket)?, &args),
+        Command::Tail(args) => tail::run(&Client::connect(socket)?, &args),
+        Command::Trace(args) => trace::run(&Client::connect(socket)?, args),
+        Command::Convert(args) => convert::run(&args),
         Command::Version(args) => version::run(socket, &args),
         Command::Completions(args) => completions::run(&args),
     }
