@@ -1,0 +1,3 @@
+//! The parts of the daemon that its tests reach.
+
+pub mod tracefs;
