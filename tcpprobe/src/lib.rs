@@ -5,4 +5,6 @@ pub mod block;
 pub mod event;
 pub mod format;
 pub mod page;
+pub mod print;
+pub mod text;
 pub mod trace;
