@@ -3,6 +3,7 @@
 
 pub mod block;
 pub mod event;
+pub mod filter;
 pub mod format;
 pub mod page;
 pub mod print;
