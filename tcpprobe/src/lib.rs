@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod event;
+pub mod flow;
 pub mod format;
 pub mod page;
