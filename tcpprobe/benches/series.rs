@@ -41,7 +41,10 @@ fn synthetic(connections: u32) -> Vec<(u64, Event)> {
 
 /// A real capture over and over until there are a million events.
 fn repeated(case: &str) -> Vec<(u64, Event)> {
-    let events = pages::read("6.18.44-fc-v669", case).events;
+    let events = match pages::read("6.18.44-fc-v669", case) {
+        Ok(capture) => capture.events,
+        Err(error) => panic!("{case}: {error}"),
+    };
     let length = events[events.len() - 1].0 - events[0].0 + 1;
     let rounds = (0..).flat_map(|round| events.iter().map(move |(time, event)| (time + round * length, *event)));
     rounds.take(EVENTS).collect()

@@ -175,7 +175,7 @@ fn naive_totals(events: &[(u64, Event)]) -> BTreeMap<u64, Totals> {
 #[test]
 fn totals_of_real_captures() {
     for case in CASES {
-        let events = pages::read(KERNEL, case).events;
+        let events = pages::read(KERNEL, case).unwrap().events;
         let mut flows = Flows::default();
         for (time, event) in &events {
             flows.push(*time, event);
@@ -189,7 +189,7 @@ fn totals_of_real_captures() {
 #[test]
 fn a_second_pass_finds_the_same_connections() {
     for case in CASES {
-        let events = pages::read(KERNEL, case).events;
+        let events = pages::read(KERNEL, case).unwrap().events;
         let pass = |collect| {
             let mut flows = Flows::new(collect, Limits::default());
             for (time, event) in &events {
@@ -211,7 +211,7 @@ fn a_second_pass_finds_the_same_connections() {
 
 #[test]
 fn curves_hold_every_value_of_a_small_capture() {
-    let events = pages::read(KERNEL, "ipv4-tbf20").events;
+    let events = pages::read(KERNEL, "ipv4-tbf20").unwrap().events;
     let mut flows = Flows::default();
     for (time, event) in &events {
         flows.push(*time, event);
