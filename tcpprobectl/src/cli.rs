@@ -48,13 +48,14 @@ pub enum Command {
     Convert(ConvertArgs),
     Version(VersionArgs),
     Completions(CompletionsArgs),
+    Filter(FilterArgs),
 }
 
 /// The verbs as the overview groups them.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Record", &["start", "stop", "rm", "list", "status"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
-    ("Understand", &["plot"]),
+    ("Understand", &["filter"]),
     ("This program", &["version", "completions", "help"]),
 ];
 
@@ -371,6 +372,11 @@ pub struct VersionArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Explain the language of filters
+#[derive(Debug, Args)]
+#[command(override_help = tcpprobe::filter::HELP)]
+pub struct FilterArgs {}
 
 /// Print a completion script for a shell
 #[derive(Debug, Args)]

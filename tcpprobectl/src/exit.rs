@@ -39,17 +39,26 @@ pub struct Failure {
     pub exit: Exit,
     what: String,
     hint: Option<String>,
+    /// Lines that show the place of the mistake, for a terminal.
+    picture: Option<String>,
 }
 
 impl Failure {
     /// A failure that knows what to do next.
     pub fn new(exit: Exit, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Failure { exit, what: what.into(), hint: Some(hint.into()) }
+        Failure { exit, what: what.into(), hint: Some(hint.into()), picture: None }
+    }
+
+    /// The same, with lines to show below the message on a terminal.
+    #[must_use]
+    pub fn with_picture(mut self, picture: impl Into<String>) -> Self {
+        self.picture = Some(picture.into());
+        self
     }
 
     /// A failure whose text, from the daemon, may have its hint in it.
     fn bare(exit: Exit, what: impl Into<String>) -> Self {
-        Failure { exit, what: what.into(), hint: None }
+        Failure { exit, what: what.into(), hint: None, picture: None }
     }
 }
 
@@ -122,6 +131,12 @@ pub fn line(error: &anyhow::Error) -> String {
         text.push_str(hint);
     }
     one_line(&text)
+}
+
+/// Lines that show the place of the mistake, where a terminal has room for them.
+#[must_use]
+pub fn picture(error: &anyhow::Error) -> Option<&str> {
+    failure(error)?.picture.as_deref()
 }
 
 /// `text` with every run of white space and control characters made one blank.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use flate2::bufread::MultiGzDecoder;
 use tcpprobe::block::Schema;
 use tcpprobe::event::Record;
-use tcpprobe::trace::{Batch, Item, MAGIC, Reader, Select, Totals, TraceError};
+use tcpprobe::trace::{Account, Batch, Item, MAGIC, Reader, Select, Totals, TraceError};
 
 use crate::exit::{Exit, Failure};
 use crate::losses::Losses;
@@ -36,6 +36,8 @@ pub enum Piece {
     Formats(Arc<Schema>),
     /// Events in the order of time.
     Events(Batch),
+    /// What is missing, about here.
+    Lost(Vec<Account>),
 }
 
 /// A trace being read.
@@ -88,9 +90,10 @@ impl<'a> Input<'a> {
                     return Ok(Some(Piece::Events(batch)));
                 }
                 Item::Accounts(accounts) => {
-                    let (since, until) = self.bounds();
-                    let within = accounts.iter().filter(|account| account.to >= since && account.from <= until);
-                    within.for_each(|account| self.losses.totals.add(account));
+                    let lost = self.add(accounts);
+                    if !lost.is_empty() {
+                        return Ok(Some(Piece::Lost(lost)));
+                    }
                 }
                 Item::Damage(damage) => self.losses.damage(&damage),
             }
@@ -103,10 +106,25 @@ impl<'a> Input<'a> {
         Event { wall_ns: self.reader.clock().wall(record.time), record }
     }
 
+    /// `uname -r` of the kernel that recorded the trace; empty where it is not known.
+    #[must_use]
+    pub fn kernel(&self) -> &str {
+        self.reader.header().get("kernel")
+    }
+
     /// What is missing, as far as was read.
     #[must_use]
     pub fn losses(&self) -> &Losses {
         &self.losses
+    }
+
+    /// Adds accounts to the losses; those of the wanted range in which something is missing.
+    fn add(&mut self, mut accounts: Vec<Account>) -> Vec<Account> {
+        let (since, until) = self.bounds();
+        accounts.retain(|account| account.to >= since && account.from <= until);
+        accounts.iter().for_each(|account| self.losses.totals.add(account));
+        accounts.retain(|account| account.lost + account.dropped > 0);
+        accounts
     }
 
     /// The wanted range in the trace's clock.

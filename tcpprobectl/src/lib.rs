@@ -21,7 +21,7 @@ mod table;
 mod users;
 mod value;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
@@ -44,6 +44,7 @@ pub fn run() -> ExitCode {
             let exit = exit::code(&error);
             if exit != Exit::Ok {
                 say(&exit::line(&error));
+                show(exit::picture(&error));
             }
             exit.into()
         }
@@ -54,6 +55,14 @@ pub fn run() -> ExitCode {
 pub(crate) fn say(words: &str) {
     // Without a stderr there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "tcpprobectl: {words}");
+}
+
+/// More than the one line, where a person reads along.
+fn show(picture: Option<&str>) {
+    let mut stderr = std::io::stderr();
+    if let Some(picture) = picture.filter(|_| stderr.is_terminal()) {
+        let _ = writeln!(stderr, "{picture}");
+    }
 }
 
 /// Help and version as asked for; a wrong command line as one line.

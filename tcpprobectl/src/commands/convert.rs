@@ -17,14 +17,14 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
     if matches!(format, TraceFormat::Tcpp | TraceFormat::TextGz) {
         output::refuse_terminal(path, "the trace", &format!("FILE.{}", format.extension()))?;
     }
-    let selection = Selection::new(&args.events, args.filter.as_deref())?;
+    let mut selection = Selection::new(&args.events, args.filter.as_deref())?;
     let source = input::open(&args.file)?;
     let interrupt = Interrupt::install()?;
     let name = args.file.display().to_string();
     match source {
         Source::Trace(trace) => {
             let output = Output::open(path)?;
-            export::write_trace(&name, interrupt.guard(trace), Select::default(), &selection, format, output)
+            export::write_trace(&name, interrupt.guard(trace), Select::default(), &mut selection, format, output)
         }
         Source::Text(_) => anyhow::bail!("not yet"),
     }

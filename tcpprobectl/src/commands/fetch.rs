@@ -19,7 +19,7 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
     if matches!(format, TraceFormat::Tcpp | TraceFormat::TextGz) {
         output::refuse_terminal(path, "the trace", &format!("{}.{}", args.name, format.extension()))?;
     }
-    let selection = Selection::new(&args.events, args.range.filter.as_deref())?;
+    let mut selection = Selection::new(&args.events, args.range.filter.as_deref())?;
     let request = range::request(client, &args.name, &args.range)?;
     let range = range::select(&request);
 
@@ -30,5 +30,5 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
         progress.set(place.received_bytes, place.total_bytes);
         Ok(Turn::Go)
     })?;
-    export::write_trace(&format!("job {}", args.name), stream, range, &selection, format, Output::open(path)?)
+    export::write_trace(&format!("job {}", args.name), stream, range, &mut selection, format, Output::open(path)?)
 }

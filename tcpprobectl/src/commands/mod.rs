@@ -35,6 +35,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Trace(args) => trace::run(&Client::connect(socket)?, args),
         Command::Convert(args) => convert::run(&args),
         Command::Version(args) => version::run(socket, &args),
+        Command::Filter(_) => print(tcpprobe::filter::HELP).map(|()| Exit::Ok),
         Command::Completions(args) => completions::run(&args),
     }
 }

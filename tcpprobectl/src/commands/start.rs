@@ -9,10 +9,12 @@ use crate::cli::StartArgs;
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::job::JobJson;
-use crate::say;
 use crate::value::size;
+use crate::{say, select};
 
 pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
+    // Here, for the caret; what only the kernel's events can tell, the daemon does.
+    select::parse(&args.filter)?;
     let (json, dry_run) = (args.json, args.dry_run);
     let name = args.name.clone();
     let reply = client.start(request(args))?;

@@ -23,7 +23,7 @@ use crate::stream::{JobStream, Turn};
 const LOOK_BACK_EVENTS: u64 = 1_000_000;
 
 pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
-    let selection = Selection::new(&[], args.filter.as_deref())?;
+    let mut selection = Selection::new(&[], args.filter.as_deref())?;
     let request = ReadRequest {
         name: args.name.clone(),
         last_events: if selection.is_all() { args.lines.max(1) } else { LOOK_BACK_EVENTS.max(args.lines) },
@@ -48,7 +48,7 @@ pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
     let mut input = Input::trace(&format!("job {}", args.name), stream, Select::default());
     let mut exporter = export::exporter(TraceFormat::Text)?;
     let selected =
-        export::each(&mut input, &selection, exporter.as_mut(), |line| Ok(newest.borrow_mut().line(line)?))?;
+        export::each(&mut input, &mut selection, exporter.as_mut(), |line| Ok(newest.borrow_mut().line(line)?))?;
     newest.borrow_mut().release()?;
     newest.borrow_mut().out.flush()?;
     if !args.follow {

@@ -14,7 +14,7 @@ use crate::exit::{self, Exit, Failure};
 use crate::input::Input;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::select::Selection;
+use crate::select::{self, Selection};
 use crate::stream::{JobStream, Turn};
 use crate::value::count;
 use crate::{export, say};
@@ -23,6 +23,7 @@ use crate::{export, say};
 const KEPT_BYTES_MAX: u64 = 1 << 30;
 
 pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
+    select::parse(&args.filter)?;
     let name = args.name.clone().unwrap_or_else(|| format!("trace-{}", rustix::process::getuid().as_raw()));
     let interrupt = Interrupt::install()?;
     let reply = client.start(request(&name, args))?;
@@ -45,7 +46,7 @@ pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
     })?;
     let mut input = Input::trace(&format!("job {name}"), stream, Select::default());
     let mut exporter = export::exporter(TraceFormat::Text)?;
-    let printed = export::each(&mut input, &Selection::default(), exporter.as_mut(), |line| {
+    let printed = export::each(&mut input, &mut Selection::default(), exporter.as_mut(), |line| {
         Ok(out.borrow_mut().write_all(line)?)
     })?;
     out.borrow_mut().flush()?;

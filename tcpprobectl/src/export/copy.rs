@@ -32,7 +32,7 @@ pub fn copy(input: impl Read, out: &mut impl Write) -> io::Result<Survey> {
 
 /// Copies the events of `selection`; everything else but damage is copied as it is. The ledger goes on to tell what
 /// the recording lost. The survey counts the events written.
-pub fn copy_selected(input: impl Read, selection: &Selection, out: &mut impl Write) -> Result<Survey> {
+pub fn copy_selected(input: impl Read, selection: &mut Selection, out: &mut impl Write) -> Result<Survey> {
     let mut frames = Frames::new(input);
     let mut survey = Survey::default();
     let mut blocks = BlockCopier::default();
@@ -64,18 +64,19 @@ struct BlockCopier {
 
 impl BlockCopier {
     /// Appends what stands for `frame` in the copy; nothing for a block without a selected event.
-    fn frame(&mut self, frame: &Frame<'_>, selection: &Selection, out: &mut Vec<u8>) -> Result<()> {
+    fn frame(&mut self, frame: &Frame<'_>, selection: &mut Selection, out: &mut Vec<u8>) -> Result<()> {
         match frame.kind {
             Kind::Block if !selection.is_all() => return self.block(frame, selection, out),
             Kind::Header if !selection.is_all() => {
                 if let Some(header) = Header::decode(frame.payload()) {
-                    let header = header.with("selection", selection);
+                    let header = header.with("selection", &*selection);
                     put_frame(Kind::Header, out, |out| header.encode(out));
                     return Ok(());
                 }
             }
             Kind::Schema => {
                 let schema = Schema::decode(frame.payload())?;
+                selection.begin(schema.formats())?;
                 self.builder = Some(BlockBuilder::new(Arc::clone(&schema)));
                 self.schema = Some(schema);
             }
@@ -85,7 +86,7 @@ impl BlockCopier {
         Ok(())
     }
 
-    fn block(&mut self, frame: &Frame<'_>, selection: &Selection, out: &mut Vec<u8>) -> Result<()> {
+    fn block(&mut self, frame: &Frame<'_>, selection: &mut Selection, out: &mut Vec<u8>) -> Result<()> {
         let (Some(schema), Some(builder)) = (&self.schema, &mut self.builder) else {
             return Err(anyhow!("a block without the schema that explains it"));
         };

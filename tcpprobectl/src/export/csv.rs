@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use anyhow::{Result, bail};
-use tcpprobe::format::Format;
 
-use super::Exporter;
 use super::columns::{COMMON, ColumnCache};
+use super::{About, Exporter};
 use crate::input::Event;
 use crate::value::moment;
 
@@ -21,9 +20,9 @@ pub struct CsvExporter {
 }
 
 impl Exporter for CsvExporter {
-    fn begin(&mut self, formats: &[&Format], out: &mut Vec<u8>) -> Result<()> {
+    fn begin(&mut self, about: &About<'_>, out: &mut Vec<u8>) -> Result<()> {
         let mut names: Vec<String> = Vec::new();
-        for format in formats {
+        for format in &about.formats {
             for name in self.columns.of(format).names() {
                 if !names.iter().any(|known| known == name) {
                     names.push(name.to_owned());

@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 use serde::ser::{SerializeMap, Serializer};
-use tcpprobe::format::Format;
 
-use super::Exporter;
 use super::columns::{Cell, ColumnCache};
+use super::{About, Exporter};
 use crate::input::Event;
 use crate::value::moment;
 
@@ -16,7 +15,7 @@ pub struct JsonExporter {
 }
 
 impl Exporter for JsonExporter {
-    fn begin(&mut self, _formats: &[&Format], _out: &mut Vec<u8>) -> Result<()> {
+    fn begin(&mut self, _about: &About<'_>, _out: &mut Vec<u8>) -> Result<()> {
         Ok(())
     }
 

@@ -5,17 +5,19 @@ mod copy;
 mod csv;
 mod json;
 mod survey;
+mod text;
 
 use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::Result;
 use tcpprobe::format::Format;
-use tcpprobe::trace::Select;
+use tcpprobe::trace::{Account, Select};
 
 use self::csv::CsvExporter;
 use self::json::JsonExporter;
 pub use self::survey::Survey;
+use self::text::TextExporter;
 use crate::cli::TraceFormat;
 use crate::exit::{Exit, Failure};
 use crate::input::{Event, Input, Piece};
@@ -23,13 +25,27 @@ use crate::losses::Losses;
 use crate::output::Output;
 use crate::select::Selection;
 
+/// What is known before the first event.
+#[derive(Debug)]
+pub struct About<'a> {
+    /// The formats of the events wanted.
+    pub formats: Vec<&'a Format>,
+    /// `uname -r` of the kernel that recorded them; empty where it is not known.
+    pub kernel: &'a str,
+}
+
 /// Turns events, one after the other, into bytes.
 pub trait Exporter {
-    /// Appends what must stand before events of these formats. Called first, and where the formats change.
-    fn begin(&mut self, formats: &[&Format], out: &mut Vec<u8>) -> Result<()>;
+    /// Appends what must stand before the events that follow. Called first, and where that changes.
+    fn begin(&mut self, about: &About<'_>, out: &mut Vec<u8>) -> Result<()>;
 
     /// Appends an event, line feed included.
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<()>;
+
+    /// Appends a mark that events are missing here, in formats that have one.
+    fn lost(&mut self, _account: &Account, _out: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes the selected events of a `.tcpp` trace to `output`, in `format`; tells what is missing.
@@ -37,7 +53,7 @@ pub fn write_trace(
     name: &str,
     trace: impl Read,
     range: Select,
-    selection: &Selection,
+    selection: &mut Selection,
     format: TraceFormat,
     mut output: Output,
 ) -> Result<Exit> {
@@ -57,7 +73,7 @@ pub fn write_trace(
 }
 
 /// Writes the selected events of `input` to `output`, in any format but `.tcpp`; tells what is missing.
-pub fn write(mut input: Input<'_>, selection: &Selection, format: TraceFormat, mut output: Output) -> Result<Exit> {
+pub fn write(mut input: Input<'_>, selection: &mut Selection, format: TraceFormat, mut output: Output) -> Result<Exit> {
     let mut exporter = exporter(format)?;
     if format == TraceFormat::TextGz {
         output = output.gzip();
@@ -73,14 +89,15 @@ pub fn exporter(format: TraceFormat) -> Result<Box<dyn Exporter>> {
     Ok(match format {
         TraceFormat::Json => Box::new(JsonExporter::default()),
         TraceFormat::Csv => Box::new(CsvExporter::default()),
-        _ => anyhow::bail!("not yet"),
+        TraceFormat::Text | TraceFormat::TextGz => Box::new(TextExporter::default()),
+        TraceFormat::Tcpp => anyhow::bail!("a .tcpp trace is copied, not made of events"),
     })
 }
 
 /// Gives the selected events of `input` to `sink`, each in one piece; how many there were.
 pub fn each(
     input: &mut Input<'_>,
-    selection: &Selection,
+    selection: &mut Selection,
     exporter: &mut dyn Exporter,
     mut sink: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
@@ -89,9 +106,14 @@ pub fn each(
     while let Some(piece) = input.next()? {
         match piece {
             Piece::Formats(schema) => {
-                let formats: Vec<&Format> = schema.formats().filter(|format| selection.takes_format(format)).collect();
+                let formats = selection.begin(schema.formats())?;
                 bytes.clear();
-                exporter.begin(&formats, &mut bytes)?;
+                exporter.begin(&About { formats, kernel: input.kernel() }, &mut bytes)?;
+                sink(&bytes)?;
+            }
+            Piece::Lost(accounts) => {
+                bytes.clear();
+                accounts.iter().try_for_each(|account| exporter.lost(account, &mut bytes))?;
                 sink(&bytes)?;
             }
             Piece::Events(batch) => batch.try_for_each(|record| {
