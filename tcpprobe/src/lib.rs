@@ -4,6 +4,7 @@
 pub mod block;
 pub mod event;
 pub mod filter;
+pub mod flow;
 pub mod format;
 pub mod page;
 pub mod print;
