@@ -1,4 +1,5 @@
 //! What is wrong with a filter is said with its place, and with what to write instead.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 #[path = "filter_support/formats.rs"]
 mod formats;

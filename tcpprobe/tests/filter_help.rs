@@ -1,4 +1,5 @@
 //! The examples of the help are filters that work.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 #[path = "filter_support/formats.rs"]
 mod formats;
