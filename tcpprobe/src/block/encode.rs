@@ -142,6 +142,17 @@ impl BlockBuilder {
         self.times.is_empty()
     }
 
+    /// Times of the earliest and the latest event gathered.
+    #[must_use]
+    pub fn times(&self) -> Option<(u64, u64)> {
+        Some((*self.times.iter().min()?, *self.times.iter().max()?))
+    }
+
+    /// The tasks that were interrupted by the events gathered.
+    pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
+        self.pids.list().iter().map(|&pid| (pid as u32).cast_signed())
+    }
+
     /// The schema that records are understood by.
     #[must_use]
     pub fn schema(&self) -> &Arc<Schema> {
@@ -223,8 +234,7 @@ impl BlockBuilder {
         out: &mut Vec<u8>,
     ) {
         let id = |pointer: u64| pointer_key.map_or(pointer, |key| key.id(pointer));
-        let earliest = self.times.iter().copied().min().unwrap_or(0);
-        let latest = self.times.iter().copied().max().unwrap_or(0);
+        let (earliest, latest) = self.times().unwrap_or_default();
         let templates = self.templates(id);
         let head = BlockHead {
             schema: self.schema.id(),

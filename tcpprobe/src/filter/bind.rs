@@ -131,7 +131,13 @@ pub(super) fn bind_term<L: Layout>(layout: &L, term: &Term, negated: bool) -> Re
         Subject::Address(sides) => {
             let set = address_set(term);
             let set = if negated { set.complement(ADDRESSES) } else { set };
-            let one = |field| Ok(Tree::Leaf(Literal::Address { field, set: set.clone() }));
+            let one = |field| {
+                Ok(match set.as_slice() {
+                    [] => Tree::Constant(false),
+                    [ADDRESSES] => Tree::Constant(true),
+                    _ => Tree::Leaf(Literal::Address { field, set: set.clone() }),
+                })
+            };
             of_sides(sides, negated, |side| layout.address(side).map(one))
         }
         Subject::Port(sides) => {
@@ -182,22 +188,22 @@ fn number<L: Layout>(
     term: &Term,
     negated: bool,
 ) -> Result<Tree<Literal<L::Slot>>, Misfit> {
+    if term.op == Op::Glob {
+        let message = format!("~ compares text, and {} is a number", term.field);
+        return Err(Misfit::Wrong(FilterError::new(term.op_span, message).hint("write ==")));
+    }
     let mut ranges = Vec::with_capacity(term.values.len());
     for (value, span) in &term.values {
         ranges.push(numbers(layout, &field, term, value, *span).map_err(Misfit::Wrong)?);
     }
     let Some(&(value, _)) = ranges.first() else { return Err(Misfit::Missing) };
     let set = match term.op {
-        Op::Equal | Op::NotEqual => Ranges::new(ranges),
+        Op::Equal | Op::NotEqual | Op::Glob => Ranges::new(ranges),
         Op::Less => Ranges::new([(i128::MIN, value - 1)]),
         Op::LessEqual => Ranges::new([(i128::MIN, value)]),
         Op::Greater => Ranges::new([(value + 1, i128::MAX)]),
         Op::GreaterEqual => Ranges::new([(value, i128::MAX)]),
         Op::Mask => return Ok(mask(field, value, negated)),
-        Op::Glob => {
-            let message = format!("~ compares text, and {} is a number", term.field);
-            return Err(Misfit::Wrong(FilterError::new(term.op_span, message).hint("write ==")));
-        }
     };
     let set = if negated { set.complement(field.domain) } else { set.within(field.domain) };
     Ok(if set.is_empty() {
@@ -238,7 +244,10 @@ fn numbers<L: Layout>(
             let message = format!("{} is not a time; those are {}", term.field, TIMES.join(" and "));
             return Err(FilterError::new(span, message));
         }
-        Value::Addresses(_) => return Err(FilterError::new(span, format!("{} is not an address", term.field))),
+        Value::Addresses(_) => {
+            let error = FilterError::new(span, format!("{} is not an address", term.field));
+            return Err(error.hint("addresses go with saddr, daddr, or addr for either"));
+        }
         Value::Name(name) | Value::Text(name) => name,
     };
     if matches!(value, Value::Text(_)) && name.parse::<i128>().is_ok() {

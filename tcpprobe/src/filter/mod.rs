@@ -48,7 +48,8 @@
 //! any depth: of `sport == 80 && srtt > 20ms`, a retransmission passes if its port is 80; so it does of
 //! `sport == 80 && !(srtt > 20ms)`; of `sport == 80 || srtt > 20ms`, every retransmission passes.
 //!
-//! A number that the field cannot hold is not unknown: `sport == 70000` is false (and an error of [`Filter::check`]).
+//! A comparison that no value of a field could meet is false, and one that every value meets is true, also where the
+//! event does not say: `snd_cwnd == 4294967296` is false (and an error of [`Filter::check`]), `port >= 0` is true.
 //!
 //! # What the kernel gets
 //!

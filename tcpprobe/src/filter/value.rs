@@ -254,8 +254,6 @@ fn as_other(field: &str, op: Op, value: Value, span: Span) -> Result<Value, Filt
     };
     match &value {
         Value::Name(name) if op == Op::Glob || field.eq_ignore_ascii_case("comm") => Err(quoted(name)),
-        Value::Addresses(_) => Err(FilterError::new(span, format!("{field} is not an address"))
-            .hint("addresses go with saddr, daddr, or addr for either")),
         Value::Text(_) | Value::Name(_) if !matches!(op, Op::Equal | Op::NotEqual | Op::Glob) => {
             let error = FilterError::new(span, format!("{} compares numbers", op.symbol()));
             Err(error.hint("names and texts go with == and !="))

@@ -186,6 +186,12 @@ fn held_by(holders: &[String]) -> String {
 }
 
 impl TracefsError {
+    /// Whether the request was wrong, not the system.
+    #[must_use]
+    pub fn is_bad_request(&self) -> bool {
+        matches!(self, TracefsError::UnknownEvent { .. } | TracefsError::Filter { .. } | TracefsError::Name { .. })
+    }
+
     /// The error for a failed system call on `path`; the errno decides which.
     pub(super) fn io(path: &Path, doing: &'static str, errno: Errno) -> Self {
         let path = path.to_owned();
