@@ -1,9 +1,7 @@
 //! The commands about jobs, and what they print.
 
-mod common;
-
-use common::daemon::{Daemon, jobs};
-use common::{run, stderr, stdout};
+use crate::common::daemon::{Daemon, jobs};
+use crate::common::{run, stderr, stdout};
 
 fn daemon() -> Daemon {
     Daemon::start(jobs(), Vec::new())

@@ -1,8 +1,6 @@
 //! The help of every command, word for word.
 
-mod common;
-
-use common::{program, stdout};
+use crate::common::{program, stdout};
 
 #[test]
 fn the_overview() {
@@ -27,6 +25,10 @@ fn no_line_is_wider_than_a_terminal_of_100() {
         let help = stdout(&program().args([verb, "--help"]).assert().code(0));
         let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
         assert!(wide.is_empty(), "{verb}: {wide:?}");
+        // A word alone on a line is what wrapping leaves of a text that was broken by hand.
+        let torn: Vec<&str> =
+            help.lines().filter(|line| line.len() < 12 && line.starts_with(char::is_alphabetic)).collect();
+        assert!(torn.iter().all(|line| line.ends_with(':')), "{verb}: {torn:?}");
     }
 }
 

@@ -1,8 +1,5 @@
 //! What the tests share: the program, a daemon that says what it is told to, and a trace of real events.
 
-// Each test is a program of its own and uses a part of this.
-#![expect(dead_code, reason = "each test uses a part")]
-
 pub mod capture;
 pub mod daemon;
 

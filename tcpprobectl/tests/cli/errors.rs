@@ -1,13 +1,11 @@
 //! Every failure is one line that says what to do next, and ends with its own exit code.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use common::daemon::{Daemon, jobs};
-use common::{check_failure, program, run, stderr};
+use crate::common::daemon::{Daemon, jobs};
+use crate::common::{check_failure, program, run, stderr};
 
 fn daemon() -> Daemon {
     Daemon::start(jobs(), Vec::new())
