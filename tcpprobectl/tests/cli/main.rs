@@ -1,0 +1,8 @@
+//! The command line, run as people run it.
+
+mod common;
+
+mod errors;
+mod help;
+mod jobs;
+mod traces;
