@@ -99,7 +99,10 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let cpu = tcpprobed::tracefs::online_cpus().unwrap()[0];
+        Pair::on(tcpprobed::tracefs::online_cpus().unwrap()[0])
+    }
+
+    fn on(cpu: u32) -> Self {
         let mut set = CpuSet::new();
         set.set(cpu as usize);
         sched_setaffinity(None, &set).unwrap();
@@ -590,6 +593,41 @@ fn counting_is_cheap() {
     eprintln!("two readings and five rounds: {:?}", started.elapsed());
 }
 
+/// Takes a CPU offline and brings it back, which everybody on the machine notices: only where that is asked for.
+#[test]
+fn a_cpu_that_comes_and_goes() {
+    let Some(tracefs) = tracefs() else { return };
+    if std::env::var_os("TCPPROBE_TEST_HOTPLUG").is_none() {
+        return eprintln!("skipped: takes a CPU offline; set TCPPROBE_TEST_HOTPLUG=1 where nobody minds");
+    }
+    let last = *tcpprobed::tracefs::online_cpus().unwrap().last().unwrap();
+    let switch = |on: &str| fs::write(format!("/sys/devices/system/cpu/cpu{last}/online"), on).unwrap();
+    let pair = Pair::on(last);
+    let early = Scratch::recording(&tracefs, &pair, |_| ());
+    let early_reader = early.reader(&pair);
+    pair.rounds(10);
+    switch("0");
+    assert_eq!(drain(&tracefs, &early_reader).events, 20, "what was recorded can be read");
+    let mut buffer = vec![0; early_reader.subbuf_bytes()];
+    assert_eq!(early_reader.read(&mut buffer).unwrap(), ReadOutcome::Empty);
+    assert_eq!(early.reader(&pair).read(&mut buffer).unwrap(), ReadOutcome::Empty, "by a new reader too");
+
+    let late = Scratch::recording(&tracefs, &pair, |_| ());
+    assert!(late.instance.cpus().unwrap().contains(&last));
+    let late_reader = late.reader(&pair);
+    assert_eq!(late_reader.read(&mut buffer).unwrap(), ReadOutcome::Offline, "it never had a buffer for this CPU");
+    assert_eq!(late.stats(&pair).generated(), 0);
+
+    switch("1");
+    let pair = Pair::on(last);
+    for (scratch, reader) in [(&early, &early_reader), (&late, &late_reader)] {
+        scratch.instance.set_filter(&probe(), Some(&pair.filter())).unwrap();
+        pair.rounds(10);
+        assert_eq!(drain(&tracefs, reader).events, 20);
+        assert_eq!(scratch.instance.buffer_kb().unwrap(), early.instance.buffer_kb().unwrap());
+    }
+}
+
 /// Runs the test `name` of this program again after `setup`, in a mount namespace of its own.
 fn in_namespace(name: &str, setup: &str) {
     let own = std::env::current_exe().unwrap();
@@ -603,11 +641,11 @@ fn in_namespace(name: &str, setup: &str) {
 
 /// The way to run as somebody without rights, after which the shell is replaced.
 const NOBODY: &str = "exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all";
-const UNMOUNT: &str = "umount /sys/kernel/debug/tracing 2>/dev/null || true; umount /sys/kernel/debug 2>/dev/null || true; \
-                       umount /sys/kernel/tracing;";
+const UNMOUNT: &str =
+    "umount /sys/kernel/debug/tracing || true; umount /sys/kernel/debug || true; umount /sys/kernel/tracing;";
 const READ_ONLY: &str = "mount -o remount,bind,ro /sys/kernel/tracing;";
 const ONLY_INSTANCES: &str = "cd /sys/kernel/tracing; mount --bind instances instances; mount -o remount,bind,ro .;";
-const OTHER_FS: &str = "mount -t tmpfs none /sys/kernel/tracing;";
+const OTHER_FS: &str = "umount /sys/kernel/debug || true; mount -t tmpfs none /sys/kernel/tracing;";
 
 #[test]
 fn finding_mounting_and_refusals() {

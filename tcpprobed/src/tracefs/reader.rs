@@ -15,7 +15,8 @@ pub enum ReadOutcome {
     Page(usize),
     /// Nothing there now.
     Empty,
-    /// The CPU is offline and its buffer is empty of what could be read; it may come back.
+    /// The CPU has been offline ever since the instance was made, so there is no buffer for it; it gets one when it
+    /// comes online, and this reader then reads it. A CPU that goes offline later keeps its buffer, and what is in it.
     Offline,
     /// The kernel could not just now (interrupted, busy, out of memory): try later.
     Again,
