@@ -28,7 +28,8 @@ pub enum ReadOutcome {
 /// duplicate of its descriptor, a fork's too, reads of an empty buffer return 0 (since 6.12,
 /// `tracing_buffers_flush()`): that is [`ReadOutcome::Empty`] like EAGAIN, never an end. Polling goes on working.
 ///
-/// Poll wakes when the buffer is as full as `buffer_percent` says, so few events wake nobody: use a timer beside it.
+/// Poll wakes when the buffer is as full as `buffer_percent` says, so few events wake nobody, and before 6.9 even
+/// many may not: use a timer beside it.
 #[derive(Debug)]
 pub struct CpuReader {
     fd: OwnedFd,
