@@ -20,7 +20,7 @@ pub enum TracefsError {
         path: PathBuf,
     },
     /// Something other than file permissions refused (EPERM), and it is not known to be lockdown.
-    #[error("{path}: the kernel refused ({doing}: EPERM); a security module or a sandbox forbids it")]
+    #[error("{path}: the kernel refused ({doing}: EPERM); kernel lockdown, a security module or a sandbox forbids it")]
     Refused {
         /// The file.
         path: PathBuf,
