@@ -1,0 +1,81 @@
+//! ftrace text, in and out, on the text and pages of real captures.
+#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark stops by it, and documents nothing")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::hint::black_box;
+use std::io::Write;
+
+use common::{Capture, captures};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tcpprobe::event::Record;
+use tcpprobe::page::Lost;
+use tcpprobe::text::{Layout, Line, TextReader, TextWriter};
+
+const CASES: [&str; 2] = ["ipv4-loss2", "ipv6-loss2-all"];
+
+fn cases() -> impl Iterator<Item = Capture> {
+    captures().into_iter().filter(|capture| capture.kernel.starts_with("6.18") && CASES.contains(&&*capture.case))
+}
+
+fn read(criterion: &mut Criterion) {
+    for capture in cases() {
+        // Some eight MB, so that it comes from memory and not from a cache.
+        let text = capture.text().unwrap().repeat(12);
+        let lines = text.lines().count() as u64;
+        for (unit, throughput) in
+            [("bytes", Throughput::Bytes(text.len() as u64)), ("lines", Throughput::Elements(lines))]
+        {
+            let mut group = criterion.benchmark_group(format!("text-in/{unit}"));
+            group.throughput(throughput);
+            group.bench_function(&capture.case, |bencher| bencher.iter(|| black_box(count(text.as_bytes()))));
+        }
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        gzip.write_all(text.as_bytes()).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let mut group = criterion.benchmark_group("text-in/gzip");
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(&capture.case, |bencher| {
+            bencher.iter(|| black_box(count(flate2::read::MultiGzDecoder::new(&*gzip))));
+        });
+        group.bench_function(format!("{} (inflate alone)", capture.case), |bencher| {
+            let inflate = || std::io::copy(&mut flate2::read::MultiGzDecoder::new(&*gzip), &mut std::io::sink());
+            bencher.iter(|| black_box(inflate().unwrap()));
+        });
+    }
+}
+
+fn count(input: impl std::io::Read) -> usize {
+    let mut reader = TextReader::new(input);
+    let mut events = 0;
+    while let Some(line) = reader.next_line().unwrap() {
+        if let Ok(Line::Event(event)) = line {
+            black_box(&event);
+            events += 1;
+        }
+    }
+    events
+}
+
+fn write(criterion: &mut Criterion) {
+    for capture in cases() {
+        let decoded = capture.decode();
+        assert!(decoded.cpus.iter().all(|cpu| cpu.lost == Lost::None));
+        let records = decoded.merged();
+        let mut group = criterion.benchmark_group("text-out/lines");
+        group.throughput(Throughput::Elements(records.len() as u64));
+        group.bench_function(&capture.case, |bencher| bencher.iter(|| black_box(print(&records))));
+    }
+}
+
+fn print(records: &[Record<'_>]) -> usize {
+    let mut writer = TextWriter::new(Vec::with_capacity(1 << 20), Layout::default());
+    for record in records {
+        writer.event(record).unwrap();
+    }
+    writer.into_inner().len()
+}
+
+criterion_group!(benches, read, write);
+criterion_main!(benches);

@@ -1,0 +1,193 @@
+//! What a trace's events look like, and how each is split into identity and columns.
+//!
+//! The fields that stay the same for a socket (addresses, ports, cookie) are its *identity*: a block lists each
+//! identity once and events name it by number. Every other field is a column. The split is made from field names
+//! and types alone, so that an event that nobody has heard of is stored as well as the known ones.
+
+use std::sync::Arc;
+
+use super::bits::{Cursor, put_bytes, put_varint};
+use super::column::{deflate_bytes, inflate_bytes};
+use crate::format::{Field, Format, Kind};
+
+/// Scalar fields that belong to a socket. Arrays do too.
+const IDENTITY: [&str; 7] = ["sport", "dport", "family", "protocol", "sock_cookie", "skaddr", "net_cookie"];
+/// Fields whose value alone tells sockets apart well enough to hash by.
+const HASHED: [&str; 2] = ["sock_cookie", "skaddr"];
+/// Most events in a schema; the kernel has some twenty of tcp.
+const FORMATS_MAX: usize = 255;
+/// Largest text of all formats together, far above any kernel's.
+const TEXT_BYTES_MAX: usize = 4 << 20;
+
+/// One field as a block stores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Offset in the record.
+    pub offset: usize,
+    /// Bytes: any number in an identity, 1, 2, 4 or 8 in a column.
+    pub size: usize,
+    /// A kernel pointer, stored as an opaque id.
+    pub pointer: bool,
+}
+
+impl Part {
+    fn of(field: &Field) -> Self {
+        Part { offset: field.offset as usize, size: field.size as usize, pointer: field.kind == Kind::Pointer }
+    }
+}
+
+/// How the records of one event are stored.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// The event.
+    pub format: Format,
+    /// Identity fields, in the order of their offsets.
+    pub identity: Vec<Part>,
+    /// The same as ranges of bytes, neighbours joined: what makes two records the same socket.
+    pub spans: Vec<std::ops::Range<usize>>,
+    /// Offsets of the 8-byte fields to hash an identity by; where there are none, all of it is hashed.
+    pub hashed: Vec<usize>,
+    /// All other fields but `common_type`, in the order of their offsets.
+    pub columns: Vec<Part>,
+    /// Bytes of a record without its dynamic part.
+    pub size: usize,
+    /// Whether records go on behind their fixed fields (`__data_loc`). That part is identity too.
+    pub dynamic: bool,
+}
+
+impl Layout {
+    fn new(format: Format) -> Self {
+        let mut fields: Vec<&Field> = format.fields.iter().filter(|f| f.name != "common_type" && f.size > 0).collect();
+        fields.sort_by_key(|field| field.offset);
+        let is_identity =
+            |field: &&Field| field.kind == Kind::Array || IDENTITY.contains(&field.name.as_str()) && !field.is_common();
+        let (identity, columns): (Vec<&Field>, Vec<&Field>) = fields.iter().partition(|field| is_identity(field));
+        let mut spans: Vec<std::ops::Range<usize>> = Vec::new();
+        for part in identity.iter().map(|f| Part::of(f)) {
+            match spans.last_mut() {
+                Some(span) if span.end == part.offset => span.end += part.size,
+                _ => spans.push(part.offset..part.offset + part.size),
+            }
+        }
+        let hashed = identity.iter().filter(|f| f.size == 8 && HASHED.contains(&f.name.as_str()));
+        Layout {
+            hashed: hashed.map(|f| f.offset as usize).collect(),
+            identity: identity.into_iter().map(Part::of).collect(),
+            columns: columns.into_iter().map(Part::of).collect(),
+            spans,
+            size: format.record_size().max(8),
+            dynamic: format.fields.iter().any(|f| matches!(f.kind, Kind::DataLoc | Kind::RelLoc)),
+            format,
+        }
+    }
+
+    /// Bytes of an identity, the dynamic part apart.
+    #[must_use]
+    pub fn identity_size(&self) -> usize {
+        self.spans.iter().map(ExactSizeIterator::len).sum()
+    }
+}
+
+/// The events of a trace.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    layouts: Vec<Layout>,
+    /// Index of the layout by `common_type`, 255 where there is none.
+    by_id: Vec<u8>,
+    /// CRC32C of the encoded schema; blocks name their schema by it.
+    id: u32,
+}
+
+/// A schema that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// Not what [`Schema::encode`] wrote.
+    #[error("schema: damaged or not of this version")]
+    Damaged,
+    /// More than 255 events.
+    #[error("schema: {0} events, at most 255 fit")]
+    TooMany(usize),
+    /// A format that cannot be read.
+    #[error("schema: {0}")]
+    Format(#[from] crate::format::FormatError),
+}
+
+impl Schema {
+    /// A schema of these events.
+    ///
+    /// # Errors
+    /// When there are more than 255.
+    pub fn new(formats: Vec<Format>) -> Result<Arc<Self>, SchemaError> {
+        if formats.len() > FORMATS_MAX {
+            return Err(SchemaError::TooMany(formats.len()));
+        }
+        let mut encoded = Vec::new();
+        put_varint(&mut encoded, formats.len() as u64);
+        for format in &formats {
+            put_bytes(&mut encoded, format.system.as_bytes());
+            put_bytes(&mut encoded, format.text.as_bytes());
+        }
+        let id = crc32c::crc32c(&encoded);
+        let highest = formats.iter().map(|f| usize::from(f.id)).max().unwrap_or(0);
+        let mut by_id = vec![u8::MAX; highest + 1];
+        for (index, format) in formats.iter().enumerate() {
+            by_id[usize::from(format.id)] = index as u8;
+        }
+        Ok(Arc::new(Schema { layouts: formats.into_iter().map(Layout::new).collect(), by_id, id }))
+    }
+
+    /// The payload of a schema frame.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut plain = Vec::new();
+        put_varint(&mut plain, self.layouts.len() as u64);
+        for layout in &self.layouts {
+            put_bytes(&mut plain, layout.format.system.as_bytes());
+            put_bytes(&mut plain, layout.format.text.as_bytes());
+        }
+        let mut out = Vec::new();
+        deflate_bytes(&plain, &mut out);
+        out
+    }
+
+    /// Reads the payload of a schema frame.
+    ///
+    /// # Errors
+    /// When it is damaged or a format in it cannot be read.
+    pub fn decode(payload: &[u8]) -> Result<Arc<Self>, SchemaError> {
+        let plain = inflate_bytes(&mut Cursor(payload), TEXT_BYTES_MAX).ok_or(SchemaError::Damaged)?;
+        let mut cursor = Cursor(&plain);
+        let count = cursor.count(FORMATS_MAX).ok_or(SchemaError::Damaged)?;
+        let mut formats = Vec::with_capacity(count);
+        for _ in 0..count {
+            let mut text = || cursor.bytes().and_then(|b| std::str::from_utf8(b).ok()).ok_or(SchemaError::Damaged);
+            let (system, format) = (text()?, text()?);
+            formats.push(Format::parse(system, format)?);
+        }
+        Schema::new(formats)
+    }
+
+    /// Names the schema in blocks.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// How each event is stored, by its index.
+    #[must_use]
+    pub fn layouts(&self) -> &[Layout] {
+        &self.layouts
+    }
+
+    /// The events.
+    pub fn formats(&self) -> impl ExactSizeIterator<Item = &Format> {
+        self.layouts.iter().map(|layout| &layout.format)
+    }
+
+    /// The index of the event with this `common_type`.
+    #[must_use]
+    #[inline]
+    pub fn index_of(&self, id: u16) -> Option<usize> {
+        self.by_id.get(usize::from(id)).copied().filter(|&index| index != u8::MAX).map(usize::from)
+    }
+}

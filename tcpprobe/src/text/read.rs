@@ -1,0 +1,290 @@
+//! A file or stream of ftrace text.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::parse::{Line, LineError};
+
+/// Longest line that is read; the kernel's own end at a page.
+pub const LINE_BYTES_MAX: usize = 64 << 10;
+/// What is read at once; several lines of the greatest length.
+const BUFFER_BYTES: usize = 256 << 10;
+/// How much of a broken line a report repeats.
+const SHORT_CHARS: usize = 120;
+
+/// A file that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct OpenError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// A line that was skipped, since it cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {number}, {reason}: {text}")]
+pub struct BrokenLine {
+    /// Counted from 1.
+    pub number: u64,
+    /// What is wrong with it.
+    pub reason: LineError,
+    /// The line, or its beginning.
+    pub text: String,
+}
+
+/// Opens a file of ftrace text, plain or gzipped (its first bytes tell).
+///
+/// ```
+/// use tcpprobe::event::Event;
+/// use tcpprobe::text::{Line, parse_trace};
+///
+/// let mut trace = parse_trace("../fixtures/captures/6.18.44-fc-v669/ipv4-loss2/trace.txt.gz")?;
+/// let (mut segments, mut retransmissions, mut others) = (0, 0, 0);
+/// while let Some(line) = trace.next_line()? {
+///     match line {
+///         Ok(Line::Event(event)) => match event.event {
+///             Some(Event::TcpProbe(_)) => segments += 1,
+///             Some(Event::TcpRetransmitSkb(_)) => retransmissions += 1,
+///             None => others += event.fields().filter(|(name, _)| *name == "newstate").count(),
+///         },
+///         Ok(Line::Lost { cpu, .. }) => eprintln!("CPU {cpu} lost events here"),
+///         Ok(Line::Entries { .. } | Line::Comment(_)) => {}
+///         Err(broken) => eprintln!("skipped: {broken}"),
+///     }
+/// }
+/// assert_eq!((segments, retransmissions), (2069, 26));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// When the file cannot be opened or its first bytes not be read.
+pub fn parse_trace(path: impl AsRef<Path>) -> Result<TextReader<Box<dyn Read + Send>>, OpenError> {
+    let path = path.as_ref();
+    File::open(path).and_then(parse_stream).map_err(|source| OpenError { path: path.to_owned(), source })
+}
+
+/// The same from a stream, such as standard input.
+///
+/// # Errors
+/// When its first bytes cannot be read.
+pub fn parse_stream(mut input: impl Read + Send + 'static) -> io::Result<TextReader<Box<dyn Read + Send>>> {
+    let mut magic = [0; 2];
+    let mut length = 0;
+    while length < magic.len() {
+        match input.read(&mut magic[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let whole = Cursor::new(magic).take(length as u64).chain(input);
+    Ok(TextReader::new(if magic == [0x1f, 0x8b] {
+        Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, whole)))
+    } else {
+        Box::new(whole)
+    }))
+}
+
+/// Reads lines in a buffer of its own, which stays the same size however long the text is.
+#[derive(Debug)]
+pub struct TextReader<R> {
+    input: R,
+    buffer: Box<[u8]>,
+    /// What of the buffer is filled and not yet given.
+    rest: Range<usize>,
+    /// Number of the last line that was given.
+    number: u64,
+    /// What follows up to a line's end belongs to a line that was too long.
+    skipping: bool,
+    ended: bool,
+    /// A line that was not UTF-8, made so.
+    lossy: String,
+}
+
+impl<R: Read> TextReader<R> {
+    /// Reads from `input`, which needs no buffer of its own. It must not be gzipped.
+    pub fn new(input: R) -> Self {
+        TextReader {
+            input,
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            rest: 0..0,
+            number: 0,
+            skipping: false,
+            ended: false,
+            lossy: String::new(),
+        }
+    }
+
+    /// The next line, `None` at the end. A line that cannot be read does not end the reading.
+    ///
+    /// # Errors
+    /// When the input fails; what was read before has been given.
+    #[inline]
+    pub fn next_line(&mut self) -> io::Result<Option<Result<Line<'_>, BrokenLine>>> {
+        let Some(found) = self.find()? else { return Ok(None) };
+        self.number += 1;
+        let bytes = &self.buffer[found];
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(_) => {
+                self.lossy = String::from_utf8_lossy(bytes).into_owned();
+                &self.lossy
+            }
+        };
+        let line = if bytes.len() <= LINE_BYTES_MAX { Line::parse(text) } else { Err(TOO_LONG) };
+        let number = self.number;
+        Ok(Some(line.map_err(|reason| BrokenLine { number, reason, text: shorten(text) })))
+    }
+
+    /// Where in the buffer the next line is; of one that is too long, its beginning.
+    #[inline]
+    fn find(&mut self) -> io::Result<Option<Range<usize>>> {
+        loop {
+            let Range { start, end } = self.rest;
+            if let Some(length) = memchr::memchr(b'\n', &self.buffer[start..end]) {
+                self.rest.start = start + length + 1;
+                if !std::mem::take(&mut self.skipping) {
+                    return Ok(Some(start..start + length));
+                }
+            } else if self.ended || end - start > LINE_BYTES_MAX {
+                self.rest.start = end;
+                let rest_of_long = std::mem::replace(&mut self.skipping, !self.ended);
+                if start < end && !rest_of_long {
+                    return Ok(Some(start..end));
+                }
+                if self.ended {
+                    return Ok(None);
+                }
+            } else {
+                self.fill()?;
+            }
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.copy_within(self.rest.clone(), 0);
+        self.rest = 0..self.rest.len();
+        match self.input.read(&mut self.buffer[self.rest.end..]) {
+            Ok(0) => self.ended = true,
+            Ok(count) => self.rest.end += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+const TOO_LONG: LineError = LineError { column: LINE_BYTES_MAX + 1, what: "the line", reason: "is longer than 64 KiB" };
+
+/// The beginning of a line, fit for a terminal.
+fn shorten(text: &str) -> String {
+    let mut short: String =
+        text.chars().take(SHORT_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a byte at a time, with interruptions.
+    struct Trickle<'a>(&'a [u8], bool);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let Some((first, rest)) = self.0.split_first() else { return Ok(0) };
+            buffer[0] = *first;
+            self.0 = rest;
+            Ok(1)
+        }
+    }
+
+    const EVENT: &str = "          iperf3-139     [001] .....     4.516992: demo: a=1";
+
+    fn lines(input: impl Read) -> Vec<String> {
+        let mut reader = TextReader::new(input);
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next_line().unwrap() {
+            lines.push(match line {
+                Ok(Line::Event(event)) => format!("{} {} {}", event.comm, event.name, event.body),
+                Ok(Line::Comment(text)) => text.to_owned(),
+                Ok(other) => format!("{other:?}"),
+                Err(broken) => broken.to_string(),
+            });
+        }
+        lines
+    }
+
+    #[test]
+    fn lines_of_every_kind() {
+        let text = format!(
+            "# tracer: nop\n\n{EVENT}\r\nnonsense \x1b[31m\n# entries-in-buffer/entries-written: 5/7   #P:2\n{EVENT}"
+        );
+        let expected = [
+            "# tracer: nop",
+            "",
+            "iperf3 demo a=1",
+            "line 4, column 1: the task (comm-pid [cpu]) is missing: nonsense \u{fffd}[31m",
+            "Entries { in_buffer: 5, written: 7 }",
+            "iperf3 demo a=1",
+        ];
+        assert_eq!(lines(text.as_bytes()), expected);
+        assert_eq!(lines(Trickle(text.as_bytes(), false)), expected);
+    }
+
+    #[test]
+    fn a_long_line_is_skipped_and_counted_as_one() {
+        for length in [LINE_BYTES_MAX + 1, BUFFER_BYTES - 1, BUFFER_BYTES, 3 * BUFFER_BYTES + 5] {
+            let text = format!("{EVENT}\n{}\n{EVENT}\n{}", "x".repeat(length), "y".repeat(length));
+            let found = lines(text.as_bytes());
+            assert_eq!(found.len(), 4, "{length}");
+            assert_eq!((&*found[0], &*found[2]), ("iperf3 demo a=1", "iperf3 demo a=1"));
+            let expected = format!("column 65537: the line is longer than 64 KiB: {}…", "x".repeat(120));
+            assert_eq!(found[1], format!("line 2, {expected}"));
+            assert_eq!(found[3], format!("line 4, {}", expected.replace('x', "y")));
+        }
+        let text = format!("{EVENT} {}", "z".repeat(LINE_BYTES_MAX - EVENT.len() - 1));
+        assert!(lines(text.as_bytes())[0].starts_with("iperf3 demo a=1 zzz"));
+    }
+
+    #[test]
+    fn a_comm_that_is_no_utf8_costs_nothing_else() {
+        let text =
+            [b"           ip\xff\xfe3-139     [001] .....     4.516992: demo: a=1\n".as_slice(), EVENT.as_bytes()]
+                .concat();
+        assert_eq!(lines(&*text), ["ip\u{fffd}\u{fffd}3 demo a=1", "iperf3 demo a=1"]);
+    }
+
+    #[test]
+    fn an_input_that_fails_gives_what_came_before() {
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("gone"))
+            }
+        }
+        let mut reader = TextReader::new(EVENT.as_bytes().chain(&b"\n"[..]).chain(Fails));
+        assert!(matches!(reader.next_line(), Ok(Some(Ok(Line::Event(_))))));
+        assert_eq!(reader.next_line().unwrap_err().to_string(), "gone");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = parse_trace("/nonexistent/trace.txt").err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("/nonexistent/trace.txt: No such file or directory (os error 2)"));
+    }
+}

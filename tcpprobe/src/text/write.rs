@@ -1,0 +1,215 @@
+//! Records as the kernel's own text.
+
+use std::io::{self, Write};
+
+use super::Layout;
+use crate::event::Record;
+use crate::format::Format;
+use crate::page::Lost;
+use crate::print::{Printer, put_decimal};
+
+/// Writes what `trace` of a kernel shows: its header and a line for each record.
+///
+/// The lines are the kernel's byte for byte, but for `%p`, which shows the stored value instead of a hash.
+/// Each goes to the writer by itself, so a file or socket should be buffered.
+///
+/// ```
+/// # use tcpprobe::{event::Record, format::Format, text::{Layout, TextWriter}};
+/// # let text = "name: tcp_demo\nID: 7\nformat:\n\tfield:__u16 sport;\toffset:8;\tsize:2;\tsigned:0;\n\nprint fmt: \"sport=%hu\", REC->sport\n";
+/// let format = Format::parse("tcp", text)?;
+/// let bytes = [7, 0, 0x10, 2, 42, 0, 0, 0, 80, 0];
+/// let mut writer = TextWriter::new(Vec::new(), Layout::default());
+/// writer.event(&Record { time: 1_830_433_504_999, cpu: 1, comm: Some("iperf3"), format: &format, bytes: &bytes })?;
+/// assert_eq!(writer.into_inner(), b"          iperf3-42      [001] ..s2.  1830.433505: tcp_demo: sport=80\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct TextWriter<W> {
+    out: W,
+    layout: Layout,
+    line: Vec<u8>,
+    printers: Vec<Known>,
+}
+
+/// A format met before.
+#[derive(Debug)]
+struct Known {
+    id: u16,
+    text: String,
+    printer: Printer,
+}
+
+impl<W: Write> TextWriter<W> {
+    /// Writes to `out` in this layout.
+    pub fn new(out: W, layout: Layout) -> Self {
+        TextWriter { out, layout, line: Vec::with_capacity(512), printers: Vec::new() }
+    }
+
+    /// Writes the header: how many events are to follow, how many the kernel had recorded (those that were overwritten
+    /// included), and how many CPUs were online.
+    ///
+    /// # Errors
+    /// When the writer fails, as in every function here.
+    pub fn header(&mut self, entries: u64, written: u64, cpus: u32) -> io::Result<()> {
+        write!(
+            self.out,
+            "# tracer: nop\n#\n# entries-in-buffer/entries-written: {entries}/{written}   #P:{cpus}\n#\n"
+        )?;
+        self.out.write_all(self.layout.legend().as_bytes())
+    }
+
+    /// Writes the line of a record.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn event(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.line.clear();
+        put_context(&mut self.line, record, self.layout);
+        let known = match self.printers.iter().position(|known| known.is(record.format)) {
+            Some(index) => &self.printers[index],
+            None => {
+                self.printers.push(Known::new(record.format));
+                &self.printers[self.printers.len() - 1]
+            }
+        };
+        known.printer.print(record.bytes, &mut self.line);
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
+    }
+
+    /// Writes the mark that `trace_pipe` shows where events of a CPU were lost; nothing for [`Lost::None`].
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn lost(&mut self, cpu: u32, lost: Lost) -> io::Result<()> {
+        match lost {
+            Lost::None => Ok(()),
+            Lost::Events(count) => writeln!(self.out, "CPU:{cpu} [LOST {count} EVENTS]"),
+            Lost::Unknown => writeln!(self.out, "CPU:{cpu} [LOST EVENTS]"),
+        }
+    }
+
+    /// Writes the mark that `trace` shows, if anything was overwritten, before the first event of each CPU but the
+    /// one whose event is the first of all.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn cpu_started(&mut self, cpu: u32) -> io::Result<()> {
+        writeln!(self.out, "##### CPU {cpu} buffer started ####")
+    }
+
+    /// For each event so far whose text is not the kernel's, why.
+    pub fn notes(&self) -> impl Iterator<Item = &str> {
+        self.printers.iter().filter_map(|known| known.printer.note())
+    }
+
+    /// The writer, to flush or to end.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    /// Gives the writer back.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
+
+impl Known {
+    fn new(format: &Format) -> Self {
+        Known { id: format.id, text: format.text.clone(), printer: Printer::new(format) }
+    }
+
+    /// Traces of several kernels may go to one writer, so the id alone does not tell.
+    fn is(&self, format: &Format) -> bool {
+        self.id == format.id && self.text == format.text
+    }
+}
+
+/// `          iperf3-42      [001] ..s2.  1830.433505: tcp_demo: ` (`trace_print_context()`).
+fn put_context(line: &mut Vec<u8>, record: &Record<'_>, layout: Layout) {
+    let pid = record.pid();
+    let comm = match (pid, record.comm) {
+        (0, _) => "<idle>",
+        (_, Some(comm)) => comm,
+        (_, None) => "<...>",
+    };
+    line.resize(line.len() + 16usize.saturating_sub(comm.len()), b' ');
+    line.extend_from_slice(comm.as_bytes());
+    line.push(b'-');
+    let start = line.len();
+    if pid < 0 {
+        line.push(b'-');
+    }
+    put_decimal(line, u64::from(pid.unsigned_abs()));
+    let end = line.len().max(start + 7);
+    line.resize(end, b' ');
+    line.extend_from_slice(b" [");
+    put_right(line, u64::from(record.cpu), 3, b'0');
+    line.extend_from_slice(b"] ");
+    layout.put_columns(line, record.flags(), record.preempt_count());
+    // ns2usecs() rounds.
+    let micros = record.time.saturating_add(500) / 1000;
+    line.push(b' ');
+    put_right(line, micros / 1_000_000, 5, b' ');
+    line.push(b'.');
+    put_right(line, micros % 1_000_000, 6, b'0');
+    line.extend_from_slice(b": ");
+    line.extend_from_slice(record.format.name.as_bytes());
+    line.extend_from_slice(b": ");
+}
+
+/// A number of at least `width` characters, filled on the left.
+fn put_right(line: &mut Vec<u8>, value: u64, width: usize, fill: u8) {
+    let digits = value.checked_ilog10().unwrap_or(0) as usize + 1;
+    line.resize(line.len() + width.saturating_sub(digits), fill);
+    put_decimal(line, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(time: u64, cpu: u32, comm: Option<&str>, pid: i32, layout: Layout) -> String {
+        let text = "name: e\nID: 7\nformat:\n\nprint fmt: \"\"\n";
+        let format = Format::parse("tcp", text).unwrap();
+        let mut bytes = vec![7, 0, 1, 0];
+        bytes.extend(pid.to_le_bytes());
+        let mut line = Vec::new();
+        put_context(&mut line, &Record { time, cpu, comm, format: &format, bytes: &bytes }, layout);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn columns() {
+        let new = Layout::BottomHalves;
+        let check = |found: String, expected: &str| assert_eq!(found, expected);
+        check(
+            context(4_516_991_500, 1, Some("iperf3"), 139, new),
+            "          iperf3-139     [001] d....     4.516992: e: ",
+        );
+        check(
+            context(4_516_991_499, 1, Some("iperf3"), 0, new),
+            "          <idle>-0       [001] d....     4.516991: e: ",
+        );
+        check(context(0, 0, None, 9, Layout::FourColumns), "           <...>-9       [000] d...     0.000000: e: ");
+        check(
+            context(999_999_999_999, 128, Some("kworker/u8:0-ev"), 12_345_678, new),
+            " kworker/u8:0-ev-12345678 [128] d....  1000.000000: e: ",
+        );
+        check(
+            context(123_456_000_001_000, 0, Some("a"), -1, new),
+            "               a--1      [000] d.... 123456.000001: e: ",
+        );
+    }
+
+    #[test]
+    fn marks() {
+        let mut writer = TextWriter::new(Vec::new(), Layout::default());
+        writer.lost(0, Lost::None).unwrap();
+        writer.lost(1, Lost::Events(42)).unwrap();
+        writer.lost(0, Lost::Unknown).unwrap();
+        writer.cpu_started(3).unwrap();
+        let expected = "CPU:1 [LOST 42 EVENTS]\nCPU:0 [LOST EVENTS]\n##### CPU 3 buffer started ####\n";
+        assert_eq!(String::from_utf8(writer.into_inner()).unwrap(), expected);
+    }
+}

@@ -1,0 +1,108 @@
+//! The account of a run.
+
+use crate::block::{Cursor, put_varint};
+
+/// Most accounts in a frame: CPUs times gaps of an interval.
+const ACCOUNTS_MAX: usize = 1 << 20;
+
+/// What became of the events of one CPU in one interval. `stored + filtered + lost + dropped` is what the kernel
+/// generated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The CPU.
+    pub cpu: u32,
+    /// The interval, nanoseconds in the trace's clock. Where events were lost, as narrow as is known.
+    pub from: u64,
+    /// Its end.
+    pub to: u64,
+    /// Events in blocks.
+    pub stored: u64,
+    /// Events that the residual filter left out.
+    pub filtered: u64,
+    /// Events overwritten in the kernel's ring before they were read, or lost in a commit overrun.
+    pub lost: u64,
+    /// Events that the kernel refused for want of room, and events read that could not be stored.
+    pub dropped: u64,
+}
+
+/// Sums of accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// See [`Account::stored`].
+    pub stored: u64,
+    /// See [`Account::filtered`].
+    pub filtered: u64,
+    /// See [`Account::lost`].
+    pub lost: u64,
+    /// See [`Account::dropped`].
+    pub dropped: u64,
+}
+
+impl Totals {
+    /// Adds an account.
+    pub fn add(&mut self, account: &Account) {
+        let Account { stored, filtered, lost, dropped, .. } = *account;
+        *self += Totals { stored, filtered, lost, dropped };
+    }
+
+    /// Events that are in no block though they should be.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.lost + self.dropped
+    }
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Totals) {
+        self.stored += other.stored;
+        self.filtered += other.filtered;
+        self.lost += other.lost;
+        self.dropped += other.dropped;
+    }
+}
+
+/// Appends the payload of a ledger frame.
+pub fn encode_accounts(accounts: &[Account], out: &mut Vec<u8>) {
+    put_varint(out, accounts.len() as u64);
+    for a in accounts {
+        for value in [u64::from(a.cpu), a.from, a.to.wrapping_sub(a.from), a.stored, a.filtered, a.lost, a.dropped] {
+            put_varint(out, value);
+        }
+    }
+}
+
+/// Reads the payload of a ledger frame; `None` where it is damaged.
+#[must_use]
+pub fn decode_accounts(payload: &[u8]) -> Option<Vec<Account>> {
+    let mut cursor = Cursor(payload);
+    let count = cursor.count(ACCOUNTS_MAX)?;
+    let mut accounts = Vec::new();
+    for _ in 0..count {
+        let cpu = u32::try_from(cursor.varint()?).ok()?;
+        let from = cursor.varint()?;
+        let to = from.wrapping_add(cursor.varint()?);
+        let mut next = || cursor.varint();
+        accounts.push(Account { cpu, from, to, stored: next()?, filtered: next()?, lost: next()?, dropped: next()? });
+    }
+    Some(accounts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_come_back() {
+        let accounts = vec![
+            Account { cpu: 3, from: 100, to: 300, stored: 5, filtered: 1, lost: 9, dropped: 0 },
+            Account { cpu: 0, from: u64::MAX, to: 3, ..Account::default() },
+        ];
+        let mut out = Vec::new();
+        encode_accounts(&accounts, &mut out);
+        assert_eq!(decode_accounts(&out), Some(accounts.clone()));
+        assert_eq!(decode_accounts(&out[..out.len() - 1]), None);
+        let mut totals = Totals::default();
+        accounts.iter().for_each(|a| totals.add(a));
+        assert_eq!((totals.stored, totals.missing()), (5, 9));
+    }
+}

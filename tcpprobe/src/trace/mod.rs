@@ -1,0 +1,19 @@
+//! The `.tcpp` trace file: frames of schema, clock anchors, blocks and the ledger.
+//!
+//! `FORMAT.md` describes the file byte by byte. A file is a sequence of frames and nothing else, each with its own
+//! length and checksum: a torn tail is cut, a damaged byte costs its frame, two files one behind the other are one
+//! valid file, and a piece of a file can be sent as it is.
+
+mod clock;
+mod frame;
+mod header;
+mod ledger;
+mod reader;
+mod writer;
+
+pub use clock::{Anchor, Clock};
+pub use frame::{Damage, FRAME_HEAD_BYTES, Frame, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned, put_frame};
+pub use header::{FORMAT_VERSION, Header};
+pub use ledger::{Account, Totals, decode_accounts, encode_accounts};
+pub use reader::{Batch, Item, Reader, Select, TraceError};
+pub use writer::Writer;

@@ -1,0 +1,119 @@
+//! Writes traces, for converters; the daemon writes its segments itself, frame by frame.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::clock::Anchor;
+use super::frame::{Kind, put_frame};
+use super::header::Header;
+use super::ledger::{Account, encode_accounts};
+use crate::block::{BlockBuilder, PointerKey, Schema, Seal};
+use crate::event::Record;
+
+/// Events in a block: measured in ARCHITECTURE.md.
+const BLOCK_EVENTS: usize = 32 << 10;
+
+/// Writes records into a trace.
+pub struct Writer<W> {
+    output: W,
+    builder: BlockBuilder,
+    pointers: Option<PointerKey>,
+    comms: std::collections::HashMap<i32, String>,
+    sequence: u64,
+    latest: u64,
+    buffer: Vec<u8>,
+    totals: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a trace. Header and schema are written twice, for everything else depends on them. With `pointers`,
+    /// kernel pointers become ids.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn new(
+        mut output: W,
+        header: &Header,
+        schema: &Arc<Schema>,
+        anchors: &[Anchor],
+        pointers: Option<PointerKey>,
+    ) -> io::Result<Self> {
+        let mut buffer = Vec::new();
+        begin(header, schema, &mut buffer);
+        for anchor in anchors {
+            put_frame(Kind::Anchor, &mut buffer, |out| anchor.encode(out));
+        }
+        output.write_all(&buffer)?;
+        buffer.clear();
+        let builder = BlockBuilder::new(Arc::clone(schema));
+        let comms = std::collections::HashMap::new();
+        Ok(Writer { output, builder, pointers, comms, sequence: 0, latest: 0, buffer, totals: 0 })
+    }
+
+    /// Adds a record; those of one CPU must come in the order of the ring buffer, and all in about the order of time.
+    /// `false` where the schema does not know the record's kind.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn push(&mut self, record: &Record<'_>) -> io::Result<bool> {
+        if let Some(comm) = record.comm
+            && self.comms.get(&record.pid()).is_none_or(|known| known != comm)
+        {
+            self.comms.insert(record.pid(), comm.to_owned());
+        }
+        if !self.builder.push(record.cpu, record.time, record.bytes) {
+            return Ok(false);
+        }
+        self.latest = self.latest.max(record.time);
+        if self.builder.len() >= BLOCK_EVENTS {
+            self.seal()?;
+        }
+        Ok(true)
+    }
+
+    /// Adds accounts to the ledger.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn account(&mut self, accounts: &[Account]) -> io::Result<()> {
+        put_frame(Kind::Ledger, &mut self.buffer, |out| encode_accounts(accounts, out));
+        self.flush()
+    }
+
+    fn seal(&mut self) -> io::Result<()> {
+        let seal = Seal { sequence: self.sequence, complete_until: self.latest, pages: 0..0 };
+        self.sequence += 1;
+        self.totals += self.builder.len() as u64;
+        let (builder, comms, pointers) = (&mut self.builder, &self.comms, self.pointers.as_ref());
+        put_frame(Kind::Block, &mut self.buffer, |out| {
+            builder.seal(&seal, pointers, |pid| comms.get(&pid).map(String::as_str), out);
+        });
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes what is left and gives back the output and the number of events written.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn finish(mut self) -> io::Result<(W, u64)> {
+        if !self.builder.is_empty() {
+            self.seal()?;
+        }
+        self.output.flush()?;
+        Ok((self.output, self.totals))
+    }
+}
+
+/// Appends what every file begins with.
+pub fn begin(header: &Header, schema: &Schema, out: &mut Vec<u8>) {
+    for _ in 0..2 {
+        put_frame(Kind::Header, out, |out| header.encode(out));
+        put_frame(Kind::Schema, out, |out| out.extend(schema.encode()));
+    }
+}

@@ -1,0 +1,103 @@
+//! Text out: the pages of every capture, printed, are the text that the kernel printed of the same events.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{Capture, captures, formats};
+use tcpprobe::page::Lost;
+use tcpprobe::print::Printer;
+use tcpprobe::text::{Layout, TextWriter};
+
+/// The whole `trace` file of a capture, from its pages.
+fn write(capture: &Capture) -> String {
+    let decoded = capture.decode();
+    let records = decoded.merged();
+    let lost: u64 = decoded
+        .cpus
+        .iter()
+        .map(|cpu| match cpu.lost {
+            Lost::None => 0,
+            Lost::Events(count) => count,
+            Lost::Unknown => panic!("a loss without its count"),
+        })
+        .sum();
+    let mut writer = TextWriter::new(Vec::new(), Layout::of_release(&capture.kernel));
+    writer.header(records.len() as u64, records.len() as u64 + lost, 2).unwrap();
+    let mut started = Vec::new();
+    for record in &records {
+        if !started.contains(&record.cpu) {
+            // The kernel says so only where something was overwritten, and not before the very first event.
+            if lost > 0 && !started.is_empty() {
+                writer.cpu_started(record.cpu).unwrap();
+            }
+            started.push(record.cpu);
+        }
+        writer.event(record).unwrap();
+    }
+    assert_eq!(writer.notes().collect::<Vec<_>>(), Vec::<&str>::new());
+    String::from_utf8(writer.into_inner()).unwrap()
+}
+
+/// Words that `%p` printed: the kernel a hash, we the pointer.
+fn is_pointer(word: &str) -> bool {
+    word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Compares two lines; where both have a pointer, it must be the same pair everywhere.
+fn compare(ours: &str, theirs: &str, hashes: &mut HashMap<String, String>, pointers: &mut HashMap<String, String>) {
+    if ours == theirs {
+        return;
+    }
+    let words = |line: &str| line.split_inclusive(['=', ' ']).map(str::to_owned).collect::<Vec<_>>();
+    let (our_words, their_words) = (words(ours), words(theirs));
+    assert_eq!(our_words.len(), their_words.len(), "\nours   {ours}\nkernel {theirs}");
+    for (our, their) in our_words.iter().zip(&their_words) {
+        let (pointer, hash) = (our.trim_end(), their.trim_end());
+        if is_pointer(pointer) && is_pointer(hash) {
+            let known = hashes.entry(pointer.to_owned()).or_insert_with(|| hash.to_owned());
+            assert_eq!(known, hash, "one pointer, two hashes\n{ours}\n{theirs}");
+            let known = pointers.entry(hash.to_owned()).or_insert_with(|| pointer.to_owned());
+            assert_eq!(known, pointer, "one hash, two pointers\n{ours}\n{theirs}");
+        } else {
+            assert_eq!(our, their, "\nours   {ours}\nkernel {theirs}");
+        }
+    }
+}
+
+#[test]
+fn every_capture_prints_as_its_kernel_printed_it() {
+    let mut compared = HashMap::<String, usize>::new();
+    let (mut marks, mut pointers) = (0, 0);
+    for capture in captures() {
+        let Some(theirs) = capture.text() else {
+            assert_eq!(capture.case, "streamed");
+            continue;
+        };
+        println!("{} {}", capture.kernel, capture.case);
+        let ours = write(&capture);
+        let (mut to_hash, mut to_pointer) = (HashMap::new(), HashMap::new());
+        for (our, their) in ours.lines().zip(theirs.lines()) {
+            compare(our, their, &mut to_hash, &mut to_pointer);
+            *compared.entry(capture.kernel.clone()).or_default() += 1;
+            marks += usize::from(their.contains("buffer started"));
+        }
+        assert_eq!(ours.lines().count(), theirs.lines().count());
+        assert!(ours.ends_with('\n') == theirs.ends_with('\n'));
+        pointers += to_hash.len();
+    }
+    assert_eq!(compared.len(), 6, "kernels");
+    assert!(compared.values().all(|lines| *lines > 4000), "{compared:?}");
+    assert!(marks >= 5 && pointers > 1000, "{marks} marks, {pointers} pointers");
+}
+
+#[test]
+fn every_event_of_every_kernel_compiles() {
+    for kernel in std::fs::read_dir(common::fixtures().join("formats")).unwrap() {
+        let kernel = kernel.unwrap().file_name().into_string().unwrap();
+        for format in formats(&kernel).values() {
+            assert_eq!(Printer::new(format).note(), None, "{kernel}");
+        }
+    }
+}

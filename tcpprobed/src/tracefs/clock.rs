@@ -1,0 +1,63 @@
+//! Ties the trace's clock to the wall clock.
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Pairs read for an anchor; the tightest one counts.
+const TRIES: usize = 16;
+
+/// One instant in both clocks.
+///
+/// The `boot` clock of a trace is `CLOCK_BOOTTIME` (`ktime_get_boot_fast_ns()`): the same count that
+/// a process reads, to within the clock source's resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anchor {
+    /// Nanoseconds since boot, suspend included: the trace's time.
+    pub boot_ns: u64,
+    /// Nanoseconds since 1970 UTC.
+    pub wall_ns: u64,
+    /// The pair was read within so many nanoseconds: half of it bounds the error.
+    pub spread_ns: u64,
+}
+
+impl Anchor {
+    /// Reads both clocks now.
+    #[must_use]
+    pub fn now() -> Self {
+        let mut best = Self::read();
+        for _ in 1..TRIES {
+            let next = Self::read();
+            if next.spread_ns < best.spread_ns {
+                best = next;
+            }
+        }
+        best
+    }
+
+    fn read() -> Self {
+        let before = nanoseconds(clock_gettime(ClockId::Boottime));
+        let wall_ns = nanoseconds(clock_gettime(ClockId::Realtime));
+        let spread_ns = nanoseconds(clock_gettime(ClockId::Boottime)).saturating_sub(before);
+        Anchor { boot_ns: before + spread_ns / 2, wall_ns, spread_ns }
+    }
+}
+
+/// 0 for times before the epoch, which neither clock has on a machine that is set right.
+fn nanoseconds(time: Timespec) -> u64 {
+    let (Ok(seconds), Ok(rest)) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec)) else { return 0 };
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anchors_agree_with_each_other() {
+        let (a, b) = (Anchor::now(), Anchor::now());
+        assert!(b.boot_ns >= a.boot_ns);
+        let offset = |x: Anchor| x.wall_ns - x.boot_ns;
+        assert!(offset(a).abs_diff(offset(b)) <= a.spread_ns + b.spread_ns + 1000, "{a:?} {b:?}");
+        assert!(a.spread_ns < 1_000_000, "{a:?}");
+        assert!(a.wall_ns > 1_600_000_000_000_000_000, "after 2020: {a:?}");
+    }
+}
