@@ -1,8 +1,8 @@
 //! Plots: connections and their curves in, a picture out. Pure: no files, no clock, no environment.
 //!
 //! Three panels share a time axis: the congestion window with ssthresh, the smoothed RTT, and the retransmissions.
-//! [`select`] says which connections are drawn, so that the caller can make sure that their curves were collected;
-//! [`render`] draws them. In the order that data flows: `steps` (bins → points), `axis` (values → pixels and ticks),
+//! [`select`] says which connections are drawn; where [`Flows::lacks_curves`] of them, the caller pushes the events once
+//! more, into a `Flows` that collects only those. [`render`] then draws them. In the order that data flows: `steps` (bins → points), `axis` (values → pixels and ticks),
 //! `figure` (everything → shapes), then `png` or `svg` (shapes → bytes).
 
 mod axis;

@@ -95,17 +95,20 @@ pub struct Panels<'a> {
 
 impl Panels<'_> {
     pub fn draw_cwnd(&self, canvas: &mut impl Canvas, rect: Rect) {
-        let (min, max) = self.range(&[Metric::SndCwnd, Metric::Ssthresh]);
+        let heading = "Congestion window, packets";
+        let Some((min, max)) = self.range(&[Metric::SndCwnd, Metric::Ssthresh]) else {
+            return self.draw_empty(canvas, rect, heading, "no tcp_probe events");
+        };
         let scale = if self.needs_log(Metric::SndCwnd, max) { Scale::Log } else { Scale::FromZero };
         let axis = ValueAxis::new(scale, (min.into(), max.into()), rect.bottom, rect.top);
         let mut remarks = Vec::new();
-        if self.range(&[Metric::Ssthresh]).1 > 0 {
+        if self.range(&[Metric::Ssthresh]).is_some() {
             remarks.push("dashed: ssthresh, where it is set");
         }
         if lanes(self.lines).next().is_some() {
             remarks.push("▼ retransmission");
         }
-        self.draw_frame(canvas, rect, "Congestion window, packets", &remarks, Some(&axis));
+        self.draw_frame(canvas, rect, heading, &remarks, Some(&axis));
         self.draw_shade_labels(canvas, rect);
         for line in self.lines {
             self.draw_steps(canvas, line, Metric::Ssthresh, |packets| axis.at(f64::from(packets)));
@@ -117,7 +120,10 @@ impl Panels<'_> {
     }
 
     pub fn draw_srtt(&self, canvas: &mut impl Canvas, rect: Rect) {
-        let (min, max) = self.range(&[Metric::Srtt]);
+        let heading = "Smoothed RTT, milliseconds";
+        let Some((min, max)) = self.range(&[Metric::Srtt]) else {
+            return self.draw_empty(canvas, rect, heading, "no tcp_probe events");
+        };
         let scale = match max - min {
             _ if self.needs_log(Metric::Srtt, max) => Scale::Log,
             span if min > max / 2 && span > max / 32 => Scale::Near,
@@ -125,7 +131,7 @@ impl Panels<'_> {
         };
         let [low, high] = [min, max].map(|micros| f64::from(micros) * 1e-3);
         let axis = ValueAxis::new(scale, (low, high), rect.bottom, rect.top);
-        self.draw_frame(canvas, rect, "Smoothed RTT, milliseconds", &[], Some(&axis));
+        self.draw_frame(canvas, rect, heading, &[], Some(&axis));
         for line in self.lines {
             self.draw_steps(canvas, line, Metric::Srtt, |micros| axis.at(f64::from(micros) * 1e-3));
         }
@@ -133,19 +139,18 @@ impl Panels<'_> {
 
     /// A lane for each connection that has any: bars whose height is a count.
     pub fn draw_retransmissions(&self, canvas: &mut impl Canvas, rect: Rect) {
+        let heading = "Retransmissions by connection";
         let lanes: Vec<(&Line, Vec<(f32, u64)>)> = lanes(self.lines).map(|line| (line, self.bars(line))).collect();
-        let highest = lanes.iter().flat_map(|(_, bars)| bars).map(|bar| bar.1).max().unwrap_or(0);
+        let Some(highest) = lanes.iter().flat_map(|(_, bars)| bars).map(|bar| bar.1).max() else {
+            return self.draw_empty(canvas, rect, heading, "none");
+        };
         let pitch = duration((self.time.ns_per_pixel() * f64::from(BAR_PITCH)) as u64);
-        let remark = format!("number at the left, highest bar: {} in {pitch}", grouped(highest));
-        let remarks: &[&str] = if highest > 1 { &[&remark] } else { &["number at the left"] };
-        let remarks = if lanes.is_empty() { &[] } else { remarks };
-        self.draw_frame(canvas, rect, "Retransmissions by connection", remarks, None);
-        if lanes.is_empty() {
-            let lettering = Lettering { size: TEXT, bold: false, color: GREY, align: Align::Center };
-            let at = Point { x: (rect.left + rect.right) / 2.0, y: (rect.top + rect.bottom) / 2.0 + 6.0 };
-            canvas.text(at, "none", lettering);
-        }
-        let height = rect.height() / lanes.len().max(1) as f32;
+        let remark = match highest {
+            1 => "number at the left".to_owned(),
+            _ => format!("number at the left, highest bar: {} in {pitch}", grouped(highest)),
+        };
+        self.draw_frame(canvas, rect, heading, &[&remark], None);
+        let height = rect.height() / lanes.len() as f32;
         for (row, (line, bars)) in lanes.iter().enumerate() {
             let bottom = rect.top + height * (row + 1) as f32;
             if row + 1 < lanes.len() {
@@ -177,9 +182,9 @@ impl Panels<'_> {
     }
 
     /// Smallest and largest value that is drawn of these metrics.
-    fn range(&self, metrics: &[Metric]) -> (u32, u32) {
+    fn range(&self, metrics: &[Metric]) -> Option<(u32, u32)> {
         let ranges = self.lines.iter().flat_map(|line| metrics.iter().filter_map(|&metric| line.curves.range(metric)));
-        ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0, 0))
+        ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// Whether `max` is so far above what is usual for `metric` that a linear axis would show nothing else.
@@ -229,6 +234,13 @@ impl Panels<'_> {
         let x = rect.left + self.fonts.width(heading, HEADING, true) + 18.0;
         let remark = Lettering { size: TEXT, bold: false, color: GREY, align: Align::Left };
         canvas.text(Point { x, y: rect.top - 10.0 }, &remarks.join("  ·  "), remark);
+    }
+
+    /// A panel that has only `reason` to show.
+    fn draw_empty(&self, canvas: &mut impl Canvas, rect: Rect, heading: &str, reason: &str) {
+        self.draw_frame(canvas, rect, heading, &[], None);
+        let at = Point { x: (rect.left + rect.right) / 2.0, y: (rect.top + rect.bottom) / 2.0 + 6.0 };
+        canvas.text(at, reason, Lettering { size: TEXT, bold: false, color: GREY, align: Align::Center });
     }
 
     /// Says what was lost, wherever there is room to say it.

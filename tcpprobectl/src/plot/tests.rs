@@ -181,7 +181,7 @@ fn gaps_are_shaded_and_named() {
 fn retransmissions_alone_are_drawn() {
     let events = [(5, retransmit(&probe(0, 80))), (9, retransmit(&probe(0, 80)))];
     let svg = svg(&input(&flows(&events), &[]), Options::default());
-    check_texts(&svg, &["Retransmissions by connection", "–", "2"]);
+    check_texts(&svg, &["Retransmissions by connection", "no tcp_probe events", "–", "2"]);
 }
 
 #[test]
