@@ -8,10 +8,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -21,7 +19,6 @@ use tcpprobed::tracefs::{
 };
 
 const PREFIX: &str = "tcpprobe-test-";
-const INNER: &str = "TCPPROBE_TEST_INNER";
 
 /// The machine's tracefs; `None`, with the reason printed, where there is none for us.
 fn tracefs() -> Option<Tracefs> {
@@ -285,9 +282,9 @@ fn sizes() {
     // The kernel shifts the number by 10 bits and takes what is left: 2^54 would be 0.
     for asked in [1 << 40, 1 << 54, u64::MAX] {
         let error = instance.set_buffer_kb(asked).unwrap_err();
-        let TracefsError::OutOfMemory { asked_kb, available_kb, cpus, .. } = &error else { panic!("{error}") };
-        assert_eq!(*asked_kb, asked);
-        assert!(*available_kb > 1000 && *cpus > 0, "{error}");
+        let TracefsError::OutOfMemory { asked_kb, fits_kb, cpus, .. } = &error else { panic!("{error}") };
+        assert_eq!((*asked_kb, *cpus), (asked, tcpprobed::tracefs::online_cpus().unwrap().len()));
+        assert!(*fits_kb > before && *fits_kb < asked, "{error}");
     }
     assert_eq!(instance.buffer_kb().unwrap(), before);
 }
@@ -582,17 +579,15 @@ fn the_kernel_remembers_names() {
 }
 
 #[test]
-fn counting_is_cheap() {
+fn an_open_stats_file_is_read_anew() {
     let Some(tracefs) = tracefs() else { return };
     let pair = Pair::new();
     let scratch = Scratch::recording(&tracefs, &pair, |_| ());
     let file = StatsFile::open(&scratch.instance, pair.cpu).unwrap();
-    let started = Instant::now();
     let first = file.read().unwrap();
     pair.rounds(5);
     let second = file.read().unwrap();
-    assert!(second.entries == first.entries + 10 && second.now_ns > first.now_ns, "the open file is read anew");
-    eprintln!("two readings and five rounds: {:?}", started.elapsed());
+    assert!(second.entries == first.entries + 10 && second.now_ns > first.now_ns);
 }
 
 /// Takes a CPU offline and brings it back, which everybody on the machine notices: only where that is asked for.
@@ -627,58 +622,5 @@ fn a_cpu_that_comes_and_goes() {
         pair.rounds(10);
         assert_eq!(drain(&tracefs, reader).events, 20);
         assert_eq!(scratch.instance.buffer_kb().unwrap(), early.instance.buffer_kb().unwrap());
-    }
-}
-
-/// Runs the test `name` of this program again after `setup`, in a mount namespace of its own.
-fn in_namespace(name: &str, setup: &str) {
-    let own = std::env::current_exe().unwrap();
-    let script = format!("{setup} \"$0\" --exact {name} --nocapture");
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-ec", &script]).arg(own).env(INNER, setup);
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{setup}: {text}");
-}
-
-/// The way to run as somebody without rights, after which the shell is replaced.
-const NOBODY: &str = "exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all";
-const UNMOUNT: &str =
-    "umount /sys/kernel/debug/tracing || true; umount /sys/kernel/debug || true; umount /sys/kernel/tracing;";
-const READ_ONLY: &str = "mount -o remount,bind,ro /sys/kernel/tracing;";
-const ONLY_INSTANCES: &str = "cd /sys/kernel/tracing; mount --bind instances instances; mount -o remount,bind,ro .;";
-const OTHER_FS: &str = "umount /sys/kernel/debug || true; mount -t tmpfs none /sys/kernel/tracing;";
-
-#[test]
-fn finding_mounting_and_refusals() {
-    const NAME: &str = "finding_mounting_and_refusals";
-    let usual = Path::new("/sys/kernel/tracing");
-    let located = Tracefs::locate(None);
-    let refused = |located: Result<Tracefs, TracefsError>| located.unwrap_err().to_string();
-    match std::env::var(INNER).ok().as_deref() {
-        Some(UNMOUNT) => {
-            assert!(fs::read_to_string("/proc/self/mountinfo").unwrap().contains(" - tracefs "), "it was mounted");
-            assert_eq!(located.unwrap().root(), usual);
-        }
-        Some(OTHER_FS) => assert_eq!(located.unwrap().root(), usual, "mounted over what is not tracefs"),
-        Some(READ_ONLY) => {
-            let message = refused(located);
-            assert!(message.contains("read-only") && message.contains("ProtectKernelTunables"), "{message}");
-        }
-        Some(ONLY_INSTANCES) => {
-            let tracefs = located.unwrap();
-            let scratch = Scratch::new(&tracefs);
-            scratch.instance.set_clock("boot").unwrap();
-        }
-        Some(NOBODY) => assert!(refused(located).contains("CAP_DAC_OVERRIDE")),
-        Some(_) => assert!(refused(located).contains("may not be mounted")),
-        None => {
-            if !usual.join("instances").is_dir() || Command::new("unshare").arg("--version").output().is_err() {
-                return skip("needs root, tracefs at /sys/kernel/tracing, and unshare").unwrap_or_default();
-            }
-            for setup in [UNMOUNT, OTHER_FS, READ_ONLY, ONLY_INSTANCES, NOBODY, &format!("{UNMOUNT} {NOBODY}")] {
-                in_namespace(NAME, setup);
-            }
-        }
     }
 }

@@ -163,28 +163,36 @@ impl Instance {
     /// Events stay; if it shrinks below them, the oldest are counted as overrun. A gigabyte takes the kernel about
     /// 2.5 s in sub-buffers of 4 KiB and 0.4 s in 64 KiB.
     ///
-    /// More than the machine has free is refused before the kernel is asked, which would fill one CPU's buffer
-    /// before it finds that the next one's does not fit.
+    /// More than fits is refused before the kernel is asked: it would fill one CPU's buffer before it finds that the
+    /// next one's does not fit, and of numbers from 2^54 on it takes the low bits.
     ///
     /// # Errors
     /// [`TracefsError::OutOfMemory`]; [`TracefsError::Busy`] while the buffer is mapped; [`TracefsError::Value`] for 0.
     pub fn set_buffer_kb(&self, per_cpu_kb: u64) -> Result<u64, TracefsError> {
-        let cpus = cpus::online_cpus()?.len();
-        let held_kb = self.kernel_memory_kb()?;
-        let refuse = |available_kb: u64| TracefsError::OutOfMemory {
-            name: self.name.clone(),
-            asked_kb: per_cpu_kb,
-            cpus,
-            available_kb: available_kb.saturating_add(held_kb),
-        };
-        let available_kb = available_kb()?;
-        if per_cpu_kb.saturating_mul(cpus as u64) > available_kb.saturating_add(held_kb) {
-            return Err(refuse(available_kb));
+        let fits_kb = self.fits_kb()?;
+        if per_cpu_kb > fits_kb {
+            return Err(self.out_of_memory(per_cpu_kb, fits_kb));
         }
         match self.resize("buffer_size_kb", per_cpu_kb)? {
             true => self.buffer_kb(),
-            false => Err(refuse(self::available_kb()?)),
+            false => Err(self.out_of_memory(per_cpu_kb, self.fits_kb()?.min(per_cpu_kb))),
         }
+    }
+
+    /// KB that each CPU's buffer could have now, what it has included.
+    ///
+    /// A sixteenth of the machine's free memory is left out: the kernel's own records take up to 3 % beside the data.
+    ///
+    /// # Errors
+    /// When `/proc/meminfo` or the CPUs cannot be read.
+    pub fn fits_kb(&self) -> Result<u64, TracefsError> {
+        let cpus = cpus::online_cpus()?.len().max(1) as u64;
+        Ok((available_kb()? / 16 * 15).saturating_add(self.kernel_memory_kb()?) / cpus)
+    }
+
+    fn out_of_memory(&self, asked_kb: u64, fits_kb: u64) -> TracefsError {
+        let cpus = cpus::online_cpus().map_or(1, |cpus| cpus.len());
+        TracefsError::OutOfMemory { name: self.name.clone(), asked_kb, cpus, fits_kb }
     }
 
     /// KB that the instance's buffers hold over all CPUs (`buffer_total_size_kb`).
@@ -223,12 +231,7 @@ impl Instance {
             self.clear()?;
             return self.subbuf_kb();
         }
-        Err(TracefsError::OutOfMemory {
-            name: self.name.clone(),
-            asked_kb: self.buffer_kb()?,
-            cpus: cpus::online_cpus()?.len(),
-            available_kb: available_kb()?,
-        })
+        Err(self.out_of_memory(self.buffer_kb()?, self.fits_kb()?))
     }
 
     /// Bytes of a sub-buffer.
