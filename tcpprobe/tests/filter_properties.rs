@@ -1,4 +1,5 @@
 //! Whatever the filter and the event: the kernel's part and then the residual are exactly the whole.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 #[path = "filter_support/formats.rs"]
 mod formats;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use tcpprobe::block::{BlockBuilder, PointerKey, Schema, Seal};
+use tcpprobe::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
 use tcpprobe::format::PageLayout;
 use tcpprobe::page::Page;
 use tcpprobe::trace::{Account, Anchor, Kind, Totals, put_frame};
@@ -28,6 +28,9 @@ const TOTALS_INTERVAL: Duration = Duration::from_secs(1);
 const COMMIT_SLACK: u64 = 1_000_000;
 /// Accounts that wait for a disk that is full; beyond it, they are summed.
 const PENDING_ACCOUNTS_MAX: usize = 4096;
+
+/// Records handed to the block at a time: the columns are filled one after the other.
+const BATCH_RECORDS: usize = 64;
 
 /// Decides about a record of one kind of event: CPU, record.
 pub type Residual = Box<dyn Fn(u32, &[u8]) -> bool + Send>;
@@ -367,21 +370,34 @@ fn walk(layout: PageLayout, bytes: &[u8], cpu: &mut Cpu, builder: &mut BlockBuil
     };
     cpu.books.page(page.lost);
     let mut records = page.records();
-    let schema = Arc::clone(builder.schema());
+    let mut batch: [Timed<'_>; BATCH_RECORDS] = [(0, &[]); BATCH_RECORDS];
+    let mut filled = 0;
     for (time, record) in records.by_ref() {
-        let residual = match record {
-            [low, high, ..] => {
-                schema.index_of(u16::from_le_bytes([*low, *high])).and_then(|index| residuals.get(index)?.as_ref())
+        if !builder.takes(record) {
+            continue;
+        }
+        let wanted = is_wanted(residuals, builder.schema(), cpu.number, record);
+        cpu.books.record(time, wanted);
+        cpu.complete = cpu.complete.max(time);
+        if wanted {
+            batch[filled] = (time, record);
+            filled += 1;
+            if filled == BATCH_RECORDS {
+                builder.push(cpu.number, &batch);
+                filled = 0;
             }
-            _ => None,
-        };
-        let wanted = residual.is_none_or(|matches| matches(cpu.number, record));
-        if !wanted || builder.push(cpu.number, time, record) {
-            cpu.books.record(time, wanted);
-            cpu.complete = cpu.complete.max(time);
         }
     }
+    builder.push(cpu.number, &batch[..filled]);
     if let Some(error) = records.error() {
         tracing::warn!(cpu = cpu.number, %error, "a page that cannot be read to its end");
     }
+}
+
+/// What the filter's rest says of a record.
+#[inline]
+fn is_wanted(residuals: &[Option<Residual>], schema: &Schema, cpu: u32, record: &[u8]) -> bool {
+    let [low, high, ..] = *record else { return true };
+    let index = schema.index_of(u16::from_le_bytes([low, high]));
+    index.and_then(|index| residuals.get(index)?.as_ref()).is_none_or(|matches| matches(cpu, record))
 }
