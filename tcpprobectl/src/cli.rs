@@ -46,6 +46,7 @@ pub enum Command {
     Fetch(FetchArgs),
     Tail(TailArgs),
     Trace(TraceArgs),
+    Plot(PlotArgs),
     Convert(ConvertArgs),
     Version(VersionArgs),
     Completions(CompletionsArgs),
@@ -56,7 +57,7 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Record", &["start", "stop", "rm", "list", "status"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
-    ("Understand", &["filter"]),
+    ("Understand", &["plot", "filter"]),
     ("This program", &["version", "completions", "help"]),
 ];
 
@@ -344,8 +345,8 @@ pub struct PlotArgs {
     /// Draw SSH (port 22) too
     #[arg(long)]
     pub ssh: bool,
-    /// Draw the N connections with the most traffic
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Draw the N connections with the most traffic, at most 16
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub top: u16,
     #[command(flatten)]
     pub range: RangeArgs,

@@ -13,6 +13,7 @@ mod job;
 mod losses;
 mod output;
 mod paint;
+pub mod plot;
 mod progress;
 mod range;
 mod select;

@@ -31,9 +31,12 @@ pub const TYPED: [&str; 19] = [
     "skaddr",
 ];
 
+/// A value with its name.
+pub type Named<'a> = (&'a str, Cell<'a>);
+
 /// The fields that are typed, and those that are only words: what newer kernels added, all of an untyped event.
 #[must_use]
-pub fn cells<'a>(event: &TextEvent<'a>) -> (Vec<(&'static str, Cell<'a>)>, Vec<(&'a str, Cell<'a>)>) {
+pub fn cells<'a>(event: &TextEvent<'a>) -> (Vec<Named<'a>>, Vec<Named<'a>>) {
     let typed = match &event.event {
         Some(Event::TcpProbe(probe)) => of_probe(probe),
         Some(Event::TcpRetransmitSkb(retransmit)) => of_retransmit(retransmit),
@@ -53,7 +56,7 @@ fn word(value: &str) -> Cell<'_> {
     }
 }
 
-fn ends(family: u16, src: SocketAddr, dest: SocketAddr) -> Vec<(&'static str, Cell<'static>)> {
+fn ends(family: u16, src: SocketAddr, dest: SocketAddr) -> Vec<Named<'static>> {
     vec![
         ("saddr", Cell::Address(src.ip())),
         ("daddr", Cell::Address(dest.ip())),
@@ -63,7 +66,7 @@ fn ends(family: u16, src: SocketAddr, dest: SocketAddr) -> Vec<(&'static str, Ce
     ]
 }
 
-fn of_probe<'a>(probe: &TcpProbe) -> Vec<(&'static str, Cell<'a>)> {
+fn of_probe(probe: &TcpProbe) -> Vec<Named<'static>> {
     let mut cells = ends(probe.family, probe.src, probe.dest);
     let number = |value: u32| Cell::Unsigned(value.into());
     cells.extend([
@@ -84,7 +87,7 @@ fn of_probe<'a>(probe: &TcpProbe) -> Vec<(&'static str, Cell<'a>)> {
     cells
 }
 
-fn of_retransmit<'a>(retransmit: &TcpRetransmitSkb) -> Vec<(&'static str, Cell<'a>)> {
+fn of_retransmit(retransmit: &TcpRetransmitSkb) -> Vec<Named<'static>> {
     let mut cells = ends(retransmit.family, retransmit.src, retransmit.dest);
     cells.extend([
         ("state", Cell::Unsigned(retransmit.state.into())),

@@ -5,4 +5,5 @@ mod common;
 mod errors;
 mod help;
 mod jobs;
+mod plot;
 mod traces;
