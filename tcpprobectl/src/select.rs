@@ -3,8 +3,9 @@
 use std::fmt;
 
 use tcpprobe::event::Record;
-use tcpprobe::filter::{Context, Filter, FilterError, Predicate};
+use tcpprobe::filter::{Context, EventPredicate, Filter, FilterError, Predicate};
 use tcpprobe::format::Format;
+use tcpprobe::text::TextEvent;
 
 use crate::exit::{Exit, Failure};
 
@@ -16,6 +17,8 @@ pub struct Selection {
     filter: Option<Filter>,
     /// By `common_type`, for the formats in force.
     kinds: Vec<Kind>,
+    /// The filter for events of text.
+    typed: Option<EventPredicate>,
 }
 
 /// What is wanted of the events of one kind.
@@ -31,7 +34,7 @@ impl Selection {
     /// Of the events that one of `events` names (`system:name`, `name`, or globs of either), those that meet `filter`.
     pub fn new(events: &[String], filter: Option<&str>) -> Result<Self, Failure> {
         let filter = filter.map(parse).transpose()?.filter(|filter| !filter.is_all());
-        Ok(Selection { events: events.to_vec(), filter, kinds: Vec::new() })
+        Ok(Selection { events: events.to_vec(), filter, kinds: Vec::new(), typed: None })
     }
 
     /// Whether nothing is left out.
@@ -68,6 +71,29 @@ impl Selection {
                 predicate.matches(record.bytes, &context)
             }
         }
+    }
+
+    /// Prepares for ftrace text.
+    pub fn begin_text(&mut self) -> Result<(), Failure> {
+        if let Some(filter) = &self.filter {
+            filter.check_events().map_err(|error| failure(&error, filter.text()))?;
+            self.typed = Some(filter.event_predicate());
+        }
+        Ok(())
+    }
+
+    /// Whether this event is wanted; `None` where only a filter can say, and it knows nothing of such events in text.
+    #[must_use]
+    pub fn takes_text(&self, event: &TextEvent<'_>) -> Option<bool> {
+        // Text does not tell the system.
+        let named = |pattern: &String| glob(pattern.rsplit(':').next().unwrap_or(pattern), event.name);
+        if !self.events.is_empty() && !self.events.iter().any(named) {
+            return Some(false);
+        }
+        let Some(predicate) = &self.typed else { return Some(true) };
+        let comm = Some(event.comm).filter(|&comm| comm != "<...>");
+        let context = Context { cpu: event.cpu, comm, pid: Some(event.pid) };
+        event.event.as_ref().map(|typed| predicate.matches(typed, &context))
     }
 
     fn names(&self, format: &Format) -> bool {

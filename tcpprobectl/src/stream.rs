@@ -30,14 +30,6 @@ pub struct Place {
     pub total_bytes: u64,
 }
 
-impl Place {
-    /// Whether all that had been stored when the stream began was read.
-    #[must_use]
-    pub fn is_caught_up(self) -> bool {
-        self.received_bytes > 0 && self.received_bytes >= self.total_bytes
-    }
-}
-
 /// Reads a run from the daemon. Errors carry a [`crate::exit::Failure`].
 pub struct JobStream<'a> {
     stream: Stream<'a, ReadReply>,

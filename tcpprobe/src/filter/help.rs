@@ -7,7 +7,7 @@ pub const HELP: &str = "\
 A filter is terms joined by && (and), || (or), ! (not) and parentheses. && binds closer than ||.
 A term is a field, a comparison and a value:
 
-  field       any field of any event, by the kernel's name (tcpprobectl doctor lists them), and
+  field       any number or text of any event, by the kernel's name (srtt, snd_cwnd, ...), and
               addr  saddr  daddr   addresses: either end, own end, peer (also src, dest; host, net)
               port  sport  dport   ports: either end, own end, peer
               CPU  comm            the CPU that recorded the event, the task that it interrupted

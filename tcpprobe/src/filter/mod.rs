@@ -41,12 +41,14 @@
 //!
 //! # What an event does not say
 //!
-//! A term is true, false, or **unknown**: of a field that the event lacks, of an address whose family is neither, of
-//! `comm` where the recording does not know it. `!` of unknown is unknown; `&&` is false if a side is false, else
-//! unknown if a side is unknown; `||` is true if a side is true, else unknown if a side is unknown (Kleene's logic).
-//! An event passes unless the whole is **false**. So a term about a field that an event lacks does not exclude it, at
-//! any depth: of `sport == 80 && srtt > 20ms`, a retransmission passes if its port is 80; so it does of
-//! `sport == 80 && !(srtt > 20ms)`; of `sport == 80 || srtt > 20ms`, every retransmission passes.
+//! A term is true, false, or **unknown**: of a field that the event lacks (or has of another type, or without the name
+//! that the term gives a number), of an address whose family is neither, of `comm` where the recording does not know it.
+//! `!` of unknown is unknown; `&&` is false if a side is false, else unknown if a side is unknown; `||` is true if a side
+//! is true, else unknown if a side is unknown (Kleene's logic). An event passes unless the whole is **false**.
+//!
+//! So a term about a field that an event lacks does not exclude it, at any depth: of `sport == 80 && srtt > 20ms`, a
+//! retransmission passes if its port is 80; so it does of `sport == 80 && !(srtt > 20ms)`; of
+//! `sport == 80 || srtt > 20ms`, every retransmission passes.
 //!
 //! A comparison that no value of a field could meet is false, and one that every value meets is true, also where the
 //! event does not say: `snd_cwnd == 4294967296` is false (and an error of [`Filter::check`]), `port >= 0` is true.
@@ -119,7 +121,7 @@ pub struct Compiled {
     pub kernel: Option<String>,
     /// What to ask of each event that the kernel recorded; `None`: all of them pass.
     pub residual: Option<Predicate>,
-    /// Fields of the filter that the event lacks, as written, each once, in the order of the text.
+    /// Fields of terms that are unknown of all these events, as written, each once, in the order of the text.
     pub missing: Vec<String>,
 }
 

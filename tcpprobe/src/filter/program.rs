@@ -1,7 +1,8 @@
 //! Evaluates a condition: tests in a row, each of which says where to go on.
 
-use super::bind::Literal;
+use super::bind::{ADDRESSES, Literal};
 use super::pattern::fits;
+use super::ranges::{Int, Ranges};
 use super::tree::Tree;
 
 /// What a test asks of one event.
@@ -31,6 +32,9 @@ const DROP: u32 = u32::MAX - 1;
 #[derive(Debug, Clone)]
 struct Node<S> {
     slot: S,
+    /// Where the same test is made a second time, as for the other end of the connection. One node is faster than two:
+    /// what costs time is a jump that was not foreseen.
+    other: Option<Other<S>>,
     test: Test,
     /// The result of the test at which the literal is true.
     wanted: bool,
@@ -39,6 +43,13 @@ struct Node<S> {
 }
 
 #[derive(Debug, Clone)]
+struct Other<S> {
+    slot: S,
+    /// One of both is enough.
+    any: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
 enum Test {
     /// Lowest, and how far the highest is from it.
     Number(u64, u64),
@@ -62,52 +73,74 @@ impl<S: Clone> Program<S> {
         let (sides, any) = match condition {
             Tree::Constant(true) => return if_true,
             Tree::Constant(false) => return if_false,
-            Tree::Leaf(literal) => return self.push(literal, if_true, if_false),
+            Tree::Leaf(literal) => {
+                let (slot, test, wanted) = test(literal);
+                return self.push(Node { slot, other: None, test, wanted, if_true, if_false });
+            }
             Tree::Any(sides) => (sides, true),
             Tree::All(sides) => (sides, false),
         };
         let mut sides: Vec<&Tree<Literal<S>>> = sides.iter().collect();
         sides.sort_by_key(|side| cost(side));
-        let next = if any { if_false } else { if_true };
-        sides.into_iter().rev().fold(next, |next, side| match any {
-            true => self.add(side, if_true, next),
-            false => self.add(side, next, if_false),
-        })
+        let mut next = if any { if_false } else { if_true };
+        while let Some(side) = sides.pop() {
+            let (if_true, if_false) = if any { (if_true, next) } else { (next, if_false) };
+            next = match sides.last().and_then(|before| pair(before, side, any)) {
+                Some((slot, other, test, wanted)) => {
+                    sides.pop();
+                    self.push(Node { slot, other: Some(other), test, wanted, if_true, if_false })
+                }
+                None => self.add(side, if_true, if_false),
+            };
+        }
+        next
     }
 
-    fn push(&mut self, literal: &Literal<S>, if_true: u32, if_false: u32) -> u32 {
-        let (slot, test, wanted) = match literal {
-            Literal::Number { field, set } => {
-                // Fewer ranges are faster: a set of one gap is the opposite of one range.
-                let gaps = set.complement(field.domain);
-                let by_gaps = gaps.as_slice().len() < set.as_slice().len();
-                let bits = raw_bits(if by_gaps { &gaps } else { set }.as_slice(), field.domain);
-                let test = match bits[..] {
-                    [(low, high)] => Test::Number(low, high - low),
-                    _ => Test::Numbers(bits.into()),
-                };
-                (&field.slot, test, !by_gaps)
-            }
-            Literal::Mask { field, mask, negated } => (&field.slot, Test::Mask(*mask), !negated),
-            Literal::Address { field, set } => {
-                let gaps = set.complement(super::bind::ADDRESSES);
-                let by_gaps = gaps.as_slice().len() < set.as_slice().len();
-                let test = match if by_gaps { &gaps } else { set }.as_slice() {
-                    &[(low, high)] => Test::Address(low, high - low),
-                    ranges => Test::Addresses(ranges.into()),
-                };
-                (&field.slot, test, !by_gaps)
-            }
-            Literal::Text { field, text, is_pattern: false, negated } => {
-                (&field.slot, Test::Text(text.as_str().into()), !negated)
-            }
-            Literal::Text { field, text, is_pattern: true, negated } => {
-                (&field.slot, Test::Pattern(text.as_str().into()), !negated)
-            }
-        };
-        self.nodes.push(Node { slot: slot.clone(), test, wanted, if_true, if_false });
+    fn push(&mut self, node: Node<S>) -> u32 {
+        self.nodes.push(node);
         u32::try_from(self.nodes.len() - 1).unwrap_or(PASS)
     }
+}
+
+/// Two literals with the same test, as one.
+fn pair<S: Clone>(one: &Tree<Literal<S>>, two: &Tree<Literal<S>>, any: bool) -> Option<(S, Other<S>, Test, bool)> {
+    let (Tree::Leaf(one), Tree::Leaf(two)) = (one, two) else { return None };
+    let ((slot, test, wanted), (other, other_test, other_wanted)) = (test(one), test(two));
+    (test == other_test && wanted == other_wanted).then_some((slot, Other { slot: other, any }, test, wanted))
+}
+
+/// Where and what to test for a literal, and which result makes it true.
+fn test<S: Clone>(literal: &Literal<S>) -> (S, Test, bool) {
+    match literal {
+        Literal::Number { field, set } => {
+            let (ranges, wanted) = fewest(set, field.domain);
+            let bits = raw_bits(ranges.as_slice(), field.domain);
+            let test = match bits[..] {
+                [(low, high)] => Test::Number(low, high - low),
+                _ => Test::Numbers(bits.into()),
+            };
+            (field.slot.clone(), test, wanted)
+        }
+        Literal::Mask { field, mask, negated } => (field.slot.clone(), Test::Mask(*mask), !negated),
+        Literal::Address { field, set } => {
+            let (ranges, wanted) = fewest(set, ADDRESSES);
+            let test = match ranges.as_slice() {
+                &[(low, high)] => Test::Address(low, high - low),
+                ranges => Test::Addresses(ranges.into()),
+            };
+            (field.slot.clone(), test, wanted)
+        }
+        Literal::Text { field, text, is_pattern, negated } => {
+            let text = text.as_str().into();
+            (field.slot.clone(), if *is_pattern { Test::Pattern(text) } else { Test::Text(text) }, !negated)
+        }
+    }
+}
+
+/// The set, or what it leaves out if that has fewer ranges; and whether it is the set.
+fn fewest<T: Int>(set: &Ranges<T>, domain: (T, T)) -> (Ranges<T>, bool) {
+    let gaps = set.complement(domain);
+    if gaps.as_slice().len() < set.as_slice().len() { (gaps, false) } else { (set.clone(), true) }
 }
 
 impl<S> Program<S> {
@@ -116,10 +149,21 @@ impl<S> Program<S> {
     pub fn run<F: Fields<Slot = S>>(&self, event: &F) -> bool {
         let mut at = self.first;
         while let Some(node) = self.nodes.get(at as usize) {
-            let met = node.test.result(event, &node.slot).is_none_or(|result| result == node.wanted);
+            let mut met = node.is_met(event, &node.slot);
+            if let Some(other) = &node.other {
+                let too = node.is_met(event, &other.slot);
+                met = if other.any { met | too } else { met & too };
+            }
             at = if met { node.if_true } else { node.if_false };
         }
         at == PASS
+    }
+}
+
+impl<S> Node<S> {
+    #[inline]
+    fn is_met<F: Fields<Slot = S>>(&self, event: &F, slot: &S) -> bool {
+        self.test.result(event, slot).is_none_or(|result| result == self.wanted)
     }
 }
 

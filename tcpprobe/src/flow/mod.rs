@@ -95,10 +95,15 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Bytes in both directions, by which connections are ranked.
+    /// Bytes in both directions.
     #[must_use]
     pub fn traffic(&self) -> u64 {
         self.bytes_received + self.bytes_acked
+    }
+
+    /// By what connections are ranked; see [`Flows::top`].
+    fn rank(&self) -> (u64, u64) {
+        (self.traffic() + self.bytes_acked, self.events)
     }
 
     fn count(&mut self, time: u64) {
@@ -283,8 +288,10 @@ impl Flows {
         self.flows.get(id as usize)
     }
 
-    /// Ids of the `count` connections with the most traffic, the largest first. Between two equal ones, as the ends of
-    /// one connection over loopback are, the one that sent more is first.
+    /// Ids of the `count` connections with the most traffic, the largest first.
+    ///
+    /// What was acknowledged counts twice as much as what was received: only a sender's congestion window is at work,
+    /// so of the two ends of a connection over loopback the sender comes first.
     #[must_use]
     pub fn top(&self, count: usize) -> Vec<u32> {
         self.top_of(count, |_| true)
@@ -294,11 +301,7 @@ impl Flows {
     #[must_use]
     pub fn top_of(&self, count: usize, wanted: impl Fn(&Flow) -> bool) -> Vec<u32> {
         let mut ranked: Vec<&Flow> = self.flows.iter().filter(|flow| wanted(flow)).collect();
-        let rank = |flow: &&Flow| {
-            let Totals { bytes_acked, events, .. } = flow.totals;
-            (flow.totals.traffic(), bytes_acked, events)
-        };
-        ranked.sort_by_key(|flow| std::cmp::Reverse(rank(flow)));
+        ranked.sort_by_key(|flow| std::cmp::Reverse(flow.totals.rank()));
         ranked.iter().take(count).map(|flow| flow.connection.id).collect()
     }
 
@@ -375,7 +378,7 @@ impl Flows {
             return;
         }
         let mut with_curves: Vec<&mut Flow> = self.flows.iter_mut().filter(|flow| flow.curves.is_some()).collect();
-        with_curves.sort_by_key(|flow| flow.totals.traffic());
+        with_curves.sort_by_key(|flow| flow.totals.rank());
         for flow in with_curves {
             if used <= self.limits.bins_total / 2 {
                 return;

@@ -52,7 +52,7 @@ const STATES: [&str; 13] = [
 ];
 
 /// The typed event of this name; `None` for events that have no type. Columns of errors count from the body's start.
-#[inline]
+#[inline(always)]
 pub(super) fn event(name: &str, body: &str) -> Result<Option<Event>, LineError> {
     Ok(match name {
         "tcp_probe" => Some(Event::TcpProbe(match probe_in_order(body.as_bytes()) {
@@ -81,7 +81,7 @@ pub(super) fn extras<'a>(event: Option<&Event>, body: &'a str) -> impl Iterator<
 }
 
 /// A tcp_probe exactly as a kernel prints it.
-#[inline]
+#[inline(always)]
 fn probe_in_order(body: &[u8]) -> Option<TcpProbe> {
     let mut scan = Scan(body);
     let family = if scan.accept(b"family=AF_INET") {
@@ -116,9 +116,9 @@ fn probe_in_order(body: &[u8]) -> Option<TcpProbe> {
     let sock_cookie = if scan.accept(b" sock_cookie=") { scan.hex()? } else { 0 };
     let (mut skbaddr, mut skaddr) = (0, 0);
     if scan.accept(b" skbaddr=") {
-        skbaddr = scan.hex()?;
+        skbaddr = scan.pointer()?;
         scan.expect(b" skaddr=")?;
-        skaddr = scan.hex()?;
+        skaddr = scan.pointer()?;
     }
     let family = if family == 0 { family_of(src.ip()) } else { family };
     scan.0.is_empty().then_some(TcpProbe {

@@ -174,7 +174,7 @@ fn event(line: &str) -> Result<TextEvent<'_>, LineError> {
 }
 
 /// `-42      [001]` or `-42      (     40) [001]` at `dash`, which the kernel puts at column 16 always.
-#[inline]
+#[inline(always)]
 fn context_at(bytes: &[u8], dash: usize) -> Option<Context> {
     let mut scan = Scan(bytes.get(dash..)?);
     scan.expect(b"-")?;
@@ -212,7 +212,7 @@ fn find_context(bytes: &[u8]) -> Option<Context> {
 }
 
 /// The latency columns; a time begins with a digit, they never do.
-#[inline]
+#[inline(always)]
 fn flags<'a>(line: &'a str, scan: &mut Scan<'_>) -> &'a str {
     if scan.peek().is_none_or(|b| b.is_ascii_digit()) {
         return "";
@@ -226,7 +226,7 @@ fn flags<'a>(line: &'a str, scan: &mut Scan<'_>) -> &'a str {
 }
 
 /// `1830.433505:` in nanoseconds, or the bare number of a clock that does not count time.
-#[inline]
+#[inline(always)]
 fn time(scan: &mut Scan<'_>) -> Option<u64> {
     let whole = scan.decimal()?;
     if scan.accept(b":") {

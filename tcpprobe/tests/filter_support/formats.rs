@@ -5,8 +5,14 @@ use std::path::{Path, PathBuf};
 use tcpprobe::format::Format;
 
 /// Folders of `fixtures/formats`, oldest kernel first.
-pub const KERNELS: [&str; 4] =
-    ["6.1.0-50-cloud-amd64", "6.12.95+deb12-cloud-amd64", "6.18.44-fc-v669", "7.2.13+deb14-cloud-amd64"];
+pub const KERNELS: [&str; 6] = [
+    "5.10.0-46-cloud-amd64",
+    "6.1.0-50-cloud-amd64",
+    "6.12.95+deb12-cloud-amd64",
+    "6.18.44-fc-v669",
+    "7.2.13+deb14-cloud-amd64",
+    "7.3.4+deb13-cloud-amd64",
+];
 
 fn folder(kernel: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/formats").join(kernel).join("events")

@@ -12,6 +12,9 @@ const TRACEFS: &str = "/sys/kernel/tracing";
 /// `O_NONBLOCK` of Linux.
 const NONBLOCK: i32 = 0o4000;
 
+/// A CPU and a record of it.
+pub type Recorded = (u32, Vec<u8>);
+
 pub struct Instance {
     path: PathBuf,
 }
@@ -52,8 +55,8 @@ impl Instance {
         all.filter_map(|(system, event)| Some(Format::parse(system, &text(system, &event).ok()?).unwrap())).collect()
     }
 
-    /// All records, with the CPU that recorded each, and empties the buffer.
-    pub fn records(&self) -> Vec<(u32, Vec<u8>)> {
+    /// All records, and empties the buffer.
+    pub fn records(&self) -> Vec<Recorded> {
         let mut records = Vec::new();
         let cpus = fs::read_dir(self.path.join("per_cpu")).unwrap();
         for cpu in cpus.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {

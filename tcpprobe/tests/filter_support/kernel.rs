@@ -212,7 +212,7 @@ fn regex(text: &[u8], pattern: &str, is_pattern: bool) -> bool {
         (None, Some(front)) if simple => text.starts_with(front.as_bytes()),
         // The end of the buffer, without its last byte.
         (Some(end), None) if simple => text[..text.len() - 1].ends_with(end.as_bytes()),
-        (Some(end), Some(_)) if pattern == "*" => text[..text.len() - 1].ends_with(end[..0].as_bytes()),
+        _ if pattern == "*" => true,
         // The whole buffer, behind the NUL too.
         (Some(_), Some(_)) if simple => bare.is_empty() || text.windows(bare.len()).any(|part| part == bare.as_bytes()),
         _ => glob(until_nul, pattern.as_bytes()),

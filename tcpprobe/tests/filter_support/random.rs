@@ -400,5 +400,5 @@ fn address(format: &Format, record: &[u8], v4: &str, v6: &str) -> Option<IpAddr>
         return Some(Ipv4Addr::from(*bytes.first_chunk::<4>()?).into());
     }
     let bytes = format.field(v6)?.bytes(record)?;
-    Some(Ipv6Addr::from(*bytes.first_chunk::<16>()?).to_canonical().into())
+    Some(Ipv6Addr::from(*bytes.first_chunk::<16>()?).to_canonical())
 }

@@ -8,6 +8,9 @@ use tcpprobe::format::{Field, Format, Kind};
 
 use crate::random::{ADDRESSES, COMMS, NUMBERS, PORTS};
 
+/// What a v4-mapped address begins with.
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
 /// What an event is made of.
 #[derive(Debug, Clone)]
 pub struct Seeds {
@@ -43,6 +46,7 @@ impl Seeds {
     /// A record of `format`, as that kernel would write it.
     pub fn record(&self, format: &Format) -> Vec<u8> {
         let mut record = vec![0; format.record_size()];
+        let has_family = format.field("family").is_some();
         let family: u16 = if self.family == 0 { 2 } else { 10 };
         for (field, number) in format.fields.iter().zip(self.numbers.iter().cycle()) {
             if matches!(field.kind, Kind::Integer | Kind::Pointer) {
@@ -61,11 +65,13 @@ impl Seeds {
             let (v4, v6) = self.bytes(at);
             let [array, array_v6] = [["saddr", "saddr_v6"], ["daddr", "daddr_v6"]][at];
             match format.field(array) {
-                Some(field) if field.size == 28 && (!self.empty || format.field("family").is_some()) => {
+                Some(field) if field.size == 28 && (!self.empty || has_family) => {
                     put(&mut record, field, &self.sockaddr(family, at))
                 }
-                // An IPv6 socket may leave anything there.
-                Some(field) if field.size == 4 && family == 10 => put(&mut record, field, &self.garbage[4 * at..][..4]),
+                // An IPv6 socket may leave anything there. Where no family says so, an IPv4 connection of it does not.
+                Some(field) if field.size == 4 && family == 10 && (has_family || !v6.starts_with(&MAPPED)) => {
+                    put(&mut record, field, &self.garbage[4 * at..][..4])
+                }
                 Some(field) if field.size == 4 => put(&mut record, field, &v4),
                 _ => {}
             }

@@ -15,7 +15,8 @@ use tcpprobe::page::{Lost, Page};
 pub struct Capture {
     /// In order of time.
     pub events: Vec<(u64, Event)>,
-    /// From the event before to the event after the loss, on the CPU that lost them; `None` for an unknown number.
+    /// From the event before to the event after the loss, on the CPU that lost them (from 0 where it lost the first);
+    /// `None` for an unknown number.
     pub lost: Vec<(u64, u64, Option<u64>)>,
 }
 
@@ -39,17 +40,16 @@ pub fn read_from(folder: &Path, formats: &Path) -> Result<Capture, Box<dyn Error
         let Ok(file) = fs::File::open(folder.join(format!("cpu{cpu}.raw.gz"))) else { break };
         let mut bytes = Vec::new();
         flate2::read::GzDecoder::new(file).read_to_end(&mut bytes)?;
-        let mut before = None;
+        let mut before = 0;
         for bytes in bytes.chunks(4096) {
             let page = Page::parse(layout, bytes)?;
-            let start = before.unwrap_or(page.time);
             match page.lost {
                 Lost::None => {}
-                Lost::Events(count) => capture.lost.push((start, page.time, Some(count))),
-                Lost::Unknown => capture.lost.push((start, page.time, None)),
+                Lost::Events(count) => capture.lost.push((before, page.time, Some(count))),
+                Lost::Unknown => capture.lost.push((before, page.time, None)),
             }
             for (time, record) in page.records() {
-                before = Some(time);
+                before = time;
                 let id = record.first_chunk().map(|id| u16::from_le_bytes(*id)).ok_or("a record without an id")?;
                 let event = readers.get(&id).and_then(|reader| reader.read(record));
                 capture.events.extend(event.map(|event| (time, event)));

@@ -6,7 +6,7 @@ use tcpprobe::trace::Select;
 use crate::cli::{ConvertArgs, TraceFormat};
 use crate::exit::Exit;
 use crate::export;
-use crate::input::{self, Source};
+use crate::input::Source;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::select::Selection;
@@ -18,14 +18,8 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
         output::refuse_terminal(path, "the trace", &format!("FILE.{}", format.extension()))?;
     }
     let mut selection = Selection::new(&args.events, args.filter.as_deref())?;
-    let source = input::open(&args.file)?;
     let interrupt = Interrupt::install()?;
+    let source = Source::open(&args.file)?.map(|input| interrupt.guard(input));
     let name = args.file.display().to_string();
-    match source {
-        Source::Trace(trace) => {
-            let output = Output::open(path)?;
-            export::write_trace(&name, interrupt.guard(trace), Select::default(), &mut selection, format, output)
-        }
-        Source::Text(_) => anyhow::bail!("not yet"),
-    }
+    export::write(&name, source, Select::default(), &mut selection, format, Output::open(path)?)
 }

@@ -6,6 +6,7 @@ use crate::cli::{FetchArgs, TraceFormat};
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::export;
+use crate::input::Source;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::progress::Progress;
@@ -30,5 +31,7 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
         progress.set(place.received_bytes, place.total_bytes);
         Ok(Turn::Go)
     })?;
-    export::write_trace(&format!("job {}", args.name), stream, range, &mut selection, format, Output::open(path)?)
+    let name = format!("job {}", args.name);
+    let source = Source::Trace(Box::new(stream));
+    export::write(&name, source, range, &mut selection, format, Output::open(path)?)
 }

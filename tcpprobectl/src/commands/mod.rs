@@ -4,6 +4,7 @@ mod completions;
 mod convert;
 mod fetch;
 mod list;
+mod plot;
 mod rm;
 mod start;
 mod status;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Fetch(args) => fetch::run(&Client::connect(socket)?, &args),
         Command::Tail(args) => tail::run(&Client::connect(socket)?, &args),
         Command::Trace(args) => trace::run(&Client::connect(socket)?, args),
+        Command::Plot(args) => plot::run(socket, &args),
         Command::Convert(args) => convert::run(&args),
         Command::Version(args) => version::run(socket, &args),
         Command::Filter(_) => print(tcpprobe::filter::HELP).map(|()| Exit::Ok),

@@ -12,12 +12,13 @@ use tcpprobe_proto::v1::ReadRequest;
 use crate::cli::{TailArgs, TraceFormat};
 use crate::client::Client;
 use crate::exit::Exit;
-use crate::export;
-use crate::input::Input;
+use crate::export::Lines;
+use crate::input::{Input, Source};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::select::Selection;
 use crate::stream::{JobStream, Turn};
+use crate::value::moment;
 
 /// How far back the newest events that match a filter are looked for.
 const LOOK_BACK_EVENTS: u64 = 1_000_000;
@@ -31,30 +32,37 @@ pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
         ..ReadRequest::default()
     };
     let interrupt = Interrupt::install()?;
+    let began_ns = moment::now();
     let newest = Rc::new(RefCell::new(Newest::new(args.lines, Output::open(None)?)));
-    let printed = Rc::clone(&newest);
+    let shown = Rc::clone(&newest);
     let stream = JobStream::open(client, request, move |place| {
         if interrupt.came() {
             return Ok(Turn::End);
         }
-        if place.is_caught_up() {
-            printed.borrow_mut().release()?;
-        }
         if place.waiting {
-            printed.borrow_mut().out.flush()?;
+            // All that was there has come.
+            shown.borrow_mut().release()?;
+            shown.borrow_mut().out.flush()?;
         }
         Ok(Turn::Go)
     })?;
-    let mut input = Input::trace(&format!("job {}", args.name), stream, Select::default());
-    let mut exporter = export::exporter(TraceFormat::Text)?;
-    let selected =
-        export::each(&mut input, &mut selection, exporter.as_mut(), |line| Ok(newest.borrow_mut().line(line)?))?;
+    let mut lines = Lines::new(TraceFormat::Text, |line, wall_ns| {
+        let mut newest = newest.borrow_mut();
+        // Without a pause in what comes, the first event that happened since tells.
+        if wall_ns.is_some_and(|wall_ns| wall_ns > began_ns) {
+            newest.release()?;
+        }
+        newest.line(line)
+    })?;
+    let source = Source::Trace(Box::new(stream));
+    let input = Input::new(&format!("job {}", args.name), source, Select::default())?;
+    let (selected, losses) = input.visit(&mut selection, &mut lines)?;
     newest.borrow_mut().release()?;
     newest.borrow_mut().out.flush()?;
     if !args.follow {
-        input.losses().require_events(selected)?;
+        losses.require_events(selected)?;
     }
-    Ok(input.losses().report())
+    Ok(losses.report())
 }
 
 /// Holds the newest lines back until it is known that they are the newest, and then lets every line through.

@@ -11,13 +11,14 @@ use tcpprobe_proto::v1::{JobSpec, ReadRequest, StartJobRequest};
 use crate::cli::{TraceArgs, TraceFormat};
 use crate::client::Client;
 use crate::exit::{self, Exit, Failure};
-use crate::input::Input;
+use crate::export::Lines;
+use crate::input::{Input, Source};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::say;
 use crate::select::{self, Selection};
 use crate::stream::{JobStream, Turn};
 use crate::value::count;
-use crate::{export, say};
 
 /// What is kept of all traces of a job together: people type this often and clean up seldom.
 const KEPT_BYTES_MAX: u64 = 1 << 30;
@@ -44,13 +45,12 @@ pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
         }
         Ok(Turn::Go)
     })?;
-    let mut input = Input::trace(&format!("job {name}"), stream, Select::default());
-    let mut exporter = export::exporter(TraceFormat::Text)?;
-    let printed = export::each(&mut input, &mut Selection::default(), exporter.as_mut(), |line| {
-        Ok(out.borrow_mut().write_all(line)?)
-    })?;
+    let mut lines = Lines::new(TraceFormat::Text, |line, _| out.borrow_mut().write_all(line))?;
+    let source = Source::Trace(Box::new(stream));
+    let input = Input::new(&format!("job {name}"), source, Select::default())?;
+    let (printed, losses) = input.visit(&mut Selection::default(), &mut lines)?;
     out.borrow_mut().flush()?;
-    let exit = input.losses().report();
+    let exit = losses.report();
     say(&format!("{} events, kept in job {name}: `tcpprobectl plot {name}` draws them", count::human(printed)));
     Ok(exit)
 }

@@ -101,7 +101,7 @@ impl BlockCopier {
             if let Some(comm) = record.comm {
                 comms.entry(record.pid()).or_insert_with(|| comm.to_owned());
             }
-            builder.push(record.cpu, record.time, record.bytes);
+            builder.push(record.cpu, &[(record.time, record.bytes)]);
         }
         if !builder.is_empty() {
             let head = &block.head;

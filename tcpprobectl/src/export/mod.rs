@@ -6,13 +6,13 @@ mod csv;
 mod json;
 mod survey;
 mod text;
+mod words;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use tcpprobe::format::Format;
-use tcpprobe::trace::{Account, Select};
+use tcpprobe::trace::Select;
 
 use self::csv::CsvExporter;
 use self::json::JsonExporter;
@@ -20,19 +20,10 @@ pub use self::survey::Survey;
 use self::text::TextExporter;
 use crate::cli::TraceFormat;
 use crate::exit::{Exit, Failure};
-use crate::input::{Event, Input, Piece};
-use crate::losses::Losses;
+use crate::input::{About, Event, Input, Source, Visitor, no_trace};
+use crate::losses::{Gap, Losses};
 use crate::output::Output;
 use crate::select::Selection;
-
-/// What is known before the first event.
-#[derive(Debug)]
-pub struct About<'a> {
-    /// The formats of the events wanted.
-    pub formats: Vec<&'a Format>,
-    /// `uname -r` of the kernel that recorded them; empty where it is not known.
-    pub kernel: &'a str,
-}
 
 /// Turns events, one after the other, into bytes.
 pub trait Exporter {
@@ -43,91 +34,103 @@ pub trait Exporter {
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<()>;
 
     /// Appends a mark that events are missing here, in formats that have one.
-    fn lost(&mut self, _account: &Account, _out: &mut Vec<u8>) -> Result<()> {
+    fn lost(&mut self, _gap: &Gap, _out: &mut Vec<u8>) -> Result<()> {
         Ok(())
     }
 }
 
-/// Writes the selected events of a `.tcpp` trace to `output`, in `format`; tells what is missing.
-pub fn write_trace(
+/// The exporter for a format; there is none for `.tcpp`.
+fn exporter(format: TraceFormat) -> Result<Box<dyn Exporter>, Failure> {
+    Ok(match format {
+        TraceFormat::Json => Box::new(JsonExporter::default()),
+        TraceFormat::Csv => Box::new(CsvExporter::default()),
+        TraceFormat::Text | TraceFormat::TextGz => Box::new(TextExporter::default()),
+        TraceFormat::Tcpp => {
+            let what = "ftrace text does not tell all that a .tcpp trace holds";
+            return Err(Failure::new(Exit::Usage, what, "take another format: .txt.gz, .json or .csv"));
+        }
+    })
+}
+
+/// Gives the exported bytes of each event to a sink, with the time of day of the event.
+pub struct Lines<S> {
+    exporter: Box<dyn Exporter>,
+    sink: S,
+    bytes: Vec<u8>,
+}
+
+impl<S: FnMut(&[u8], Option<i64>) -> io::Result<()>> Lines<S> {
+    /// In this format.
+    pub fn new(format: TraceFormat, sink: S) -> Result<Self, Failure> {
+        Ok(Lines { exporter: exporter(format)?, sink, bytes: Vec::new() })
+    }
+}
+
+impl<S: FnMut(&[u8], Option<i64>) -> io::Result<()>> Visitor for Lines<S> {
+    fn begin(&mut self, about: &About<'_>) -> Result<()> {
+        self.bytes.clear();
+        self.exporter.begin(about, &mut self.bytes)?;
+        Ok((self.sink)(&self.bytes, None)?)
+    }
+
+    fn event(&mut self, event: &Event<'_>) -> Result<()> {
+        self.bytes.clear();
+        self.exporter.event(event, &mut self.bytes)?;
+        Ok((self.sink)(&self.bytes, event.wall_ns)?)
+    }
+
+    fn lost(&mut self, gap: &Gap) -> Result<()> {
+        self.bytes.clear();
+        self.exporter.lost(gap, &mut self.bytes)?;
+        Ok((self.sink)(&self.bytes, None)?)
+    }
+}
+
+/// Writes the selected events of a source to `output`, in `format`; tells what is missing.
+pub fn write(
+    name: &str,
+    source: Source<'_>,
+    range: Select,
+    selection: &mut Selection,
+    format: TraceFormat,
+    output: Output,
+) -> Result<Exit> {
+    match (source, format) {
+        (Source::Trace(trace), TraceFormat::Tcpp) => write_tcpp(name, trace, range, selection, output),
+        (source, _) => write_lines(Input::new(name, source, range)?, selection, format, output),
+    }
+}
+
+fn write_lines(input: Input<'_>, selection: &mut Selection, format: TraceFormat, output: Output) -> Result<Exit> {
+    let mut output = if format == TraceFormat::TextGz { output.gzip() } else { output };
+    let mut lines = Lines::new(format, |bytes, _| output.write_all(bytes))?;
+    let (selected, losses) = input.visit(selection, &mut lines)?;
+    losses.require_events(selected)?;
+    output.finish()?;
+    Ok(losses.report())
+}
+
+fn write_tcpp(
     name: &str,
     trace: impl Read,
     range: Select,
     selection: &mut Selection,
-    format: TraceFormat,
     mut output: Output,
 ) -> Result<Exit> {
-    if format != TraceFormat::Tcpp {
-        return write(Input::trace(name, trace, range), selection, format, output);
-    }
     let survey = if selection.is_all() {
         copy::copy(trace, &mut output)?
     } else {
         copy::copy_selected(trace, selection, &mut output)?
     };
-    let mut losses = Losses::new(name, survey.losses(range));
+    let mut losses = Losses::new(name);
+    if survey.frames == 0 && !survey.damages.is_empty() {
+        return Err(no_trace(name).into());
+    }
+    losses.totals(survey.losses(range));
     survey.damages.iter().for_each(|damage| losses.damage(damage));
     losses.require_events(survey.events)?;
     output.finish()?;
     Ok(losses.report())
-}
-
-/// Writes the selected events of `input` to `output`, in any format but `.tcpp`; tells what is missing.
-pub fn write(mut input: Input<'_>, selection: &mut Selection, format: TraceFormat, mut output: Output) -> Result<Exit> {
-    let mut exporter = exporter(format)?;
-    if format == TraceFormat::TextGz {
-        output = output.gzip();
-    }
-    let selected = each(&mut input, selection, exporter.as_mut(), |bytes| Ok(output.write_all(bytes)?))?;
-    input.losses().require_events(selected)?;
-    output.finish()?;
-    Ok(input.losses().report())
-}
-
-/// The exporter for a format; there is none for `.tcpp`.
-pub fn exporter(format: TraceFormat) -> Result<Box<dyn Exporter>> {
-    Ok(match format {
-        TraceFormat::Json => Box::new(JsonExporter::default()),
-        TraceFormat::Csv => Box::new(CsvExporter::default()),
-        TraceFormat::Text | TraceFormat::TextGz => Box::new(TextExporter::default()),
-        TraceFormat::Tcpp => anyhow::bail!("a .tcpp trace is copied, not made of events"),
-    })
-}
-
-/// Gives the selected events of `input` to `sink`, each in one piece; how many there were.
-pub fn each(
-    input: &mut Input<'_>,
-    selection: &mut Selection,
-    exporter: &mut dyn Exporter,
-    mut sink: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<u64> {
-    let mut bytes = Vec::new();
-    let mut selected = 0;
-    while let Some(piece) = input.next()? {
-        match piece {
-            Piece::Formats(schema) => {
-                let formats = selection.begin(schema.formats())?;
-                bytes.clear();
-                exporter.begin(&About { formats, kernel: input.kernel() }, &mut bytes)?;
-                sink(&bytes)?;
-            }
-            Piece::Lost(accounts) => {
-                bytes.clear();
-                accounts.iter().try_for_each(|account| exporter.lost(account, &mut bytes))?;
-                sink(&bytes)?;
-            }
-            Piece::Events(batch) => batch.try_for_each(|record| {
-                if !selection.takes(&record) {
-                    return Ok(());
-                }
-                selected += 1;
-                bytes.clear();
-                exporter.event(&input.event(record), &mut bytes)?;
-                sink(&bytes)
-            })?,
-        }
-    }
-    Ok(selected)
 }
 
 /// The format asked for, or that the extension of `path` tells.

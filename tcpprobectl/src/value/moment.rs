@@ -27,6 +27,12 @@ pub enum MomentError {
     Form,
 }
 
+/// This moment, in nanoseconds since 1970.
+#[must_use]
+pub fn now() -> i64 {
+    ns(Timestamp::now()).unwrap_or(i64::MAX)
+}
+
 /// Nanoseconds since 1970; dates and times of day are local.
 pub fn parse(text: &str) -> Result<i64, MomentError> {
     parse_at(text, &Zoned::now())

@@ -32,6 +32,9 @@ fn scaled(text: &str, bare: u64) -> Result<u64, SizeError> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
+    if number.is_empty() {
+        return Err(SizeError::Number);
+    }
     let unit = unit_bytes(unit.trim(), bare)?;
     if let Ok(whole) = number.parse::<u64>() {
         return whole.checked_mul(unit).ok_or(SizeError::Range);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use tcpprobe::block::{BlockBuilder, PointerKey, Schema, Seal};
+use tcpprobe::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
 use tcpprobe::format::PageLayout;
 use tcpprobe::page::Page;
 use tcpprobe::trace::{Account, Anchor, Kind, Totals, put_frame};
@@ -24,10 +24,15 @@ const BLOCK_EVENTS: usize = 32 << 10;
 const TURN_BYTES: usize = 1 << 20;
 /// The kernel's totals are read this often while events come.
 const TOTALS_INTERVAL: Duration = Duration::from_secs(1);
+/// Waits at least this long for more when a wake-up found no full page: not every kernel's poll waits for one.
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
 /// An event may be stamped this long before it can be read.
 const COMMIT_SLACK: u64 = 1_000_000;
 /// Accounts that wait for a disk that is full; beyond it, they are summed.
 const PENDING_ACCOUNTS_MAX: usize = 4096;
+
+/// Records handed to the block at a time: the columns are filled one after the other.
+const BATCH_RECORDS: usize = 64;
 
 /// Decides about a record of one kind of event: CPU, record.
 pub type Residual = Box<dyn Fn(u32, &[u8]) -> bool + Send>;
@@ -85,6 +90,7 @@ pub struct Engine {
     /// When the totals were read last, and whether anything was read since.
     totals_read: Instant,
     read_since: bool,
+    full_pages: u64,
     accounts: Vec<Account>,
     frame: Vec<u8>,
 }
@@ -111,6 +117,7 @@ impl Engine {
             opened: None,
             totals_read: Instant::now(),
             read_since: true,
+            full_pages: 0,
             accounts: Vec::new(),
             frame: Vec::new(),
         }
@@ -160,7 +167,10 @@ impl Engine {
         loop {
             let stopping = self.shared.stop.load(Ordering::Acquire);
             let due = self.wait(stopping);
-            self.read_all(due || stopping)?;
+            let full_pages = self.read_all(due || stopping)?;
+            if !due && full_pages == 0 {
+                std::thread::sleep(SHORT_PAUSE);
+            }
             if stopping {
                 self.read_totals()?;
                 // Nothing can come any more: what the totals say is final.
@@ -200,8 +210,9 @@ impl Engine {
     }
 
     /// Reads what there is. With `to_the_end`, also pages that are still being filled: each such read costs the
-    /// kernel a walk over its events, so otherwise they are left to fill up.
-    fn read_all(&mut self, to_the_end: bool) -> Result<(), TracefsError> {
+    /// kernel a walk over its events, so otherwise they are left to fill up. Says how many were full.
+    fn read_all(&mut self, to_the_end: bool) -> Result<u64, TracefsError> {
+        let before = self.full_pages;
         let mut open: Vec<usize> = (0..self.cpus.len()).collect();
         while !open.is_empty() {
             let mut still = Vec::new();
@@ -214,7 +225,7 @@ impl Engine {
             }
             open = still;
         }
-        Ok(())
+        Ok(self.full_pages - before)
     }
 
     fn read_turn(&mut self, index: usize) -> Result<Turn, TracefsError> {
@@ -245,6 +256,7 @@ impl Engine {
             if used < subbuf / 2 {
                 return Ok(Turn::Short);
             }
+            self.full_pages += 1;
             left -= subbuf;
         }
         Ok(Turn::More)
@@ -367,21 +379,34 @@ fn walk(layout: PageLayout, bytes: &[u8], cpu: &mut Cpu, builder: &mut BlockBuil
     };
     cpu.books.page(page.lost);
     let mut records = page.records();
-    let schema = Arc::clone(builder.schema());
+    let mut batch: [Timed<'_>; BATCH_RECORDS] = [(0, &[]); BATCH_RECORDS];
+    let mut filled = 0;
     for (time, record) in records.by_ref() {
-        let residual = match record {
-            [low, high, ..] => {
-                schema.index_of(u16::from_le_bytes([*low, *high])).and_then(|index| residuals.get(index)?.as_ref())
+        if !builder.takes(record) {
+            continue;
+        }
+        let wanted = is_wanted(residuals, builder.schema(), cpu.number, record);
+        cpu.books.record(time, wanted);
+        cpu.complete = cpu.complete.max(time);
+        if wanted {
+            batch[filled] = (time, record);
+            filled += 1;
+            if filled == BATCH_RECORDS {
+                builder.push(cpu.number, &batch);
+                filled = 0;
             }
-            _ => None,
-        };
-        let wanted = residual.is_none_or(|matches| matches(cpu.number, record));
-        if !wanted || builder.push(cpu.number, time, record) {
-            cpu.books.record(time, wanted);
-            cpu.complete = cpu.complete.max(time);
         }
     }
+    builder.push(cpu.number, &batch[..filled]);
     if let Some(error) = records.error() {
         tracing::warn!(cpu = cpu.number, %error, "a page that cannot be read to its end");
     }
+}
+
+/// What the filter's rest says of a record.
+#[inline]
+fn is_wanted(residuals: &[Option<Residual>], schema: &Schema, cpu: u32, record: &[u8]) -> bool {
+    let [low, high, ..] = *record else { return true };
+    let index = schema.index_of(u16::from_le_bytes([low, high]));
+    index.and_then(|index| residuals.get(index)?.as_ref()).is_none_or(|matches| matches(cpu, record))
 }
