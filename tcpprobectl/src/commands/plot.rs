@@ -68,7 +68,8 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
 }
 
 fn format(args: &PlotArgs) -> PlotFormat {
-    let by_name = args.output.as_deref().and_then(Path::extension).filter(|extension| extension.eq_ignore_ascii_case("svg"));
+    let by_name =
+        args.output.as_deref().and_then(Path::extension).filter(|extension| extension.eq_ignore_ascii_case("svg"));
     args.format.unwrap_or(if by_name.is_some() { PlotFormat::Svg } else { PlotFormat::Png })
 }
 
@@ -127,7 +128,8 @@ impl Trace {
                 (Some(_), Source::Trace(trace)) => Survey::of(trace)?.newest_wall_ns(),
                 _ => None,
             };
-            return Ok(Trace::File { range: range::select_of_file(&args.range, newest_ns), path });
+            let range = range::select_of_file(&args.source, &args.range, newest_ns)?;
+            return Ok(Trace::File { path, range });
         }
         let client = Box::new(Client::connect(socket)?);
         let mut request = range::request(&client, &args.source, &args.range)?;
