@@ -124,6 +124,10 @@ impl Trace {
         let path = PathBuf::from(&args.source);
         // A job's name has no slash, and nobody names one like a trace file.
         if path.is_file() || args.source.contains('/') || stem(&args.source) != args.source {
+            if args.range.run.is_some() {
+                let what = format!("{} is a file, and has no runs to choose from", args.source);
+                return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
+            }
             let newest_ns = match (args.range.last, Source::open(&path)?) {
                 (Some(_), Source::Trace(trace)) => Survey::of(trace)?.newest_wall_ns(),
                 _ => None,
