@@ -3,6 +3,8 @@
 
 pub mod block;
 pub mod event;
+pub mod filter;
+pub mod flow;
 pub mod format;
 pub mod page;
 pub mod print;

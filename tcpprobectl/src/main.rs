@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The client of tcpprobed.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tcpprobectl::run()
+}

@@ -1,3 +1,17 @@
-//! The parts of the daemon that its tests reach.
+//! The parts of tcpprobed, which its tests reach too.
+//!
+//! Control plane: [`config`], [`access`], [`service`] → [`jobs`]. Data plane: [`tracefs`] → [`capture`] → [`store`],
+//! one thread a job, with nothing of tokio on the way. [`reading`] gives what is stored back.
 
+pub mod access;
+pub mod capture;
+pub mod clock;
+pub mod config;
+pub mod handed_over;
+pub mod jobs;
+pub mod reading;
+pub mod service;
+pub mod socket;
+pub mod store;
+pub mod systemd;
 pub mod tracefs;

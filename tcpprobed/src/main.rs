@@ -1,2 +1,178 @@
-//! x
-fn main() {}
+//! tcpprobed: the flight recorder's daemon.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tcpprobe_proto::v1::tcp_probe_server::TcpProbeServer;
+use tcpprobed::config::Config;
+use tcpprobed::jobs::Jobs;
+use tcpprobed::service::Service;
+use tcpprobed::store::Store;
+use tcpprobed::tracefs::Tracefs;
+use tcpprobed::{socket, systemd};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::Server;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Streams that do not end by themselves are cut this long after a stop.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// The status line of systemd is written this often.
+const STATUS_INTERVAL: Duration = Duration::from_secs(5);
+/// Largest request: a filter has at most 8 KiB.
+const REQUEST_BYTES_MAX: usize = 64 << 10;
+
+/// Records the kernel's tcp tracepoints: runs capture jobs, stores what they find, and serves tcpprobectl.
+///
+/// Needs root, or a user with CAP_DAC_OVERRIDE, and a kernel with tracefs and tcp events (4.16 or later).
+/// Several can run side by side, each with its own --state and --runtime.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Started by systemd it takes everything from /etc/tcpprobed/tcpprobed.toml.\n\
+                                 RUST_LOG=debug says more."
+)]
+struct Flags {
+    /// Configuration [default: /etc/tcpprobed/tcpprobed.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where traces are stored [default: /var/lib/tcpprobed]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// For the socket and what is not stored yet; on a tmpfs [default: /run/tcpprobed]
+    #[arg(long, value_name = "DIR")]
+    runtime: Option<PathBuf>,
+    /// The API's socket [default: tcpprobed.sock in the runtime folder]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// tracefs [default: found, or mounted at /sys/kernel/tracing]
+    #[arg(long, value_name = "DIR")]
+    tracefs: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    log_to_the_right_place();
+    match run(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// journald under systemd, stderr otherwise.
+fn log_to_the_right_place() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=warn"));
+    let registry = tracing_subscriber::registry().with(filter);
+    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    match under_systemd.then(tracing_journald::layer).and_then(Result::ok) {
+        Some(journald) => registry.with(journald).init(),
+        None => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).init(),
+    }
+}
+
+fn run(flags: Flags) -> Result<()> {
+    let mut config = Config::load(flags.config.as_deref())?;
+    config.state = flags.state.unwrap_or(config.state);
+    config.runtime = flags.runtime.unwrap_or(config.runtime);
+    config.socket = flags.socket.or(config.socket);
+    config.tracefs = flags.tracefs.or(config.tracefs);
+
+    let tracefs = Tracefs::locate(config.tracefs.as_deref())?;
+    let runtime_folder = &config.runtime;
+    std::fs::create_dir_all(runtime_folder).with_context(|| format!("{}", runtime_folder.display()))?;
+    let store = Store::open(&config.state, config.segment_limits())?;
+    let prefix = instance_prefix(&config);
+    let listener = match systemd::activated_socket() {
+        Some(listener) => listener,
+        None => socket::listen(&config.socket(), &config.access.group)?,
+    };
+    let socket_path = config.socket();
+    let jobs = Jobs::open(config, tracefs, store, prefix)?;
+    tracing::info!(socket = %socket_path.display(), tracefs = %jobs.tracefs().root().display(), "ready");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let served = runtime.block_on(serve(Arc::clone(&jobs), listener));
+    runtime.shutdown_timeout(DRAIN_TIME);
+    tracing::info!("stopped");
+    served
+}
+
+/// Daemons with another state folder have instances of other names, so that they can run side by side.
+fn instance_prefix(config: &Config) -> String {
+    if config.state == Config::default().state {
+        return "tcpprobed.".into();
+    }
+    let path = std::fs::canonicalize(&config.state).unwrap_or_else(|_| config.state.clone());
+    format!("tcpprobed-{:08x}.", short_hash(path.as_os_str().as_encoded_bytes()))
+}
+
+/// FNV-1a of 32 bits.
+fn short_hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+async fn serve(jobs: Arc<Jobs>, listener: std::os::unix::net::UnixListener) -> Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = UnixListener::from_std(listener)?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let care = Arc::clone(&jobs);
+    std::thread::Builder::new().name("care".into()).spawn(move || care.care())?;
+    tokio::spawn(tell_systemd(Arc::clone(&jobs)));
+
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<TcpProbeServer<Service>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(tcpprobe_proto::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = Server::builder()
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(8 << 20)
+        .max_frame_size(Some(1 << 20))
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(TcpProbeServer::new(Service::new(Arc::clone(&jobs))).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
+            let _ = stopped.await;
+        });
+    let server = tokio::spawn(server);
+    systemd::ready();
+
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    }
+    systemd::stopping();
+    let suspended = tokio::task::spawn_blocking(move || jobs.suspend());
+    suspended.await.context("the captures could not be drained")?;
+    let _ = stop.send(());
+    match tokio::time::timeout(DRAIN_TIME, server).await {
+        Ok(served) => Ok(served??),
+        // Somebody keeps a connection open; everything is stored.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Feeds the watchdog, and writes the line of `systemctl status`.
+async fn tell_systemd(jobs: Arc<Jobs>) {
+    let mut tick = tokio::time::interval(systemd::watchdog_interval().unwrap_or(STATUS_INTERVAL).min(STATUS_INTERVAL));
+    loop {
+        tick.tick().await;
+        systemd::watchdog();
+        let list = jobs.list();
+        let running = list.iter().filter(|job| job.state == tcpprobed::jobs::State::Running);
+        let rate: f64 = running.clone().map(|job| job.events_per_s).sum();
+        let lost: u64 = running.clone().filter_map(|job| Some(job.runs.last()?.ledger.missing())).sum();
+        let running = running.count();
+        systemd::status(&format!("{running} of {} jobs running, {rate:.0} events/s, {lost} lost", list.len()));
+    }
+}

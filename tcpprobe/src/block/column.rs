@@ -20,6 +20,8 @@ const DICTIONARY_MAX: usize = 190;
 const SAMPLE_MAX: usize = 1024;
 /// Neighbours of which the sample is made.
 const SAMPLE_RUN: usize = 16;
+/// Values looked at together, in case that all are 0.
+const ZEROS: usize = 8;
 /// Slots of the table that counts or finds values, a power of two well above what it holds.
 const SLOTS: usize = 2048;
 /// Symbol streams shorter than this are not worth a deflate.
@@ -141,13 +143,7 @@ impl ColumnEncoder {
         self.symbols.clear();
         self.symbols.reserve(values.len());
         let kind = if dictionary.is_empty() {
-            for &value in values {
-                let (symbol, count) = direct(value);
-                self.symbols.push(symbol);
-                if count > 0 {
-                    self.bits.put(low_bits(value, count), count);
-                }
-            }
+            self.encode_direct(values);
             KIND_DIRECT
         } else {
             self.encode_with(&dictionary, values);
@@ -169,26 +165,58 @@ impl ColumnEncoder {
         put_deflated(&mut self.deflate, bytes, &mut self.deflated, out);
     }
 
+    fn encode_direct(&mut self, values: &[u64]) {
+        for chunk in values.chunks(ZEROS) {
+            if self.put_zeros(chunk, Some(0)) {
+                continue;
+            }
+            for &value in chunk {
+                let (symbol, count) = direct(value);
+                self.symbols.push(symbol);
+                if count > 0 {
+                    self.bits.put(low_bits(value, count), count);
+                }
+            }
+        }
+    }
+
     fn encode_with(&mut self, dictionary: &[u64], values: &[u64]) {
         self.table.clear();
         for (place, &value) in dictionary.iter().enumerate() {
             *self.table.get(value) = place as u32 + 1;
         }
         let escape = dictionary.len() as u32;
+        let zero = self.table.get(0).checked_sub(1).map(|place| place as u8);
         let (mut last, mut last_place) = (dictionary[0], 1);
-        for &value in values {
-            let place = if value == last { last_place } else { *self.table.get(value) };
-            if place > 0 {
-                (last, last_place) = (value, place);
-                self.symbols.push((place - 1) as u8);
-            } else {
-                let length = bit_length(value);
-                self.symbols.push((escape + length) as u8);
-                if length > 1 {
-                    self.bits.put(low_bits(value, length - 1), length - 1);
+        for chunk in values.chunks(ZEROS) {
+            if self.put_zeros(chunk, zero) {
+                continue;
+            }
+            for &value in chunk {
+                let place = if value == last { last_place } else { *self.table.get(value) };
+                if place > 0 {
+                    (last, last_place) = (value, place);
+                    self.symbols.push((place - 1) as u8);
+                } else {
+                    let length = bit_length(value);
+                    self.symbols.push((escape + length) as u8);
+                    if length > 1 {
+                        self.bits.put(low_bits(value, length - 1), length - 1);
+                    }
                 }
             }
         }
+    }
+
+    /// Most values are 0: where a whole chunk is, its symbols are appended at once.
+    #[inline]
+    fn put_zeros(&mut self, chunk: &[u64], symbol: Option<u8>) -> bool {
+        let Some(symbol) = symbol else { return false };
+        if chunk.len() < ZEROS || chunk.iter().fold(0, |any, value| any | value) != 0 {
+            return false;
+        }
+        self.symbols.extend([symbol; ZEROS]);
+        true
     }
 
     /// The frequent values, most frequent first, where listing them is estimated to save something; else nothing.
@@ -268,6 +296,12 @@ impl Default for ColumnDecoder {
 }
 
 impl ColumnDecoder {
+    /// Whether all values of the column in `bytes` are 0.
+    #[must_use]
+    pub fn is_zero(bytes: &[u8]) -> bool {
+        bytes == [KIND_ZERO]
+    }
+
     /// Replaces `values` by the `count` values of the column in `bytes`.
     ///
     /// # Errors

@@ -33,7 +33,18 @@ pub struct Row {
 struct Key {
     layout: usize,
     rows: u32,
+    /// Its number among the identities of its kind.
+    place: usize,
     record: Vec<u8>,
+}
+
+/// The values of one field.
+#[derive(Debug)]
+enum Column {
+    /// One value for each identity of the kind.
+    Constant(Vec<u64>),
+    /// One for each event, in the order of the identities.
+    Each(Vec<u64>),
 }
 
 /// A decoded block.
@@ -45,8 +56,8 @@ pub struct Block {
     tasks: Vec<(i32, Option<String>)>,
     keys: Vec<Key>,
     rows: Vec<Row>,
-    /// By kind of event, then by column, all values in the order of the identities.
-    columns: Vec<Vec<Vec<u64>>>,
+    /// By kind of event, then by column.
+    columns: Vec<Vec<Column>>,
 }
 
 impl Block {
@@ -70,12 +81,13 @@ impl Block {
         column(&mut cursor, &mut decoder, head.events as usize, &mut values)?;
         place(&mut rows, &values, &keys)?;
 
-        let mut columns: Vec<Vec<Vec<u64>>> = schema.layouts().iter().map(|_| Vec::new()).collect();
+        let mut columns = Vec::new();
         for (index, layout) in schema.layouts().iter().enumerate() {
-            let count: usize = keys.iter().filter(|key| key.layout == index).map(|key| key.rows as usize).sum();
-            if count > 0 {
-                columns[index] = read_columns(&mut cursor, &mut decoder, layout, count)?;
-            }
+            let groups: Vec<u32> = keys.iter().filter(|key| key.layout == index).map(|key| key.rows).collect();
+            columns.push(match groups.is_empty() {
+                true => Vec::new(),
+                false => read_columns(&mut cursor, &mut decoder, layout, &groups)?,
+            });
         }
         Ok(Block { head, schema: Arc::clone(schema), tasks, keys, rows, columns })
     }
@@ -105,13 +117,29 @@ impl Block {
         let layout = &self.schema.layouts()[key.layout];
         buffer.clear();
         buffer.extend_from_slice(&key.record);
-        for (part, values) in layout.columns.iter().zip(&self.columns[key.layout]) {
-            let bytes = values[row.place as usize].to_le_bytes();
-            buffer[part.offset..part.offset + part.size].copy_from_slice(&bytes[..part.size]);
+        for (part, column) in layout.columns.iter().zip(&self.columns[key.layout]) {
+            let value = match column {
+                Column::Constant(values) => values[key.place],
+                Column::Each(values) => values[row.place as usize],
+            };
+            put(&mut buffer[part.offset..], part.size, value);
         }
         let pid = buffer.get(4..8).and_then(|b| b.first_chunk()).map_or(0, |b| i32::from_le_bytes(*b));
-        let comm = self.tasks.iter().find(|task| task.0 == pid).and_then(|task| task.1.as_deref());
+        let task = self.tasks.binary_search_by_key(&pid, |task| task.0).ok();
+        let comm = task.and_then(|place| self.tasks[place].1.as_deref());
         Record { time: row.time, cpu: row.cpu, comm, format: &layout.format, bytes: buffer }
+    }
+}
+
+/// Writes the low `size` bytes of `value`, of 1, 2, 4 or 8; each size on its own, for a copy of any length is a call.
+#[inline]
+fn put(out: &mut [u8], size: usize, value: u64) {
+    let bytes = value.to_le_bytes();
+    match size {
+        8 => out[..8].copy_from_slice(&bytes),
+        4 => out[..4].copy_from_slice(&bytes[..4]),
+        2 => out[..2].copy_from_slice(&bytes[..2]),
+        _ => out[0] = bytes[0],
     }
 }
 
@@ -139,24 +167,28 @@ fn read_tasks(cursor: &mut Cursor<'_>) -> Option<Vec<(i32, Option<String>)>> {
         };
         tasks.push((pid, name));
     }
+    tasks.sort_by_key(|task| task.0);
     Some(tasks)
 }
 
 fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<Vec<Key>> {
     let count = cursor.count(events as usize)?;
     let mut keys = Vec::new();
+    let mut places = vec![0; schema.layouts().len()];
     let mut total = 0u32;
     for _ in 0..count {
         let index = cursor.count(usize::from(u8::MAX))?;
         let layout = schema.layouts().get(index)?;
-        let rows = u32::try_from(cursor.varint()?).ok()?;
+        let rows = u32::try_from(cursor.varint()?).ok().filter(|&rows| rows > 0)?;
         total = total.checked_add(rows)?;
+        let place = places[index];
+        places[index] += 1;
         let mut record = vec![0; layout.size];
         record[..2].copy_from_slice(&layout.format.id.to_le_bytes());
         if layout.dynamic {
             record.extend_from_slice(cursor.bytes().filter(|tail| tail.len() <= IDENTITY_BYTES_MAX)?);
         }
-        keys.push(Key { layout: index, rows, record });
+        keys.push(Key { layout: index, rows, place, record });
     }
     let bytes = inflate_bytes(cursor, IDENTITIES_BYTES_MAX)?;
     let mut bytes = bytes.into_iter();
@@ -179,8 +211,12 @@ fn column(
     count: usize,
     values: &mut Vec<u64>,
 ) -> Result<(), BlockError> {
-    let bytes = cursor.u32().and_then(|length| cursor.take(length as usize)).ok_or(BlockError("column cut short"))?;
-    Ok(decoder.decode(bytes, count, values)?)
+    Ok(decoder.decode(column_bytes(cursor)?, count, values)?)
+}
+
+/// The bytes of the next column.
+fn column_bytes<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], BlockError> {
+    cursor.u32().and_then(|length| cursor.take(length as usize)).ok_or(BlockError("column cut short"))
 }
 
 /// Rows with their times and CPUs, from the differences per CPU.
@@ -228,38 +264,69 @@ fn place(rows: &mut [Row], numbers: &[u64], keys: &[Key]) -> Result<(), BlockErr
     Ok(())
 }
 
+/// The columns of one kind of event, whose identities have `groups` events each.
 fn read_columns(
     cursor: &mut Cursor<'_>,
     decoder: &mut ColumnDecoder,
     layout: &Layout,
-    count: usize,
-) -> Result<Vec<Vec<u64>>, BlockError> {
-    let mut columns = Vec::with_capacity(layout.columns.len());
-    for part in &layout.columns {
-        let mut values = Vec::new();
-        if part.pointer && part.size == 8 {
-            let planes = inflate_bytes(cursor, count * 8).ok_or(BlockError("bad list of pointers"))?;
-            let distinct = planes.len() / 8;
-            let pointer = |number: usize| {
-                (0..8).fold(0u64, |id, plane| id | u64::from(planes[plane * distinct + number]) << (8 * plane))
-            };
-            let pointers: Vec<u64> = (0..distinct).map(pointer).collect();
-            column(cursor, decoder, count, &mut values)?;
-            for value in &mut values {
-                *value = usize::try_from(*value)
-                    .ok()
-                    .and_then(|number| pointers.get(number).copied())
-                    .ok_or(BlockError("a pointer that is not listed"))?;
-            }
-        } else {
-            column(cursor, decoder, count, &mut values)?;
-            let mut last = 0i64;
-            for value in &mut values {
-                last = last.wrapping_add(unzigzag(*value));
-                *value = last.cast_unsigned();
-            }
-        }
-        columns.push(values);
+    groups: &[u32],
+) -> Result<Vec<Column>, BlockError> {
+    let count = groups.iter().map(|&rows| rows as usize).sum();
+    layout
+        .columns
+        .iter()
+        .map(|part| match part.pointer && part.size == 8 {
+            true => read_pointers(cursor, decoder, count),
+            false => read_differences(cursor, decoder, groups, count),
+        })
+        .collect()
+}
+
+fn read_pointers(cursor: &mut Cursor<'_>, decoder: &mut ColumnDecoder, count: usize) -> Result<Column, BlockError> {
+    let planes = inflate_bytes(cursor, count * 8).ok_or(BlockError("bad list of pointers"))?;
+    let distinct = planes.len() / 8;
+    let pointer =
+        |number: usize| (0..8).fold(0, |id, plane| id | u64::from(planes[plane * distinct + number]) << (8 * plane));
+    let pointers: Vec<u64> = (0..distinct).map(pointer).collect();
+    let mut values = Vec::new();
+    column(cursor, decoder, count, &mut values)?;
+    for value in &mut values {
+        let known = usize::try_from(*value).ok().and_then(|number| pointers.get(number));
+        *value = *known.ok_or(BlockError("a pointer that is not listed"))?;
     }
-    Ok(columns)
+    Ok(Column::Each(values))
+}
+
+fn read_differences(
+    cursor: &mut Cursor<'_>,
+    decoder: &mut ColumnDecoder,
+    groups: &[u32],
+    count: usize,
+) -> Result<Column, BlockError> {
+    let mut firsts = Vec::new();
+    column(cursor, decoder, groups.len(), &mut firsts)?;
+    let mut last = 0i64;
+    for first in &mut firsts {
+        last = last.wrapping_add(unzigzag(*first));
+        *first = last.cast_unsigned();
+    }
+    let bytes = column_bytes(cursor)?;
+    if ColumnDecoder::is_zero(bytes) {
+        return Ok(Column::Constant(firsts));
+    }
+    let mut told = Vec::new();
+    decoder.decode(bytes, count - groups.len(), &mut told)?;
+    let mut values = Vec::with_capacity(count);
+    let mut told = &told[..];
+    for (&first, &rows) in firsts.iter().zip(groups) {
+        let (own, rest) = told.split_at(rows as usize - 1);
+        told = rest;
+        values.push(first);
+        let mut last = first.cast_signed();
+        values.extend(own.iter().map(|&difference| {
+            last = last.wrapping_add(unzigzag(difference));
+            last.cast_unsigned()
+        }));
+    }
+    Ok(Column::Each(values))
 }

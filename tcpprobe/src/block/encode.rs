@@ -1,5 +1,6 @@
 //! From records to a block.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::bits::{put_bytes, put_varint};
@@ -9,6 +10,12 @@ use super::schema::{Layout, Part, Schema};
 use super::table::{Numbering, Values, mix};
 use super::{BlockHead, connection_bit, connection_id};
 use crate::event::{Event, EventReader};
+
+/// Offset of `common_pid` in every record.
+const PID_OFFSET: usize = 4;
+
+/// A record, from `common_type` on, and its time in nanoseconds.
+pub type Timed<'a> = (u64, &'a [u8]);
 
 /// One column while the block is filled: a value a row, in the order of arrival.
 #[derive(Debug)]
@@ -39,20 +46,15 @@ impl Rows {
         }
     }
 
-    /// Takes the columns out of `record`, which has all fixed fields.
-    #[inline]
-    fn push(&mut self, record: &[u8], key: u32) {
-        self.keys.push(key);
+    /// Takes the columns out of records that have all fixed fields.
+    fn push(&mut self, records: &[Timed<'_>]) {
         for (part, values) in &mut self.columns {
-            let bytes = &record[part.offset..part.offset + part.size];
-            match values {
-                Values32Or64::Narrow(values) => values.push(match *bytes {
-                    [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
-                    [a, b] => u32::from(u16::from_le_bytes([a, b])),
-                    [a] => u32::from(a),
-                    _ => 0,
-                }),
-                Values32Or64::Wide(values) => values.push(bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b))),
+            let at = part.offset;
+            match (values, part.size) {
+                (Values32Or64::Narrow(values), 4) => values.extend(records.iter().map(|(_, r)| u32_at(r, at))),
+                (Values32Or64::Narrow(values), 2) => values.extend(records.iter().map(|(_, r)| u16_at(r, at))),
+                (Values32Or64::Narrow(values), _) => values.extend(records.iter().map(|(_, r)| u32::from(r[at]))),
+                (Values32Or64::Wide(values), _) => values.extend(records.iter().map(|(_, r)| word(r, at))),
             }
         }
     }
@@ -69,12 +71,104 @@ impl Rows {
 }
 
 /// What an event is about: its kind and identity fields.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Key {
-    layout: u32,
-    /// Where its bytes end in [`BlockBuilder::identities`]; they begin where the one before ends.
-    end: u32,
+    layout: usize,
+    /// Where its words begin in [`Identities::words`].
+    words: usize,
+    /// Its dynamic part in [`Identities::tails`].
+    tail: Range<usize>,
     rows: u32,
+}
+
+/// The identities of a block.
+#[derive(Debug, Default)]
+struct Identities {
+    numbering: Numbering,
+    keys: Vec<Key>,
+    /// Their fields, as [`Layout::words`] cuts them.
+    words: Vec<u64>,
+    tails: Vec<u8>,
+}
+
+impl Identities {
+    /// The number of the identity of `record`, which has all fixed fields, with this row counted.
+    #[inline]
+    fn number(&mut self, index: usize, layout: &Layout, record: &[u8]) -> u32 {
+        let tail = if layout.dynamic { &record[layout.size..] } else { &[] };
+        let mut hash = index as u64;
+        if layout.hashed.is_empty() || layout.dynamic {
+            hash = layout.words.iter().fold(hash, |hash, &(at, mask)| mix(hash ^ (word(record, at) & mask)));
+            hash = hash_bytes(hash, tail);
+        } else {
+            hash = layout.hashed.iter().fold(hash, |hash, &at| mix(hash ^ word(record, at)));
+        }
+        let (keys, words, tails) = (&self.keys, &self.words, &self.tails);
+        let is = |number: u32| {
+            let key = &keys[number as usize];
+            if key.layout != index {
+                return false;
+            }
+            let known = &words[key.words..key.words + layout.words.len()];
+            let differ = known
+                .iter()
+                .zip(&layout.words)
+                .fold(0, |differ, (known, &(at, mask))| differ | ((word(record, at) ^ known) & mask));
+            differ == 0 && (!layout.dynamic || tails[key.tail.clone()] == *tail)
+        };
+        let (number, new) = self.numbering.number(hash, is);
+        if new {
+            let key = Key { layout: index, words: self.words.len(), tail: 0..0, rows: 0 };
+            self.words.extend(layout.words.iter().map(|&(at, mask)| word(record, at) & mask));
+            let start = self.tails.len();
+            self.tails.extend_from_slice(tail);
+            self.keys.push(Key { tail: start..self.tails.len(), ..key });
+        }
+        self.keys[number as usize].rows += 1;
+        number
+    }
+
+    /// A record of the identity with everything else 0, its dynamic part behind it, pointers as ids.
+    fn template(&self, key: &Key, layout: &Layout, id: impl Fn(u64) -> u64) -> Vec<u8> {
+        let mut record = vec![0; layout.size];
+        let known = &self.words[key.words..key.words + layout.words.len()];
+        for (known, &(at, _)) in known.iter().zip(&layout.words) {
+            // Words overlap only where the mask of one is 0.
+            let merged = word(&record, at) | known;
+            record[at..at + 8].copy_from_slice(&merged.to_le_bytes());
+        }
+        for part in layout.identity.iter().filter(|part| part.pointer) {
+            let opaque = id(word(&record, part.offset));
+            record[part.offset..part.offset + 8].copy_from_slice(&opaque.to_le_bytes());
+        }
+        record.extend_from_slice(&self.tails[key.tail.clone()]);
+        record
+    }
+
+    fn clear(&mut self) {
+        self.numbering.clear();
+        self.keys.clear();
+        self.words.clear();
+        self.tails.clear();
+    }
+}
+
+/// The four bytes at `at`, which the record has.
+#[inline]
+fn u32_at(record: &[u8], at: usize) -> u32 {
+    record[at..at + 4].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+/// The two bytes at `at`, which the record has.
+#[inline]
+fn u16_at(record: &[u8], at: usize) -> u32 {
+    record[at..at + 2].first_chunk().map_or(0, |bytes| u32::from(u16::from_le_bytes(*bytes)))
+}
+
+/// The eight bytes at `at`, which the record has.
+#[inline]
+fn word(record: &[u8], at: usize) -> u64 {
+    record[at..at + 8].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// What only the capture knows about a block.
@@ -85,7 +179,7 @@ pub struct Seal {
     /// See [`BlockHead::complete_until`].
     pub complete_until: u64,
     /// See [`BlockHead::pages`].
-    pub pages: std::ops::Range<u64>,
+    pub pages: Range<u64>,
 }
 
 /// Gathers records until they are sealed into a block; keeps its memory from block to block.
@@ -93,9 +187,7 @@ pub struct Seal {
 pub struct BlockBuilder {
     schema: Arc<Schema>,
     rows: Vec<Rows>,
-    numbering: Numbering,
-    keys: Vec<Key>,
-    identities: Vec<u8>,
+    identities: Identities,
     times: Vec<u64>,
     row_keys: Vec<u32>,
     /// Runs of rows of one CPU.
@@ -105,7 +197,9 @@ pub struct BlockBuilder {
     columns: ColumnEncoder,
     pointers: Values,
     scratch: Vec<u64>,
+    /// The rows of one kind, by identity, and where each identity begins.
     order: Vec<u32>,
+    starts: Vec<u32>,
 }
 
 impl BlockBuilder {
@@ -115,9 +209,7 @@ impl BlockBuilder {
         BlockBuilder {
             rows: schema.layouts().iter().map(Rows::new).collect(),
             schema,
-            numbering: Numbering::default(),
-            keys: Vec::new(),
-            identities: Vec::new(),
+            identities: Identities::default(),
             times: Vec::new(),
             row_keys: Vec::new(),
             chunks: Vec::new(),
@@ -127,6 +219,7 @@ impl BlockBuilder {
             pointers: Values::default(),
             scratch: Vec::new(),
             order: Vec::new(),
+            starts: Vec::new(),
         }
     }
 
@@ -142,75 +235,78 @@ impl BlockBuilder {
         self.times.is_empty()
     }
 
+    /// Times of the earliest and the latest event gathered.
+    #[must_use]
+    pub fn times(&self) -> Option<(u64, u64)> {
+        Some((*self.times.iter().min()?, *self.times.iter().max()?))
+    }
+
+    /// The tasks that were interrupted by the events gathered.
+    pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
+        self.pids.list().iter().map(|&pid| (pid as u32).cast_signed())
+    }
+
     /// The schema that records are understood by.
     #[must_use]
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }
 
-    /// Adds a record of `cpu`; `false` where the schema does not know its kind or it is too short for it.
+    /// Whether the schema knows the record's kind, and it is long enough for it.
+    #[must_use]
     #[inline]
-    pub fn push(&mut self, cpu: u32, time: u64, record: &[u8]) -> bool {
-        let Some(head) = record.first_chunk::<8>() else { return false };
-        let schema = Arc::clone(&self.schema);
-        let Some(index) = schema.index_of(u16::from_le_bytes([head[0], head[1]])) else { return false };
-        let layout = &schema.layouts()[index];
-        if record.len() < layout.size {
-            return false;
-        }
-        let key = self.key(index, layout, record);
-        self.keys[key as usize].rows += 1;
-        self.rows[index].push(record, key);
-        self.times.push(time);
-        self.row_keys.push(key);
-        match self.chunks.last_mut() {
-            Some((last, rows)) if *last == cpu => *rows += 1,
-            _ => self.chunks.push((cpu, 1)),
-        }
-        let pid = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
-        if pid != self.pid_last {
-            self.pids.number(pid);
-            self.pid_last = pid;
-        }
-        true
+    pub fn takes(&self, record: &[u8]) -> bool {
+        self.index_of(record).is_some_and(|index| record.len() >= self.schema.layouts()[index].size)
     }
 
-    /// The number of the record's identity.
     #[inline]
-    fn key(&mut self, index: usize, layout: &Layout, record: &[u8]) -> u32 {
-        let tail = if layout.dynamic { &record[layout.size..] } else { &[] };
-        let mut hash = mix(index as u64);
-        if layout.hashed.is_empty() || layout.dynamic {
-            for span in &layout.spans {
-                hash = hash_bytes(hash, &record[span.clone()]);
+    fn index_of(&self, record: &[u8]) -> Option<usize> {
+        let [low, high, ..] = *record else { return None };
+        self.schema.index_of(u16::from_le_bytes([low, high]))
+    }
+
+    /// Adds records of `cpu`, in the order of its ring buffer. Those that the builder does not take
+    /// ([`BlockBuilder::takes`]) are left out; says how many there were.
+    pub fn push(&mut self, cpu: u32, mut records: &[Timed<'_>]) -> usize {
+        let mut left_out = 0;
+        while let Some((_, first)) = records.first() {
+            if !self.takes(first) {
+                left_out += 1;
+                records = &records[1..];
+                continue;
             }
-            hash = hash_bytes(hash, tail);
-        } else {
-            for &at in &layout.hashed {
-                let word = record[at..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
-                hash = mix(hash ^ word);
+            // Records of one kind come in long runs.
+            let same = |(_, r): &Timed<'_>| r.get(..2) == first.get(..2) && self.takes(r);
+            let length = records.iter().position(|record| !same(record)).unwrap_or(records.len());
+            let (run, rest) = records.split_at(length);
+            self.push_run(cpu, run);
+            records = rest;
+        }
+        left_out
+    }
+
+    /// Adds records of one kind.
+    fn push_run(&mut self, cpu: u32, run: &[Timed<'_>]) {
+        let Some(index) = run.first().and_then(|(_, record)| self.index_of(record)) else { return };
+        let layout = &self.schema.layouts()[index];
+        let rows = &mut self.rows[index];
+        let first = rows.keys.len();
+        let identities = &mut self.identities;
+        rows.keys.extend(run.iter().map(|(_, record)| identities.number(index, layout, record)));
+        rows.push(run);
+        self.row_keys.extend_from_slice(&rows.keys[first..]);
+        self.times.extend(run.iter().map(|(time, _)| time));
+        match self.chunks.last_mut() {
+            Some((last, rows)) if *last == cpu => *rows += run.len() as u32,
+            _ => self.chunks.push((cpu, run.len() as u32)),
+        }
+        for (_, record) in run {
+            let pid = u64::from(u32_at(record, PID_OFFSET));
+            if pid != self.pid_last {
+                self.pids.number(pid);
+                self.pid_last = pid;
             }
         }
-        let (keys, identities) = (&self.keys, &self.identities);
-        let is = |number: u32| {
-            let key = keys[number as usize];
-            let start = if number == 0 { 0 } else { keys[number as usize - 1].end };
-            let mut known = &identities[start as usize..key.end as usize];
-            key.layout == index as u32
-                && layout.spans.iter().all(|span| {
-                    let (head, rest) = known.split_at(span.len());
-                    known = rest;
-                    head == &record[span.clone()]
-                })
-                && known == tail
-        };
-        let (number, new) = self.numbering.number(hash, is);
-        if new {
-            layout.spans.iter().for_each(|span| self.identities.extend_from_slice(&record[span.clone()]));
-            self.identities.extend_from_slice(tail);
-            self.keys.push(Key { layout: index as u32, end: self.identities.len() as u32, rows: 0 });
-        }
-        number
     }
 
     /// Appends the block to `out` and empties the builder. Pointers become ids under `pointer_key`, where one is
@@ -223,8 +319,7 @@ impl BlockBuilder {
         out: &mut Vec<u8>,
     ) {
         let id = |pointer: u64| pointer_key.map_or(pointer, |key| key.id(pointer));
-        let earliest = self.times.iter().copied().min().unwrap_or(0);
-        let latest = self.times.iter().copied().max().unwrap_or(0);
+        let (earliest, latest) = self.times().unwrap_or_default();
         let templates = self.templates(id);
         let head = BlockHead {
             schema: self.schema.id(),
@@ -253,8 +348,6 @@ impl BlockBuilder {
 
     fn clear(&mut self) {
         self.rows.iter_mut().for_each(Rows::clear);
-        self.numbering.clear();
-        self.keys.clear();
         self.identities.clear();
         self.times.clear();
         self.row_keys.clear();
@@ -263,34 +356,16 @@ impl BlockBuilder {
         self.pid_last = u64::MAX;
     }
 
-    /// A record of each identity with everything else 0, its dynamic part behind it, pointers as ids.
+    /// A record of each identity.
     fn templates(&self, id: impl Fn(u64) -> u64) -> Vec<Vec<u8>> {
-        let mut start = 0;
-        let mut template = |key: &Key| {
-            let layout = &self.schema.layouts()[key.layout as usize];
-            let mut record = vec![0; layout.size];
-            let mut known = &self.identities[start..key.end as usize];
-            start = key.end as usize;
-            for span in &layout.spans {
-                let (head, rest) = known.split_at(span.len());
-                record[span.clone()].copy_from_slice(head);
-                known = rest;
-            }
-            record.extend_from_slice(known);
-            for part in layout.identity.iter().filter(|part| part.pointer) {
-                let field = &mut record[part.offset..part.offset + 8];
-                let pointer = field.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
-                field.copy_from_slice(&id(pointer).to_le_bytes());
-            }
-            record
-        };
-        self.keys.iter().map(&mut template).collect()
+        let template = |key: &Key| self.identities.template(key, &self.schema.layouts()[key.layout], &id);
+        self.identities.keys.iter().map(template).collect()
     }
 
     fn connections(&self, templates: &[Vec<u8>]) -> [u64; 4] {
         let mut filter = [0; 4];
-        for (key, template) in self.keys.iter().zip(templates) {
-            let ends = match self.rows[key.layout as usize].reader.read(template) {
+        for (key, template) in self.identities.keys.iter().zip(templates) {
+            let ends = match self.rows[key.layout].reader.read(template) {
                 Some(Event::TcpProbe(event)) => (event.src, event.dest),
                 Some(Event::TcpRetransmitSkb(event)) => (event.src, event.dest),
                 // An event whose connection is not known may be of any.
@@ -331,18 +406,18 @@ impl BlockBuilder {
     /// The identities: kind and number of rows of each, then their bytes, turned so that the first bytes of all come
     /// first, then all second bytes, and so on: what sockets have in common becomes runs.
     fn put_keys(&mut self, templates: &[Vec<u8>], out: &mut Vec<u8>) {
-        put_varint(out, self.keys.len() as u64);
-        for (key, template) in self.keys.iter().zip(templates) {
-            let layout = &self.schema.layouts()[key.layout as usize];
-            put_varint(out, u64::from(key.layout));
+        put_varint(out, self.identities.keys.len() as u64);
+        for (key, template) in self.identities.keys.iter().zip(templates) {
+            let layout = &self.schema.layouts()[key.layout];
+            put_varint(out, key.layout as u64);
             put_varint(out, u64::from(key.rows));
             if layout.dynamic {
                 put_bytes(out, &template[layout.size..]);
             }
         }
-        let mut bytes = Vec::with_capacity(self.identities.len());
+        let mut bytes = Vec::new();
         for (index, layout) in self.schema.layouts().iter().enumerate() {
-            let of_kind = || self.keys.iter().zip(templates).filter(|(key, _)| key.layout as usize == index);
+            let of_kind = || self.identities.keys.iter().zip(templates).filter(|(key, _)| key.layout == index);
             if of_kind().next().is_some() {
                 for at in layout.spans.iter().flat_map(Clone::clone) {
                     bytes.extend(of_kind().map(|(_, template)| template[at]));
@@ -372,48 +447,78 @@ impl BlockBuilder {
         self.put_scratch(out);
     }
 
-    /// The columns of one kind of event.
+    /// The columns of one kind of event: for each the first value of each identity, and the differences behind it.
     fn put_rows(&mut self, index: usize, id: impl Fn(u64) -> u64, out: &mut Vec<u8>) {
         self.order_by_identity(index);
         let rows = std::mem::take(&mut self.rows[index]);
         for (part, values) in &rows.columns {
-            self.scratch.clear();
             match values {
                 Values32Or64::Narrow(values) => {
-                    let mut last = 0;
-                    self.scratch.extend(self.order.iter().map(|&row| {
-                        let value = values[row as usize];
-                        let delta = value.wrapping_sub(last).cast_signed();
-                        last = value;
-                        zigzag(i64::from(delta))
-                    }));
+                    self.put_differences(
+                        values,
+                        |from, to| zigzag(i64::from(to.wrapping_sub(from).cast_signed())),
+                        out,
+                    );
                 }
                 Values32Or64::Wide(values) if part.pointer => {
-                    self.pointers.clear();
-                    let (mut last, mut number) = (None, 0);
-                    for &row in &self.order {
-                        let value = values[row as usize];
-                        if last != Some(value) {
-                            number = self.pointers.number(value);
-                            last = Some(value);
-                        }
-                        self.scratch.push(u64::from(number));
-                    }
+                    self.number_pointers(values);
                     self.put_pointers(&id, out);
+                    self.put_scratch(out);
                 }
                 Values32Or64::Wide(values) => {
-                    let mut last = 0;
-                    self.scratch.extend(self.order.iter().map(|&row| {
-                        let value = values[row as usize];
-                        let delta = value.wrapping_sub(last).cast_signed();
-                        last = value;
-                        zigzag(delta)
-                    }));
+                    self.put_differences(values, |from, to| zigzag(to.wrapping_sub(from).cast_signed()), out);
                 }
             }
-            self.put_scratch(out);
         }
         self.rows[index] = rows;
+    }
+
+    /// Appends a column: what each identity begins with, told from the identity before; then, for all events but
+    /// the first of each, what is told from the event before.
+    fn put_differences<T: Copy + Default + PartialEq>(
+        &mut self,
+        values: &[T],
+        difference: impl Fn(T, T) -> u64,
+        out: &mut Vec<u8>,
+    ) {
+        self.scratch.clear();
+        let mut before = T::default();
+        for &start in &self.starts {
+            let first = values[self.order[start as usize] as usize];
+            self.scratch.push(difference(before, first));
+            before = first;
+        }
+        self.put_scratch(out);
+        self.scratch.clear();
+        if values.iter().any(|&value| value != before) {
+            let ends = self.starts.iter().skip(1).copied().chain([self.order.len() as u32]);
+            for (&start, end) in self.starts.iter().zip(ends) {
+                let group = &self.order[start as usize..end as usize];
+                let mut before = values[group[0] as usize];
+                self.scratch.extend(group[1..].iter().map(|&row| {
+                    let value = values[row as usize];
+                    let told = difference(before, value);
+                    before = value;
+                    told
+                }));
+            }
+        }
+        self.put_scratch(out);
+    }
+
+    /// Fills `scratch` with the numbers of the pointers among the distinct ones, by identity.
+    fn number_pointers(&mut self, values: &[u64]) {
+        self.scratch.clear();
+        self.pointers.clear();
+        let (mut last, mut number) = (None, 0);
+        for &row in &self.order {
+            let value = values[row as usize];
+            if last != Some(value) {
+                number = self.pointers.number(value);
+                last = Some(value);
+            }
+            self.scratch.push(u64::from(number));
+        }
     }
 
     /// The distinct pointers as ids, turned into planes of bytes.
@@ -426,11 +531,13 @@ impl BlockBuilder {
     /// Fills `order` with the rows of one kind, by identity, those of one identity in the order of arrival.
     fn order_by_identity(&mut self, index: usize) {
         let keys = &self.rows[index].keys;
-        let mut next = vec![0u32; self.keys.len()];
+        let mut next = vec![0u32; self.identities.keys.len()];
         let mut start = 0;
-        for (place, key) in next.iter_mut().zip(&self.keys) {
-            if key.layout as usize == index {
+        self.starts.clear();
+        for (place, key) in next.iter_mut().zip(&self.identities.keys) {
+            if key.layout == index {
                 *place = start;
+                self.starts.push(start);
                 start += key.rows;
             }
         }

@@ -22,7 +22,7 @@ use std::ops::Range;
 
 pub use bits::{Cursor, put_bytes, put_varint};
 pub use decode::{Block, Row};
-pub use encode::{BlockBuilder, Seal};
+pub use encode::{BlockBuilder, Seal, Timed};
 pub use opaque::PointerKey;
 pub use schema::{Layout, Part, Schema, SchemaError};
 

@@ -45,6 +45,8 @@ pub struct Layout {
     pub identity: Vec<Part>,
     /// The same as ranges of bytes, neighbours joined: what makes two records the same socket.
     pub spans: Vec<std::ops::Range<usize>>,
+    /// The same as words of 8 bytes, each with a mask of the bytes that count: quicker to compare.
+    pub words: Vec<(usize, u64)>,
     /// Offsets of the 8-byte fields to hash an identity by; where there are none, all of it is hashed.
     pub hashed: Vec<usize>,
     /// All other fields but `common_type`, in the order of their offsets.
@@ -69,23 +71,38 @@ impl Layout {
                 _ => spans.push(part.offset..part.offset + part.size),
             }
         }
+        let size = format.record_size().max(8);
+        let words = masked_words(&spans, size);
         let hashed = identity.iter().filter(|f| f.size == 8 && HASHED.contains(&f.name.as_str()));
         Layout {
             hashed: hashed.map(|f| f.offset as usize).collect(),
             identity: identity.into_iter().map(Part::of).collect(),
             columns: columns.into_iter().map(Part::of).collect(),
             spans,
-            size: format.record_size().max(8),
+            words,
+            size,
             dynamic: format.fields.iter().any(|f| matches!(f.kind, Kind::DataLoc | Kind::RelLoc)),
             format,
         }
     }
+}
 
-    /// Bytes of an identity, the dynamic part apart.
-    #[must_use]
-    pub fn identity_size(&self) -> usize {
-        self.spans.iter().map(ExactSizeIterator::len).sum()
+/// The fewest words that cover `spans` in a record of `size` bytes, at least 8.
+fn masked_words(spans: &[std::ops::Range<usize>], size: usize) -> Vec<(usize, u64)> {
+    let mut words: Vec<(usize, u64)> = Vec::new();
+    let mut covered = 0;
+    for at in spans.iter().flat_map(Clone::clone) {
+        if words.is_empty() || at >= covered {
+            // The last word ends with the record.
+            let start = at.min(size - 8);
+            words.push((start, 0));
+            covered = start + 8;
+        }
+        if let Some((start, mask)) = words.last_mut() {
+            *mask |= 0xff << (8 * (at - *start));
+        }
     }
+    words
 }
 
 /// The events of a trace.

@@ -142,6 +142,21 @@ impl<R: Read> Frames<R> {
         Frames { input, buffer: Vec::new(), at: 0, offset: 0, ended: false }
     }
 
+    /// Bytes of the input that were given as frames or damage.
+    pub fn position(&self) -> u64 {
+        self.offset + self.at as u64
+    }
+
+    /// The input, for one that has more after it had ended: then [`Frames::resume`] reads on.
+    pub fn input_mut(&mut self) -> &mut R {
+        &mut self.input
+    }
+
+    /// Reads on after the end.
+    pub fn resume(&mut self) {
+        self.ended = false;
+    }
+
     /// The next frame or damage; `None` at the end of the input.
     ///
     /// # Errors

@@ -41,16 +41,23 @@ pub struct Totals {
 impl Totals {
     /// Adds an account.
     pub fn add(&mut self, account: &Account) {
-        self.stored += account.stored;
-        self.filtered += account.filtered;
-        self.lost += account.lost;
-        self.dropped += account.dropped;
+        let Account { stored, filtered, lost, dropped, .. } = *account;
+        *self += Totals { stored, filtered, lost, dropped };
     }
 
     /// Events that are in no block though they should be.
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.lost + self.dropped
+    }
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Totals) {
+        self.stored += other.stored;
+        self.filtered += other.filtered;
+        self.lost += other.lost;
+        self.dropped += other.dropped;
     }
 }
 

@@ -61,7 +61,7 @@ impl<W: Write> Writer<W> {
         {
             self.comms.insert(record.pid(), comm.to_owned());
         }
-        if !self.builder.push(record.cpu, record.time, record.bytes) {
+        if self.builder.push(record.cpu, &[(record.time, record.bytes)]) > 0 {
             return Ok(false);
         }
         self.latest = self.latest.max(record.time);

@@ -1,5 +1,6 @@
 //! The captures under `fixtures/`: pages and text of the same events, of several kernels.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(dead_code, reason = "each test program uses its part of it")]
 
 use std::collections::HashMap;
 use std::io::Read;

@@ -8,8 +8,8 @@ use super::{Tracefs, TracefsError, file};
 impl Tracefs {
     /// pid → comm of the tasks that the kernel remembers: `saved_cmdlines`.
     ///
-    /// There is one table for all instances, at the top level only; of `saved_cmdlines_size` entries (6552 here),
-    /// the newest replacing the oldest. A comm that is not UTF-8 is read lossily; one with a line break may lose
+    /// There is one table for all instances, at the top level only; of `saved_cmdlines_size` entries (6552 by default),
+    /// the newest replacing the oldest. A full one takes about 3 ms to read, a single [`task_comm`] 6 µs. A comm that is not UTF-8 is read lossily; one with a line break may lose
     /// what follows it.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub enum TracefsError {
         path: PathBuf,
     },
     /// Something other than file permissions refused (EPERM), and it is not known to be lockdown.
-    #[error("{path}: the kernel refused ({doing}: EPERM); a security module or a sandbox forbids it")]
+    #[error("{path}: the kernel refused ({doing}: EPERM); kernel lockdown, a security module or a sandbox forbids it")]
     Refused {
         /// The file.
         path: PathBuf,
@@ -111,20 +111,20 @@ pub enum TracefsError {
     Busy {
         /// Its name.
         name: String,
-        /// Processes that hold files of it open, as `pid (comm)`; those of this process left out are none.
+        /// Some of the processes that hold files of it open, as `pid (comm)`, this one included.
         holders: Vec<String>,
     },
     /// The kernel has too little free memory for a buffer.
-    #[error("{name}: no memory for {asked_kb} KB on each of {cpus} CPUs; {available_kb} KB are available, which is {} KB a CPU", available_kb / (*cpus).max(1) as u64)]
+    #[error("{name}: no memory for a buffer of {asked_kb} KB on each of {cpus} CPUs; {fits_kb} KB a CPU would fit")]
     OutOfMemory {
         /// The instance.
         name: String,
         /// What was asked for, KB a CPU.
         asked_kb: u64,
-        /// CPUs with a buffer.
+        /// CPUs that get a buffer.
         cpus: usize,
-        /// What the machine could give in all, KB.
-        available_kb: u64,
+        /// What the machine could give now, KB a CPU.
+        fits_kb: u64,
     },
     /// A value that the kernel does not take.
     #[error("{path}: the kernel does not take `{value}`")]
@@ -180,12 +180,18 @@ pub enum TracefsError {
 
 fn held_by(holders: &[String]) -> String {
     match holders {
-        [] => "; a reader, a mapping or a trigger holds it".to_owned(),
+        [] => "; a mapping or a trigger holds it, or a process that this one may not look at".to_owned(),
         list => format!(" by {}", list.join(", ")),
     }
 }
 
 impl TracefsError {
+    /// Whether the request was wrong, not the system.
+    #[must_use]
+    pub fn is_bad_request(&self) -> bool {
+        matches!(self, TracefsError::UnknownEvent { .. } | TracefsError::Filter { .. } | TracefsError::Name { .. })
+    }
+
     /// The error for a failed system call on `path`; the errno decides which.
     pub(super) fn io(path: &Path, doing: &'static str, errno: Errno) -> Self {
         let path = path.to_owned();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{EventName, Tracefs, TracefsError, cpus, file, page_size};
@@ -48,7 +48,7 @@ impl Tracefs {
 }
 
 impl Instance {
-    /// Makes a new instance, recording nothing. Takes some milliseconds (every event gets its files).
+    /// Makes a new instance, in which no event is enabled. Takes about 2 ms.
     ///
     /// # Errors
     /// [`TracefsError::Exists`]; [`TracefsError::Name`]; [`TracefsError::Permission`], [`TracefsError::ReadOnly`]
@@ -87,7 +87,7 @@ impl Instance {
         Ok(Instance { dir: tracefs.root().join("instances").join(name), name: name.to_owned() })
     }
 
-    /// Removes the instance and what is in its buffer. Waits a little for files of it to be closed.
+    /// Removes the instance and what is in its buffer, in about 45 ms. Waits half a second for files of it to be closed.
     ///
     /// # Errors
     /// [`TracefsError::Busy`] with the processes that hold it; [`TracefsError::NoInstance`].
@@ -160,28 +160,39 @@ impl Instance {
 
     /// Sets the size of every CPU's buffer, also of those that come online later, and returns what it became.
     ///
-    /// More than the machine has free is refused before the kernel is asked, which would fill one CPU's buffer
-    /// before it finds that the next one's does not fit.
+    /// Events stay; if it shrinks below them, the oldest are counted as overrun. A gigabyte takes the kernel about
+    /// 2.5 s in sub-buffers of 4 KiB and 0.4 s in 64 KiB.
+    ///
+    /// More than fits is refused before the kernel is asked: it would fill one CPU's buffer before it finds that the
+    /// next one's does not fit, and of numbers from 2^54 on it takes the low bits.
     ///
     /// # Errors
     /// [`TracefsError::OutOfMemory`]; [`TracefsError::Busy`] while the buffer is mapped; [`TracefsError::Value`] for 0.
     pub fn set_buffer_kb(&self, per_cpu_kb: u64) -> Result<u64, TracefsError> {
-        let cpus = cpus::online_cpus()?.len();
-        let held_kb = self.kernel_memory_kb()?;
-        let refuse = |available_kb: u64| TracefsError::OutOfMemory {
-            name: self.name.clone(),
-            asked_kb: per_cpu_kb,
-            cpus,
-            available_kb: available_kb.saturating_add(held_kb),
-        };
-        let available_kb = available_kb()?;
-        if per_cpu_kb.saturating_mul(cpus as u64) > available_kb.saturating_add(held_kb) {
-            return Err(refuse(available_kb));
+        let fits_kb = self.fits_kb()?;
+        if per_cpu_kb > fits_kb {
+            return Err(self.out_of_memory(per_cpu_kb, fits_kb));
         }
         match self.resize("buffer_size_kb", per_cpu_kb)? {
             true => self.buffer_kb(),
-            false => Err(refuse(self::available_kb()?)),
+            false => Err(self.out_of_memory(per_cpu_kb, self.fits_kb()?.min(per_cpu_kb))),
         }
+    }
+
+    /// KB that each CPU's buffer could have now, what it has included.
+    ///
+    /// A sixteenth of the machine's free memory is left out: the kernel's own records take up to 3 % beside the data.
+    ///
+    /// # Errors
+    /// When `/proc/meminfo` or the CPUs cannot be read.
+    pub fn fits_kb(&self) -> Result<u64, TracefsError> {
+        let cpus = cpus::online_cpus()?.len().max(1) as u64;
+        Ok((available_kb()? / 16 * 15).saturating_add(self.kernel_memory_kb()?) / cpus)
+    }
+
+    fn out_of_memory(&self, asked_kb: u64, fits_kb: u64) -> TracefsError {
+        let cpus = cpus::online_cpus().map_or(1, |cpus| cpus.len());
+        TracefsError::OutOfMemory { name: self.name.clone(), asked_kb, cpus, fits_kb }
     }
 
     /// KB that the instance's buffers hold over all CPUs (`buffer_total_size_kb`).
@@ -205,6 +216,9 @@ impl Instance {
     /// Sets the size of a sub-buffer, which empties the buffer, and returns what it became. `None`, and nothing is
     /// changed, where the kernel cannot.
     ///
+    /// The kernel throws the events away but goes on counting them as `entries`, and then reads of the empty buffer
+    /// return 0; so the buffer is cleared too. No [`super::CpuReader`] may be open: it would go on in the old size.
+    ///
     /// # Errors
     /// [`TracefsError::Value`] beyond the kernel's limit; [`TracefsError::OutOfMemory`] when memory is too
     /// fragmented; [`TracefsError::Busy`] while the buffer is mapped.
@@ -214,14 +228,10 @@ impl Instance {
             return Ok(old);
         }
         if self.resize("buffer_subbuf_size_kb", kb)? {
+            self.clear()?;
             return self.subbuf_kb();
         }
-        Err(TracefsError::OutOfMemory {
-            name: self.name.clone(),
-            asked_kb: self.buffer_kb()?,
-            cpus: cpus::online_cpus()?.len(),
-            available_kb: available_kb()?,
-        })
+        Err(self.out_of_memory(self.buffer_kb()?, self.fits_kb()?))
     }
 
     /// Bytes of a sub-buffer.
@@ -243,6 +253,14 @@ impl Instance {
                 _ => Err(e),
             },
         }
+    }
+
+    /// Empties every CPU's buffer and sets its counts to 0.
+    ///
+    /// # Errors
+    /// When `trace` cannot be opened for writing.
+    pub fn clear(&self) -> Result<(), TracefsError> {
+        file::open(&self.path("trace"), OFlags::WRONLY | OFlags::TRUNC, "clear").map(drop)
     }
 
     /// How full a buffer must be for poll to wake; `None` where the kernel has no such file (before 5.0).

@@ -11,11 +11,12 @@ use super::{Instance, TracefsError, file};
 /// What a read found. Only `Page` is progress; none of the others is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadOutcome {
-    /// A sub-buffer, so many bytes long; events in it are gone from the buffer.
+    /// A sub-buffer of so many bytes: always its full size, zeros behind the data and the count of lost events.
     Page(usize),
     /// Nothing there now.
     Empty,
-    /// The CPU is offline and its buffer is empty of what could be read; it may come back.
+    /// The CPU has been offline ever since the instance was made, so there is no buffer for it; it gets one when it
+    /// comes online, and this reader then reads it. A CPU that goes offline later keeps its buffer, and what is in it.
     Offline,
     /// The kernel could not just now (interrupted, busy, out of memory): try later.
     Again,
@@ -23,9 +24,12 @@ pub enum ReadOutcome {
 
 /// The consuming reader of one CPU's buffer. Reads never wait; poll its descriptor to wait.
 ///
-/// While it is open, the instance cannot be removed. The descriptor must never be duplicated, not even by a fork:
-/// any close of a duplicate makes every later read of an empty buffer return 0 (`tracing_buffers_flush()`), which
-/// is read as [`ReadOutcome::Empty`] here, and poll wakes at once for ever. So a capturing process starts no others.
+/// While it is open, the instance can neither be removed nor get another sub-buffer size. After any close of a
+/// duplicate of its descriptor, a fork's too, reads of an empty buffer return 0 (since 6.12,
+/// `tracing_buffers_flush()`): that is [`ReadOutcome::Empty`] like EAGAIN, never an end. Polling goes on working.
+///
+/// Poll wakes when the buffer is as full as `buffer_percent` says, so few events wake nobody, and before 6.9 even
+/// many may not: use a timer beside it.
 #[derive(Debug)]
 pub struct CpuReader {
     fd: OwnedFd,
@@ -50,7 +54,8 @@ impl CpuReader {
         self.subbuf_bytes
     }
 
-    /// Takes the oldest sub-buffer, whole or as far as it is written.
+    /// Takes the oldest sub-buffer. One that is still being written is taken as far as it is, and its next events
+    /// come as a sub-buffer of their own.
     ///
     /// # Errors
     /// When `buffer` is smaller than a sub-buffer (its rest would come without a header), or the read fails in

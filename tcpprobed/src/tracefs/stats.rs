@@ -11,7 +11,7 @@ use super::{Instance, TracefsError, file};
 /// Room for the file, which has 8 lines; a kernel that adds some may fill it.
 const FILE_BYTES_MAX: usize = 4096;
 
-/// Counts since the buffer was made, emptied or resized (`tracing_stats_read()`).
+/// Counts since the buffer was made or cleared (`tracing_stats_read()`). Setting a clock clears; resizing does not.
 ///
 /// Everything that the kernel generated is `entries + overrun + commit_overrun + dropped_events + read_events`.
 /// Events that a filter discarded are in none of them.
@@ -107,7 +107,7 @@ impl StatsFile {
         Ok(StatsFile { fd: file::open(&path, OFlags::RDONLY, "open")?, path })
     }
 
-    /// The counts now. The kernel makes the text anew for each read at its beginning.
+    /// The counts now, in about 2.5 µs. The kernel makes the text anew for each read at its beginning.
     ///
     /// # Errors
     /// When it cannot be read or understood.

@@ -1,0 +1,36 @@
+//! Real pages for benchmarks: 32 000 events each of eight bulk flows and of a ping-pong, recorded on 6.18.
+
+use std::error::Error;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use tcpprobe::block::Schema;
+use tcpprobe::format::Format;
+
+const KERNEL: &str = "6.18.44-fc-v669";
+
+/// Bytes of a page in the fixtures.
+pub const PAGE_BYTES: usize = 4096;
+
+/// The names of the cases.
+pub const CASES: [&str; 2] = ["bulk-8-flows", "ping-pong"];
+
+/// The pages of a case, by CPU, and the schema that explains them.
+pub fn pages(case: &str) -> Result<(Vec<Vec<u8>>, Arc<Schema>), Box<dyn Error>> {
+    let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"));
+    let mut formats = Vec::new();
+    for event in ["tcp_probe", "tcp_retransmit_skb"] {
+        let path = fixtures.join("formats").join(KERNEL).join("events/tcp").join(event).join("format");
+        formats.push(Format::parse("tcp", &fs::read_to_string(path)?)?);
+    }
+    let mut cpus = Vec::new();
+    for cpu in 0..2 {
+        let path = fixtures.join("captures").join(KERNEL).join(case).join(format!("cpu{cpu}.raw.gz"));
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(fs::File::open(path)?).read_to_end(&mut bytes)?;
+        cpus.push(bytes);
+    }
+    Ok((cpus, Schema::new(formats)?))
+}

@@ -1,0 +1,148 @@
+//! Names for numbers, and the nearest of the names that there are.
+
+/// States of a socket, from 1 (`include/net/tcp_states.h`); with or without `TCP_`.
+const STATES: [&str; 12] = [
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "NEW_SYN_RECV",
+];
+
+/// States of congestion control, from 0 (`enum tcp_ca_state` in `include/uapi/linux/tcp.h`); with or without `TCP_CA_`.
+const CONG_STATES: [&str; 5] = ["Open", "Disorder", "CWR", "Recovery", "Loss"];
+
+const FAMILIES: [(&str, i128); 6] =
+    [("AF_INET", 2), ("inet", 2), ("ipv4", 2), ("AF_INET6", 10), ("inet6", 10), ("ipv6", 10)];
+
+/// `include/uapi/linux/in.h`; with or without `IPPROTO_`.
+const PROTOCOLS: [(&str, i128); 4] = [("TCP", 6), ("UDP", 17), ("SCTP", 132), ("MPTCP", 262)];
+
+/// The number that `name` stands for in the field `field`, by the tables of every kernel. Case does not matter.
+pub(super) fn number_of(field: &str, name: &str) -> Option<i128> {
+    known(field).into_iter().find(|(known, _)| same(field, known, name)).map(|(_, number)| number)
+}
+
+/// The names that `field` has on every kernel.
+pub(super) fn known(field: &str) -> Vec<(&'static str, i128)> {
+    match field {
+        "state" | "oldstate" | "newstate" => STATES.into_iter().zip(1..).collect(),
+        "cong_state" => CONG_STATES.into_iter().zip(0..).collect(),
+        "family" => FAMILIES.to_vec(),
+        "protocol" => PROTOCOLS.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+fn same(field: &str, known: &str, name: &str) -> bool {
+    let prefix = match field {
+        "cong_state" => "TCP_CA_",
+        "protocol" => "IPPROTO_",
+        "family" => "",
+        _ => "TCP_",
+    };
+    let bare = match name.get(..prefix.len()) {
+        Some(head) if head.eq_ignore_ascii_case(prefix) => &name[prefix.len()..],
+        _ => name,
+    };
+    // ss and the RFCs write FIN-WAIT-1.
+    let plain = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
+    plain(known) == plain(bare)
+}
+
+/// The names and numbers that a `print fmt` gives for `field` (`__print_symbolic(REC->field, { 1, "NAME" }, ...)`).
+pub(super) fn symbols<'f>(print_fmt: &'f str, field: &str) -> Vec<(&'f str, i128)> {
+    let start = format!("__print_symbolic(REC->{field},");
+    let Some((_, list)) = print_fmt.split_once(&start) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut rest = list.trim_start();
+    while let Some((pair, after)) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+        if let Some((number, name)) = pair.split_once(',') {
+            // Numbers of enumerations that the kernel left as names are in the tables above, or nowhere.
+            found.extend(number.trim().parse().ok().map(|number| (name.trim().trim_matches('"'), number)));
+        }
+        rest = after.trim_start().trim_start_matches(',').trim_start();
+    }
+    found
+}
+
+/// Longer words are no misspelt names.
+const WORD_BYTES_MAX: usize = 64;
+
+/// The name that differs from `word` the least, if it is near enough to be meant, or one that contains it.
+pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
+    let word = word.to_ascii_lowercase();
+    let far = (word.len() / 3).clamp(1, 3);
+    let rank = |name: &str| {
+        let distance = distance(word.as_bytes(), name.to_ascii_lowercase().as_bytes());
+        let part = word.len() > 2 && name.split('_').any(|part| part == word);
+        (distance <= far).then_some(distance).or(part.then_some(usize::MAX))
+    };
+    names.into_iter().filter_map(|name| Some((rank(name)?, name))).min_by_key(|&(rank, _)| rank).map(|(_, name)| name)
+}
+
+/// Letters to change, insert, delete or swap with a neighbour to make `b` of `a` (optimal string alignment).
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let change = rows[i][j] + usize::from(x != y);
+            let mut least = change.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_states() {
+        for name in ["ESTABLISHED", "TCP_ESTABLISHED", "established", "tcp_Established"] {
+            assert_eq!(number_of("state", name), Some(1), "{name}");
+        }
+        assert_eq!(number_of("newstate", "FIN-WAIT-2"), Some(5));
+        assert_eq!(number_of("oldstate", "TCP_NEW_SYN_RECV"), Some(12));
+        assert_eq!(number_of("cong_state", "TCP_CA_Loss"), Some(4));
+        assert_eq!(number_of("family", "IPv6"), Some(10));
+        assert_eq!(number_of("protocol", "IPPROTO_TCP"), Some(6));
+        assert_eq!(number_of("srtt", "ESTABLISHED"), None);
+        assert_eq!(number_of("state", "é"), None);
+    }
+
+    #[test]
+    fn names_of_a_format() {
+        let fmt = r#""a=%s b=%s", REC->a ? __print_symbolic(REC->a, { 1, "ONE" }, { TWO, "TWO" }, { 3, "THREE" }) : "?", REC->b"#;
+        assert_eq!(symbols(fmt, "a"), [("ONE", 1), ("THREE", 3)]);
+        assert_eq!(symbols(fmt, "b"), []);
+        assert_eq!(symbols("__print_symbolic(REC->a, { 1, \"ONE", "a"), []);
+    }
+
+    #[test]
+    fn near_names() {
+        let names = ["sport", "dport", "snd_cwnd", "ssthresh"];
+        assert_eq!(nearest("sprot", names), Some("sport"));
+        assert_eq!(nearest("sstresh", names), Some("ssthresh"));
+        assert_eq!(nearest("cwnd", names), Some("snd_cwnd"));
+        assert_eq!(nearest("window", names), None);
+        assert_eq!(nearest("SND_CWND", names), Some("snd_cwnd"));
+        assert_eq!(nearest("", names), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! Fields of records, as the kernel wrote them.
+
+use super::Context;
+use super::ast::Side;
+use super::bind::{Address, Asks, Field, Layout, Number, Text};
+use super::names;
+use super::program::Fields;
+use super::value::MAPPED;
+use crate::event::{AF_INET, AF_INET6};
+use crate::format::{self, Format, Kind};
+
+/// Bytes of a `sockaddr_in6`, the larger of the two kinds of address that such a field holds.
+const SOCKADDR_BYTES: u32 = 28;
+
+/// Names that a field had in other kernels.
+const ALIASES: [(&str, &str); 2] = [("data_len", "length"), ("length", "data_len")];
+
+/// Where something is in a record, in bytes from its start.
+#[derive(Debug, Clone)]
+pub(super) enum Slot {
+    U8(u32),
+    U16(u32),
+    U32(u32),
+    U64(u32),
+    /// The family in a sockaddr.
+    SockaddrFamily(u32),
+    /// The port in a sockaddr, big-endian.
+    SockaddrPort(u32),
+    /// A sockaddr of 28 bytes.
+    Sockaddr(u32),
+    /// Four bytes for IPv4, sixteen for IPv6, which of them counts said by the family.
+    Split {
+        family: Option<u32>,
+        v4: u32,
+        v6: u32,
+    },
+    Text(Box<format::Field>),
+    Cpu,
+    Comm,
+}
+
+/// A record, and what is known of its event besides.
+pub(super) struct RecordFields<'r> {
+    pub record: &'r [u8],
+    pub context: &'r Context<'r>,
+}
+
+impl RecordFields<'_> {
+    #[inline]
+    fn bytes<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        self.record.get(offset as usize..)?.first_chunk().copied()
+    }
+
+    #[inline]
+    fn family(&self, offset: u32) -> Option<u16> {
+        Some(u16::from_le_bytes(self.bytes(offset)?))
+    }
+
+    #[inline]
+    fn v4(&self, offset: u32) -> Option<u128> {
+        Some(MAPPED.0 | u128::from(u32::from_be_bytes(self.bytes(offset)?)))
+    }
+
+    #[inline]
+    fn v6(&self, offset: u32) -> Option<u128> {
+        Some(u128::from_be_bytes(self.bytes(offset)?))
+    }
+}
+
+impl Fields for RecordFields<'_> {
+    type Slot = Slot;
+
+    #[inline]
+    fn number(&self, slot: &Slot) -> Option<u64> {
+        Some(match *slot {
+            Slot::U8(offset) => u64::from(self.bytes::<1>(offset)?[0]),
+            Slot::U16(offset) => u64::from(u16::from_le_bytes(self.bytes(offset)?)),
+            Slot::U32(offset) => u64::from(u32::from_le_bytes(self.bytes(offset)?)),
+            Slot::U64(offset) => u64::from_le_bytes(self.bytes(offset)?),
+            Slot::SockaddrFamily(offset) => u64::from(self.family(offset)?),
+            Slot::SockaddrPort(offset) => {
+                // An empty sockaddr has no port 0, it has none.
+                matches!(self.family(offset)?, AF_INET | AF_INET6).then_some(())?;
+                u64::from(u16::from_be_bytes(self.bytes(offset + 2)?))
+            }
+            Slot::Cpu => u64::from(self.context.cpu),
+            Slot::Sockaddr(_) | Slot::Split { .. } | Slot::Text(_) | Slot::Comm => return None,
+        })
+    }
+
+    #[inline]
+    fn address(&self, slot: &Slot) -> Option<u128> {
+        match *slot {
+            Slot::Sockaddr(offset) => match self.family(offset)? {
+                AF_INET => self.v4(offset + 4),
+                AF_INET6 => self.v6(offset + 8),
+                _ => None,
+            },
+            Slot::Split { family, v4, v6 } => match family {
+                Some(family) if self.family(family)? == AF_INET => self.v4(v4),
+                // Four bytes may hold anything for an IPv6 socket; the sixteen have v4-mapped addresses too.
+                _ => self.v6(v6),
+            },
+            _ => None,
+        }
+    }
+
+    fn text(&self, slot: &Slot) -> Option<&[u8]> {
+        let bytes = match slot {
+            Slot::Text(field) => field.bytes(self.record)?,
+            Slot::Comm => self.context.comm?.as_bytes(),
+            _ => return None,
+        };
+        Some(&bytes[..memchr::memchr(0, bytes).unwrap_or(bytes.len())])
+    }
+}
+
+impl Layout for Format {
+    type Slot = Slot;
+
+    /// The event's own fields come before those of every event, as in the kernel (`trace_find_event_field()`).
+    fn field(&self, name: &str) -> Option<Field<Slot>> {
+        let alias =
+            || ALIASES.iter().find(|(word, _)| *word == name).and_then(|&(_, other)| Format::field(self, other));
+        if let Some(field) = Format::field(self, name).or_else(alias) {
+            return Some(of_format(field));
+        }
+        match name {
+            "CPU" | "cpu" => Some(Field::Number(Number {
+                name: "CPU".to_owned(),
+                slot: Slot::Cpu,
+                domain: (0, i128::from(i32::MAX)),
+                kernel: Asks::Comparisons,
+                opaque: false,
+            })),
+            "comm" | "COMM" => Some(Field::Text(Text { name: "comm".to_owned(), slot: Slot::Comm })),
+            "family" => {
+                let slot = Slot::SockaddrFamily(sockaddr(self, Side::Source)?);
+                Some(Field::Number(from_sockaddr(name, slot)))
+            }
+            _ => None,
+        }
+    }
+
+    fn port(&self, side: Side) -> Option<Number<Slot>> {
+        match Format::field(self, side.port()).map(of_format) {
+            Some(Field::Number(number)) => Some(number),
+            _ => Some(from_sockaddr(side.port(), Slot::SockaddrPort(sockaddr(self, side)?))),
+        }
+    }
+
+    fn address(&self, side: Side) -> Option<Address<Slot>> {
+        let of_size = |name, size| Format::field(self, name).filter(|f| f.kind == Kind::Array && f.size == size);
+        let family = Format::field(self, "family").filter(|f| f.kind == Kind::Integer && f.size == 2);
+        let (slot, split) = match sockaddr(self, side) {
+            Some(offset) => (Slot::Sockaddr(offset), false),
+            None => {
+                let (v4, v6) = (of_size(side.address(), 4)?.offset, of_size(side.address_v6(), 16)?.offset);
+                (Slot::Split { family: family.map(|f| f.offset), v4, v6 }, true)
+            }
+        };
+        Some(Address { side, slot, family: family.is_some(), split })
+    }
+
+    fn symbols(&self, field: &str) -> Vec<(&str, i128)> {
+        names::symbols(&self.print_fmt, field)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.fields.iter().map(|field| field.name.as_str()).collect()
+    }
+}
+
+/// Offset of the sockaddr of one end, where the event has such.
+fn sockaddr(format: &Format, side: Side) -> Option<u32> {
+    let field = Format::field(format, side.address())?;
+    (field.kind == Kind::Array && field.size == SOCKADDR_BYTES).then_some(field.offset)
+}
+
+/// A number that only user space can find in a sockaddr.
+fn from_sockaddr(name: &str, slot: Slot) -> Number<Slot> {
+    Number { name: name.to_owned(), slot, domain: (0, 0xffff), kernel: Asks::Nothing, opaque: false }
+}
+
+fn of_format(field: &format::Field) -> Field<Slot> {
+    if field.is_string() {
+        return Field::Text(Text { name: field.name.clone(), slot: Slot::Text(Box::new(field.clone())) });
+    }
+    let opaque = field.kind == Kind::Pointer;
+    let slot = match field.size {
+        _ if !opaque && field.kind != Kind::Integer => return Field::Other,
+        1 => Slot::U8(field.offset),
+        2 => Slot::U16(field.offset),
+        4 => Slot::U32(field.offset),
+        8 => Slot::U64(field.offset),
+        _ => return Field::Other,
+    };
+    let values = 1i128 << (8 * field.size);
+    let least = if field.signed { -values / 2 } else { 0 };
+    Field::Number(Number {
+        name: field.name.clone(),
+        slot,
+        domain: (least, least + values - 1),
+        kernel: if opaque { Asks::Nothing } else { Asks::All },
+        opaque,
+    })
+}

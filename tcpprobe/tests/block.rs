@@ -1,0 +1,207 @@
+//! Blocks give back what was put into them, field by field.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod common;
+
+use proptest::prelude::*;
+use std::sync::Arc;
+use tcpprobe::block::{Block, BlockBuilder, PointerKey, Schema, Seal, Timed};
+use tcpprobe::event::Value;
+use tcpprobe::format::{Format, Kind};
+
+/// All values of a record, by name.
+fn values<'a>(format: &'a Format, record: &'a [u8]) -> Vec<(&'a str, Value<'a>)> {
+    format.fields.iter().map(|field| (field.name.as_str(), Value::of(field, record).unwrap())).collect()
+}
+
+/// A block of these records: CPU, time, bytes.
+fn seal(schema: &Arc<Schema>, records: &[(u32, u64, Vec<u8>)], key: Option<&PointerKey>) -> Vec<u8> {
+    let mut builder = BlockBuilder::new(Arc::clone(schema));
+    for (cpu, time, record) in records {
+        assert_eq!(builder.push(*cpu, &[(*time, record.as_slice())]), 0, "the schema knows it");
+    }
+    let mut out = Vec::new();
+    let seal = Seal { sequence: 7, complete_until: 9, pages: 3..4 };
+    builder.seal(&seal, key, |pid| (pid % 2 == 0).then_some("even"), &mut out);
+    out
+}
+
+#[test]
+fn every_event_of_every_capture_comes_back() {
+    for capture in common::captures() {
+        let decoded = capture.decode();
+        let schema = Schema::new(decoded.formats.values().cloned().collect()).unwrap();
+        let records: Vec<(u32, u64, Vec<u8>)> = decoded
+            .cpus
+            .iter()
+            .flat_map(|cpu| cpu.records.iter().map(|(time, bytes)| (cpu.number, *time, bytes.clone())))
+            .collect();
+        if records.is_empty() {
+            continue;
+        }
+        let bytes = seal(&schema, &records, None);
+        let block = Block::decode(&bytes, &schema).unwrap();
+        assert_eq!((block.head.sequence, block.head.pages.clone()), (7, 3..4));
+        assert_eq!(block.rows().len(), records.len(), "{}/{}", capture.kernel, capture.case);
+        let mut buffer = Vec::new();
+        for (row, (cpu, time, original)) in block.rows().iter().zip(&records) {
+            let record = block.record(row, &mut buffer);
+            assert_eq!((record.cpu, record.time), (*cpu, *time));
+            assert_eq!(record.comm.is_some(), record.pid() % 2 == 0);
+            assert_eq!(values(record.format, record.bytes), values(record.format, original));
+        }
+    }
+}
+
+#[test]
+fn pointers_become_ids_that_join() {
+    let capture =
+        common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == "ipv4-loss2").unwrap();
+    let decoded = capture.decode();
+    let schema = Schema::new(decoded.formats.values().cloned().collect()).unwrap();
+    let records: Vec<(u32, u64, Vec<u8>)> =
+        decoded.cpus[0].records.iter().map(|(time, bytes)| (0, *time, bytes.clone())).collect();
+    let block = Block::decode(&seal(&schema, &records, Some(&PointerKey::new([9; 16]))), &schema).unwrap();
+    let (mut buffer, mut ids, mut pointers) = (Vec::new(), std::collections::HashMap::new(), 0);
+    for (row, (_, _, original)) in block.rows().iter().zip(&records) {
+        let record = block.record(row, &mut buffer);
+        for (field, (now, then)) in record
+            .format
+            .fields
+            .iter()
+            .map(|field| (field, (Value::of(field, record.bytes).unwrap(), Value::of(field, original).unwrap())))
+        {
+            match (now, then) {
+                (Value::Pointer(id), Value::Pointer(pointer)) if pointer != 0 => {
+                    assert_ne!(id, pointer, "{} tells a kernel address", field.name);
+                    assert_eq!(*ids.entry(pointer).or_insert(id), id);
+                    pointers += 1;
+                }
+                (now, then) => assert_eq!(now, then, "{}", field.name),
+            }
+        }
+    }
+    assert!(pointers > 1000);
+    let distinct: std::collections::HashSet<_> = ids.values().collect();
+    assert_eq!(distinct.len(), ids.len());
+}
+
+/// Formats that no kernel has: any mixture of fields.
+fn any_format(id: u16) -> impl Strategy<Value = Format> {
+    let field = prop_oneof![
+        Just(("u8", 1usize)),
+        Just(("u16", 2)),
+        Just(("int", 4)),
+        Just(("u64", 8)),
+        Just(("void *", 8)),
+        Just(("array", 7)),
+        Just(("array", 28)),
+        Just(("dynamic", 4))
+    ];
+    (prop::collection::vec((field, any::<bool>()), 0..12), any::<bool>()).prop_map(move |(fields, with_cookie)| {
+        let mut text = format!("name: event{id}\nID: {id}\nformat:\n");
+        text += "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n";
+        text += "\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n";
+        text += "\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n";
+        text += "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n";
+        let mut at = 8;
+        for (number, ((kind, size), signed)) in fields.iter().enumerate() {
+            let signed = u8::from(*signed);
+            at = usize::next_multiple_of(at, if *kind == "array" { 1 } else { *size });
+            let declared = match *kind {
+                "array" => format!("__u8 f{number}[{size}]"),
+                "dynamic" => format!("__data_loc char[] f{number}"),
+                kind => format!("{kind} f{number}"),
+            };
+            text += &format!("\tfield:{declared};\toffset:{at};\tsize:{size};\tsigned:{signed};\n");
+            at += size;
+        }
+        if with_cookie {
+            at = at.next_multiple_of(8);
+            text += &format!("\tfield:__u64 sock_cookie;\toffset:{at};\tsize:8;\tsigned:0;\n");
+        }
+        text += "\nprint fmt: \"\"\n";
+        Format::parse("test", &text).unwrap()
+    })
+}
+
+/// Formats, and records of them: CPU, time, which format, and bytes to fill the record with.
+type AnyRecords = (Vec<Format>, Vec<(u32, u64, usize, Vec<u8>)>);
+
+fn any_records() -> impl Strategy<Value = AnyRecords> {
+    let byte = prop_oneof![6 => Just(0u8), 2 => 0u8..3, 1 => any::<u8>()];
+    let time = prop_oneof![8 => 0u64..5000, 1 => any::<u64>()];
+    let record = (0u32..3, time, 0usize..3, prop::collection::vec(byte, 0..240));
+    ((any_format(5), any_format(900), any_format(3)), prop::collection::vec(record, 0..120))
+        .prop_map(|((a, b, c), records)| (vec![a, b, c], records))
+}
+
+/// A record of `format` with these bytes, its dynamic fields pointing to what is behind the fixed ones.
+fn fill(format: &Format, bytes: &[u8]) -> Vec<u8> {
+    let size = format.record_size();
+    let mut record: Vec<u8> = bytes.iter().copied().chain(std::iter::repeat(0)).take(size.max(bytes.len())).collect();
+    record[..2].copy_from_slice(&format.id.to_le_bytes());
+    let tail = (record.len() - size) as u32;
+    for field in format.fields.iter().filter(|field| field.kind == Kind::DataLoc) {
+        let at = field.offset as usize;
+        record[at..at + 4].copy_from_slice(&(tail << 16 | size as u32).to_le_bytes());
+    }
+    record
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Any fields, values that wrap, times that go backwards, between CPUs and on one.
+    #[test]
+    fn any_event_comes_back((formats, list) in any_records()) {
+        let schema = Schema::new(formats.clone()).unwrap();
+        let records: Vec<(u32, u64, Vec<u8>)> =
+            list.iter().map(|(cpu, time, which, bytes)| (*cpu, *time, fill(&formats[*which], bytes))).collect();
+        let block = Block::decode(&seal(&schema, &records, None), &schema).unwrap();
+        prop_assert_eq!(block.rows().len(), records.len());
+        let mut buffer = Vec::new();
+        for (row, (cpu, time, original)) in block.rows().iter().zip(&records) {
+            let record = block.record(row, &mut buffer);
+            prop_assert_eq!((record.cpu, record.time), (*cpu, *time));
+            prop_assert_eq!(values(record.format, record.bytes), values(record.format, original));
+        }
+    }
+
+    #[test]
+    fn a_schema_comes_back((formats, _) in any_records()) {
+        let schema = Schema::new(formats.clone()).unwrap();
+        let back = Schema::decode(&schema.encode()).unwrap();
+        prop_assert_eq!(back.id(), schema.id());
+        prop_assert_eq!(back.formats().cloned().collect::<Vec<_>>(), formats);
+    }
+
+    /// The checksum keeps damage away from the decoder; it must bear it all the same.
+    #[test]
+    fn damage_never_panics(
+        (formats, list) in any_records(), places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)
+    ) {
+        let schema = Schema::new(formats.clone()).unwrap();
+        let records: Vec<(u32, u64, Vec<u8>)> =
+            list.iter().map(|(cpu, time, which, bytes)| (*cpu, *time, fill(&formats[*which], bytes))).collect();
+        let mut bytes = seal(&schema, &records, None);
+        for (place, value) in places {
+            let at = place.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Ok(block) = Block::decode(&bytes, &schema) {
+            let mut buffer = Vec::new();
+            for row in block.rows() {
+                prop_assert!(block.record(row, &mut buffer).bytes.len() >= 8);
+            }
+        }
+    }
+}
+
+#[test]
+fn records_that_the_schema_does_not_know_are_left_out() {
+    let schema = Schema::new(vec![]).unwrap();
+    let mut builder = BlockBuilder::new(schema);
+    let records: [Timed<'_>; 3] = [(1, &[]), (2, &[1]), (3, &[9; 40])];
+    assert_eq!((builder.push(0, &records), builder.len()), (3, 0));
+}

@@ -1,0 +1,148 @@
+//! Traces: what is written is read back in the order of time, whatever happened to the file.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod common;
+
+use std::sync::Arc;
+
+use tcpprobe::block::Schema;
+use tcpprobe::event::Record;
+use tcpprobe::trace::{Account, Anchor, Damage, Header, Item, Reader, Select, TraceError, Writer};
+
+const ANCHOR: Anchor = Anchor { time: 0, wall: 1_000_000_000_000 };
+
+/// What a reader finds in a file.
+#[derive(Debug, Default, PartialEq)]
+struct Found {
+    /// Time and CPU.
+    events: Vec<(u64, u32)>,
+    headers: Vec<Header>,
+    accounts: Vec<Account>,
+    damage: Vec<Damage>,
+}
+
+fn read(bytes: &[u8], select: Select) -> Found {
+    let mut found = Found::default();
+    let mut reader = Reader::select(bytes, select);
+    while let Some(item) = reader.next_item().unwrap() {
+        match item {
+            Item::Header(header) => found.headers.push(header),
+            Item::Events(batch) => batch.for_each(|record| found.events.push((record.time, record.cpu))),
+            Item::Accounts(accounts) => found.accounts.extend(accounts),
+            Item::Damage(damage) => found.damage.push(damage),
+        }
+    }
+    found
+}
+
+fn schema(decoded: &common::Decoded) -> Arc<Schema> {
+    Schema::new(decoded.formats.values().cloned().collect()).unwrap()
+}
+
+/// A trace of these records, in blocks of at most `block` events.
+fn trace(name: &str, schema: &Arc<Schema>, records: &[Record<'_>]) -> Vec<u8> {
+    let header = Header::new(name).with("job", "test\nwith a line break");
+    let mut writer = Writer::new(Vec::new(), &header, schema, &[ANCHOR], None).unwrap();
+    for record in records {
+        assert!(writer.push(record).unwrap());
+    }
+    writer.account(&[Account { cpu: 1, from: 5, to: 9, lost: 3, ..Account::default() }]).unwrap();
+    let (bytes, events) = writer.finish().unwrap();
+    assert_eq!(events, records.len() as u64);
+    bytes
+}
+
+fn capture() -> common::Decoded {
+    let found = common::captures().into_iter().find(|c| c.kernel.starts_with("6.12") && c.case == "ipv4-loss2");
+    found.unwrap().decode()
+}
+
+fn times(records: &[Record<'_>]) -> Vec<(u64, u32)> {
+    records.iter().map(|record| (record.time, record.cpu)).collect()
+}
+
+#[test]
+fn everything_comes_back_in_order() {
+    let decoded = capture();
+    let records = decoded.merged();
+    let found = read(&trace("a", &schema(&decoded), &records), Select::default());
+    assert_eq!(found.events, times(&records));
+    assert_eq!(found.accounts.len(), 1);
+    assert_eq!(found.damage, []);
+    assert_eq!(found.headers[0].get("job"), "test with a line break");
+}
+
+#[test]
+fn a_file_behind_another_is_a_file() {
+    let decoded = capture();
+    let (schema, records) = (schema(&decoded), decoded.merged());
+    let (first, second) = (trace("a", &schema, &records[..500]), trace("b", &schema, &records[500..]));
+    let found = read(&[first.clone(), second].concat(), Select::default());
+    assert_eq!(found.events, times(&records));
+    assert_eq!(found.headers.len(), 2);
+    let twice = read(&[first.clone(), first].concat(), Select::default());
+    assert_eq!(twice.events, times(&records[..500]), "a block that comes twice counts once");
+}
+
+#[test]
+fn any_flipped_byte_costs_a_frame_and_is_reported() {
+    let decoded = capture();
+    let (schema, records) = (schema(&decoded), decoded.merged());
+    let bytes = trace("a", &schema, &records);
+    let whole = read(&bytes, Select::default());
+    for at in (0..bytes.len()).step_by(bytes.len() / 97) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x40;
+        let found = read(&damaged, Select::default());
+        assert_eq!(found.damage.len(), 1, "byte {at}");
+        let kept_events = found.events == whole.events;
+        let kept_accounts = found.accounts == whole.accounts;
+        assert!(kept_events || kept_accounts, "byte {at} cost more than its frame");
+        assert!(found.events.is_empty() || kept_events, "byte {at} changed an event");
+    }
+}
+
+#[test]
+fn every_torn_tail_is_bearable() {
+    let decoded = capture();
+    let records = decoded.merged();
+    let bytes = trace("a", &schema(&decoded), &records);
+    for end in (200..bytes.len()).step_by(211) {
+        let found = read(&bytes[..end], Select::default());
+        assert!(found.events.is_empty() || found.events == times(&records), "cut at {end}");
+    }
+}
+
+#[test]
+fn a_range_of_time_is_exact() {
+    let decoded = capture();
+    let records = decoded.merged();
+    let bytes = trace("a", &schema(&decoded), &records);
+    let (first, last) = (records[300].time, records[900].time);
+    let wall = |time: u64| Some(ANCHOR.wall + time.cast_signed());
+    let found = read(&bytes, Select { since: wall(first), until: wall(last), connection: None });
+    let expected: Vec<_> = times(&records).into_iter().filter(|&(t, _)| (first..=last).contains(&t)).collect();
+    assert_eq!(found.events, expected);
+    let none = read(&bytes, Select { since: wall(u64::MAX / 4), ..Select::default() });
+    assert_eq!(none.events, []);
+}
+
+#[test]
+fn what_is_no_trace_is_said_so() {
+    let error = |bytes: &[u8]| {
+        let mut reader = Reader::new(bytes);
+        loop {
+            match reader.next_item() {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => return Some(error),
+            }
+        }
+    };
+    assert!(matches!(error(b""), Some(TraceError::NotATrace)));
+    assert!(matches!(error(&[7; 5000]), Some(TraceError::NotATrace)));
+    let decoded = capture();
+    let newer = Header::new("a").with("version", 2);
+    let writer = Writer::new(Vec::new(), &newer, &schema(&decoded), &[], None).unwrap();
+    assert!(matches!(error(&writer.finish().unwrap().0), Some(TraceError::Version(2))));
+}

@@ -1,0 +1,423 @@
+//! The command line, as typed. One definition feeds parsing, help and completions.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::value::{moment, size, span};
+
+/// Where the daemon listens unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/tcpprobed/tcpprobed.sock";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done       1 failed    2 wrong usage             3 daemon unreachable
+  4 denied     5 no such job, or no data             6 done, but events were lost
+
+Start with:
+  tcpprobectl start web --filter 'sport==80'
+  tcpprobectl plot web";
+
+/// Records the kernel's TCP events with tcpprobed, and shows them.
+#[derive(Debug, Parser)]
+#[command(name = "tcpprobectl", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = false)]
+pub struct Cli {
+    /// The daemon's socket [$TCPPROBED_SOCKET, or /run/tcpprobed/tcpprobed.sock]
+    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Everywhere")]
+    #[arg(env = "TCPPROBED_SOCKET", default_value = DEFAULT_SOCKET, hide_env = true, hide_default_value = true)]
+    pub socket: PathBuf,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Start(StartArgs),
+    Stop(StopArgs),
+    Rm(RmArgs),
+    List(ListArgs),
+    Status(StatusArgs),
+    Fetch(FetchArgs),
+    Tail(TailArgs),
+    Trace(TraceArgs),
+    Plot(PlotArgs),
+    Convert(ConvertArgs),
+    Version(VersionArgs),
+    Completions(CompletionsArgs),
+    Filter(FilterArgs),
+}
+
+/// The verbs as the overview groups them.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Record", &["start", "stop", "rm", "list", "status"]),
+    ("Read", &["fetch", "tail", "trace", "convert"]),
+    ("Understand", &["plot", "filter"]),
+    ("This program", &["version", "completions", "help"]),
+];
+
+/// The definition, with the verbs grouped in the overview.
+#[must_use]
+pub fn command() -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    let mut overview = String::new();
+    for (title, names) in GROUPS {
+        overview.push_str(&format!("{title}:\n"));
+        for verb in names.iter().filter_map(|name| command.find_subcommand(name)) {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            overview.push_str(&format!("  {:<12} {about}\n", verb.get_name()));
+        }
+        overview.push('\n');
+    }
+    Cli::command().help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{overview}{{options}}{{after-help}}"
+    ))
+}
+
+/// Start a job, and make it if there is none of that name
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A stopped job begins a new run and keeps what it recorded; --no-clear goes on with the last run.
+What the kernel cannot filter, the daemon does: --dry-run shows which part is whose.
+
+Examples:
+  tcpprobectl start web --filter 'sport==80' --buffer 2000000
+  tcpprobectl start all --duration 10m --max-size 500M
+  tcpprobectl start loss --events 'tcp:tcp_retransmit_skb,tcp:tcp_cong_state_set'
+  tcpprobectl start web --filter 'saddr == 10.0.0.0/8' --dry-run")]
+pub struct StartArgs {
+    /// The job's name: letters, digits, `.`, `_` and `-`
+    pub name: String,
+    /// Record only what matches: `sport==80 || dport==80`
+    #[arg(long, value_name = "F", default_value = "", hide_default_value = true)]
+    pub filter: String,
+    /// Events and globs, comma-separated [default: tcp_probe,tcp_retransmit_skb]
+    #[arg(long, value_name = "L", value_delimiter = ',')]
+    pub events: Vec<String>,
+    /// The kernel's ring buffer over all CPUs, in KB, or with a unit: 64M
+    #[arg(long, value_name = "KB", value_parser = size::parse_kb, help_heading = "Limits")]
+    pub buffer: Option<u64>,
+    /// Stop by itself after this time: 90s, 5m, 2h30m, 1d
+    #[arg(long, value_name = "D", value_parser = span::parse_s, help_heading = "Limits")]
+    pub duration: Option<u64>,
+    /// Keep at most this much trace, the newest: 500M, 2GiB
+    #[arg(long, value_name = "S", value_parser = size::parse, help_heading = "Limits")]
+    pub max_size: Option<u64>,
+    /// Keep at most this long a time of trace, the newest: 12h, 7d
+    #[arg(long, value_name = "D", value_parser = span::parse_s, help_heading = "Limits")]
+    pub max_age: Option<u64>,
+    /// Go on with the job's last run instead of beginning a new one
+    #[arg(long)]
+    pub no_clear: bool,
+    /// Change nothing; show what the kernel would filter, and the memory it takes
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the reply as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Stop jobs, and store what the kernel still holds
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tcpprobectl stop web mail")]
+pub struct StopArgs {
+    /// The jobs
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// Remove a job and everything it recorded
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tcpprobectl rm web --force")]
+pub struct RmArgs {
+    /// The job
+    pub name: String,
+    /// Stop it first when it runs
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// List the jobs, one a line
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tcpprobectl list\n  tcpprobectl list --json | jq -r '.[] | select(.lost > 0) | .name'"
+)]
+pub struct ListArgs {
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Show one job, or all, with counts, limits and warnings
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tcpprobectl status web
+  tcpprobectl status --watch
+  tcpprobectl status web --json | jq .runs[-1].lost")]
+pub struct StatusArgs {
+    /// The job; all of them when none is named
+    pub name: Option<String>,
+    /// Go on and show every change, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+    /// Print JSON: an object for a named job, else an array; with --watch one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which part of a trace.
+#[derive(Debug, Args)]
+pub struct RangeArgs {
+    /// The run, counted from 1 [default: the newest]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which events")]
+    pub run: Option<u32>,
+    /// From this time on: `5m ago`, 10:30, RFC 3339, seconds since 1970
+    #[arg(long, value_name = "T", value_parser = moment::parse, help_heading = "Which events")]
+    pub since: Option<i64>,
+    /// Up to this time
+    #[arg(long, value_name = "T", value_parser = moment::parse, help_heading = "Which events")]
+    pub until: Option<i64>,
+    /// The last 5m, 2h30m, …, counted back from the newest event
+    #[arg(long, value_name = "D", value_parser = span::parse, conflicts_with_all = ["since", "until"])]
+    #[arg(help_heading = "Which events")]
+    pub last: Option<Duration>,
+    /// Only events that match
+    #[arg(long, value_name = "F", help_heading = "Which events")]
+    pub filter: Option<String>,
+}
+
+/// What a trace can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// As stored: binary, compressed, exact
+    Tcpp,
+    /// The kernel's own text
+    Text,
+    /// The same, compressed with gzip
+    #[value(name = "text.gz")]
+    TextGz,
+    /// One object a line
+    Json,
+    /// A header, then one event a line
+    Csv,
+}
+
+impl TraceFormat {
+    /// The extension of files of this format, without its dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            TraceFormat::Tcpp => "tcpp",
+            TraceFormat::Text => "txt",
+            TraceFormat::TextGz => "txt.gz",
+            TraceFormat::Json => "json",
+            TraceFormat::Csv => "csv",
+        }
+    }
+}
+
+const FETCH_HELP: &str = "\
+Formats:
+  tcpp     as stored: binary, compressed, exact; a time range is sent in whole blocks
+  text     the kernel's own text, as trace_pipe shows it
+  text.gz  the same, through gzip
+  json     one object a line: time (RFC 3339), time_ns (since 1970), clock_ns (the trace's clock),
+           cpu, pid, comm, event, and every field by its name; addresses and ports as such
+  csv      the same as one table, with the columns of all events; empty where an event has none
+
+FILE (.tcpp, .txt, .txt.gz, .json, .csv) is replaced only when all is written.
+
+Examples:
+  tcpprobectl fetch web -o web.tcpp
+  tcpprobectl fetch web --last 5m --format text | less
+  tcpprobectl fetch web --events tcp_probe -o web.csv";
+
+/// Write a job's trace to a file or stdout
+#[derive(Debug, Args)]
+#[command(after_help = FETCH_HELP)]
+pub struct FetchArgs {
+    /// The job
+    pub name: String,
+    /// Write to this file; `-` is stdout
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// tcpp, text, text.gz, json or csv [default: as the name of FILE ends, else tcpp]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<TraceFormat>,
+    /// Only these events: names and globs, comma-separated
+    #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
+    pub events: Vec<String>,
+    #[command(flatten)]
+    pub range: RangeArgs,
+}
+
+/// Print a job's newest events as text
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --filter, the newest that match among the last million events.
+
+Examples:
+  tcpprobectl tail web -n 100
+  tcpprobectl tail web -f --filter 'srtt > 20ms'")]
+pub struct TailArgs {
+    /// The job
+    pub name: String,
+    /// How many events
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub lines: u64,
+    /// Go on with what is recorded from now on, until Ctrl-C or the end of the run
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only events that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+}
+
+/// Record now and print the events as text, until Ctrl-C
+///
+/// The events are kept too, in a job of your own that goes on with each trace; at the end it is stopped, and its name told.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tcpprobectl trace 'sport==80' > web.txt\n  tcpprobectl trace --buffer 64M | head -1000"
+)]
+pub struct TraceArgs {
+    /// Record only what matches
+    #[arg(default_value = "", hide_default_value = true)]
+    pub filter: String,
+    /// Events and globs, comma-separated [default: tcp_probe,tcp_retransmit_skb]
+    #[arg(long, value_name = "L", value_delimiter = ',')]
+    pub events: Vec<String>,
+    /// The kernel's ring buffer over all CPUs, in KB, or with a unit: 64M
+    #[arg(long, value_name = "KB", value_parser = size::parse_kb)]
+    pub buffer: Option<u64>,
+    /// Print what the last trace recorded, and go on from there
+    #[arg(long)]
+    pub no_clear: bool,
+    /// The job's name [default: trace-UID]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// What a plot can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlotFormat {
+    /// Pixels
+    Png,
+    /// Vectors
+    Svg,
+}
+
+/// Draw congestion window, RTT and retransmissions by connection
+#[derive(Debug, Args)]
+#[command(after_help = "\
+SOURCE is a file (.tcpp, ftrace text, either with .gz) if there is one of that name, else a job.
+
+Examples:
+  tcpprobectl plot web --open
+  tcpprobectl plot trace.txt.gz --format svg --output-dir plots
+  tcpprobectl plot web --last 5m --filter 'daddr == 10.1.2.3' -o slow.png")]
+pub struct PlotArgs {
+    /// The job or file
+    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
+    pub source: String,
+    /// Draw png or svg [default: by the extension of -o, else png]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<PlotFormat>,
+    /// Write to this file; `-` is stdout [default: NAME.png in the output directory]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "output_dir", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Write into this directory, which is made if need be
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output_dir: Option<PathBuf>,
+    /// Show it with the desktop's viewer
+    #[arg(long)]
+    pub open: bool,
+    /// Show the trace's clock instead of seconds since the first event
+    #[arg(long)]
+    pub raw_time: bool,
+    /// Draw SSH (port 22) too
+    #[arg(long)]
+    pub ssh: bool,
+    /// Draw the N connections with the most traffic, at most 16
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub top: u16,
+    #[command(flatten)]
+    pub range: RangeArgs,
+}
+
+/// Turn a trace file into another format
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv (see `help fetch`).
+Text does not tell the time of day, so `time` and `time_ns` are empty; it cannot become .tcpp.
+
+Examples:
+  tcpprobectl convert web.tcpp -o web.txt.gz
+  tcpprobectl convert old-trace.txt.gz -o old.json")]
+pub struct ConvertArgs {
+    /// The trace: .tcpp, ftrace text, either with .gz
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Write to this file; `-` is stdout, and needs --format
+    #[arg(short, long, value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// tcpp, text, text.gz, json or csv, however the name of FILE ends
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<TraceFormat>,
+    /// Only these events: names and globs, comma-separated
+    #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
+    pub events: Vec<String>,
+    /// Only events that match
+    #[arg(long, value_name = "F", help_heading = "Which events")]
+    pub filter: Option<String>,
+}
+
+/// Print the versions of this program, the daemon and its kernel
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Explain the language of filters
+#[derive(Debug, Args)]
+#[command(override_help = tcpprobe::filter::HELP)]
+pub struct FilterArgs {}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tcpprobectl completions bash > /etc/bash_completion.d/tcpprobectl")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_is_in_one_group() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let mut built = command();
+        built.build();
+        let mut verbs: Vec<&str> = built.get_subcommands().map(clap::Command::get_name).collect();
+        grouped.sort_unstable();
+        verbs.sort_unstable();
+        assert_eq!(grouped, verbs);
+    }
+}

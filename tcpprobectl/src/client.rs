@@ -1,0 +1,185 @@
+//! The daemon, as the commands call it: plain blocking functions over gRPC on a Unix socket.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hyper_util::rt::TokioIo;
+use tcpprobe_proto::v1::tcp_probe_client::TcpProbeClient;
+use tcpprobe_proto::v1::{
+    GetJobRequest, Job, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply, RemoveJobRequest, StartJobReply,
+    StartJobRequest, StopJobRequest, VersionReply, VersionRequest, WatchJobsReply, WatchJobsRequest,
+};
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Response, Status, Streaming};
+
+use crate::cli::DEFAULT_SOCKET;
+use crate::exit::{Exit, Failure, JOIN_GROUP};
+
+/// A daemon on this machine accepts at once, or not at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest that a call may take to answer: stopping a job drains its whole kernel buffer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+/// What may be on its way unread, so that a fetch is not held up by round trips.
+const WINDOW_BYTES: u32 = 8 << 20;
+/// Largest reply that is taken.
+const REPLY_BYTES_MAX: usize = 16 << 20;
+
+/// A connection to the daemon.
+pub struct Client {
+    // Its one worker moves bytes while the command's own thread decodes.
+    runtime: Runtime,
+    api: TcpProbeClient<Channel>,
+}
+
+impl Client {
+    /// Connects, or says why nobody answers at `socket`.
+    pub fn connect(socket: &Path) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let channel = runtime.block_on(channel(socket))?;
+        let api = TcpProbeClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
+        Ok(Client { runtime, api })
+    }
+
+    /// Starts a job, or explains what that would do.
+    pub fn start(&self, request: StartJobRequest) -> Result<StartJobReply> {
+        self.call(self.api.clone().start_job(request))
+    }
+
+    /// Stops a job; its state afterwards.
+    pub fn stop(&self, name: &str) -> Result<Job> {
+        let reply = self.call(self.api.clone().stop_job(StopJobRequest { name: name.to_owned() }))?;
+        reply.job.context("the daemon's reply lacks the job")
+    }
+
+    /// Removes a job.
+    pub fn remove(&self, name: &str, force: bool) -> Result<RemoveJobReply> {
+        self.call(self.api.clone().remove_job(RemoveJobRequest { name: name.to_owned(), force }))
+    }
+
+    /// All jobs, each with its newest run only.
+    pub fn list(&self) -> Result<Vec<Job>> {
+        Ok(self.call(self.api.clone().list_jobs(ListJobsRequest {}))?.jobs)
+    }
+
+    /// A job with all its runs.
+    pub fn get(&self, name: &str) -> Result<Job> {
+        let reply = self.call(self.api.clone().get_job(GetJobRequest { name: name.to_owned() }))?;
+        reply.job.context("the daemon's reply lacks the job")
+    }
+
+    /// The named jobs (all, when none is named), now and at every change.
+    pub fn watch(&self, names: Vec<String>) -> Result<Stream<'_, WatchJobsReply>> {
+        let stream = self.call(self.api.clone().watch_jobs(WatchJobsRequest { names }))?;
+        Ok(Stream { runtime: &self.runtime, stream })
+    }
+
+    /// A run's frames as stored.
+    pub fn read(&self, request: ReadRequest) -> Result<Stream<'_, ReadReply>> {
+        let stream = self.call(self.api.clone().read(request))?;
+        Ok(Stream { runtime: &self.runtime, stream })
+    }
+
+    /// The versions of the daemon and what is under it.
+    pub fn version(&self) -> Result<VersionReply> {
+        self.call(self.api.clone().version(VersionRequest {}))
+    }
+
+    fn call<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T> {
+        // A deadline here and not in the endpoint: it tells a slow daemon from a slow reader of a stream.
+        let answer = self.runtime.block_on(async { tokio::time::timeout(CALL_TIMEOUT, call).await });
+        match answer {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(failure(status).into()),
+            Err(_) => Err(Failure::from(Status::deadline_exceeded("the daemon does not answer")).into()),
+        }
+    }
+}
+
+/// Messages of a call that goes on.
+pub struct Stream<'a, T> {
+    runtime: &'a Runtime,
+    stream: Streaming<T>,
+}
+
+/// What came of waiting for a message.
+pub enum Next<T> {
+    /// A message.
+    Message(T),
+    /// The daemon has sent all.
+    End,
+    /// Nothing within the time given.
+    Waiting,
+}
+
+impl<T> Stream<'_, T> {
+    /// The next message, waiting for it no longer than `patience`.
+    pub fn next(&mut self, patience: Duration) -> Result<Next<T>, Failure> {
+        let message = self.stream.message();
+        match self.runtime.block_on(async { tokio::time::timeout(patience, message).await }) {
+            Ok(Ok(Some(message))) => Ok(Next::Message(message)),
+            Ok(Ok(None)) => Ok(Next::End),
+            Ok(Err(status)) => Err(failure(status)),
+            Err(_) => Ok(Next::Waiting),
+        }
+    }
+}
+
+/// A status from a connection that broke says `transport error`; this says what that means.
+fn failure(status: Status) -> Failure {
+    let broken = status.code() == Code::Unknown && std::error::Error::source(&status).is_some();
+    if broken || status.code() == Code::Unavailable && status.message().contains("transport") {
+        let hint = "see `systemctl status tcpprobed`";
+        return Failure::new(Exit::Unreachable, "the daemon went away during the call", hint);
+    }
+    status.into()
+}
+
+async fn channel(socket: &Path) -> Result<Channel> {
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(socket)).await;
+    let stream = connected
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(|error| unreachable(socket, &error))?;
+    // The connection that was tried out is the one that is used; there is never a second.
+    let mut stream = Some(stream);
+    let connector = tower::service_fn(move |_: tonic::transport::Uri| {
+        let stream = stream.take().map(TokioIo::new);
+        async move { stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset)) }
+    });
+    let endpoint = Endpoint::from_static("http://tcpprobed")
+        .user_agent(concat!("tcpprobectl/", env!("CARGO_PKG_VERSION")))?
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES);
+    endpoint.connect_with_connector(connector).await.map_err(|error| {
+        let what = format!("{} is not tcpprobed's socket: {}", socket.display(), root_cause(&error));
+        Failure::new(Exit::Unreachable, what, "give the right one with --socket").into()
+    })
+}
+
+fn unreachable(socket: &Path, error: &io::Error) -> Failure {
+    let path = socket.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Failure::new(Exit::Denied, format!("you may not use {path}"), JOIN_GROUP),
+        _ if socket == Path::new(DEFAULT_SOCKET) => Failure::new(
+            Exit::Unreachable,
+            format!("tcpprobed does not answer on {path}: {error}"),
+            "start it: systemctl start tcpprobed",
+        ),
+        _ => Failure::new(
+            Exit::Unreachable,
+            format!("tcpprobed does not answer on {path}: {error}"),
+            format!("start it: tcpprobed --socket {path}"),
+        ),
+    }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,59 @@
+//! The verbs, one file each: `run(arguments) -> exit code`.
+
+mod completions;
+mod convert;
+mod fetch;
+mod list;
+mod plot;
+mod rm;
+mod start;
+mod status;
+mod stop;
+mod tail;
+mod trace;
+mod version;
+
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::cli::{Cli, Command};
+use crate::client::Client;
+use crate::exit::Exit;
+
+/// Does what `cli` says.
+pub fn run(cli: Cli) -> Result<Exit> {
+    let socket = cli.socket.as_path();
+    match cli.command {
+        Command::Start(args) => start::run(&Client::connect(socket)?, args),
+        Command::Stop(args) => stop::run(&Client::connect(socket)?, &args),
+        Command::Rm(args) => rm::run(&Client::connect(socket)?, &args),
+        Command::List(args) => list::run(&Client::connect(socket)?, &args),
+        Command::Status(args) => status::run(&Client::connect(socket)?, args),
+        Command::Fetch(args) => fetch::run(&Client::connect(socket)?, &args),
+        Command::Tail(args) => tail::run(&Client::connect(socket)?, &args),
+        Command::Trace(args) => trace::run(&Client::connect(socket)?, args),
+        Command::Plot(args) => plot::run(socket, &args),
+        Command::Convert(args) => convert::run(&args),
+        Command::Version(args) => version::run(socket, &args),
+        Command::Filter(_) => print(tcpprobe::filter::HELP).map(|()| Exit::Ok),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// Prints `text` to stdout.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("stdout")
+}
+
+/// Prints `value` to stdout as indented JSON.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    print(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Prints `value` to stdout as one line of JSON.
+fn print_json_line(value: &impl Serialize) -> Result<()> {
+    print(&(serde_json::to_string(value)? + "\n"))
+}

@@ -1,0 +1,252 @@
+//! `plot`: congestion window, RTT and retransmissions by connection, as a picture.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use tcpprobe::event::EventReader;
+use tcpprobe::flow::{Collect, Flows, Limits};
+use tcpprobe::trace::Select;
+use tcpprobe_proto::v1::ReadRequest;
+
+use crate::cli::{PlotArgs, PlotFormat};
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::export::Survey;
+use crate::input::{self, About, Event, Input, Source, Visitor};
+use crate::interrupt::Interrupt;
+use crate::losses::{self, Losses};
+use crate::output::{self, Output};
+use crate::plot::{self, PlotError, PlotInput};
+use crate::progress::Progress;
+use crate::select::Selection;
+use crate::stream::{JobStream, Turn};
+use crate::value::moment;
+use crate::{range, say};
+
+/// Gaps that are drawn; any more would cover the picture.
+const GAPS_MAX: usize = 10_000;
+
+pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
+    let mut selection = Selection::new(&[], args.range.filter.as_deref())?;
+    let format = format(args);
+    let trace = Trace::of(socket, args)?;
+    let target = target(args, &trace.stem(), format);
+    if format == PlotFormat::Png {
+        output::refuse_terminal(target.as_deref(), "a PNG", &format!("{}.png", trace.stem()))?;
+    }
+    let options = plot::Options {
+        format: if format == PlotFormat::Png { plot::Format::Png } else { plot::Format::Svg },
+        top: usize::from(args.top),
+        ssh: args.ssh,
+        raw_time: args.raw_time,
+        ..plot::Options::default()
+    };
+
+    let interrupt = Interrupt::install()?;
+    let (mut drawing, losses) = trace.visit(Collect::All, &mut selection, &interrupt)?;
+    let chosen = plot::select(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &losses))?;
+    if drawing.flows.lacks_curves(&chosen.shown) {
+        // More connections than fit: once more, for the curves of those that are drawn.
+        drawing = trace.visit(Collect::Only(chosen.shown.clone()), &mut selection, &interrupt)?.0;
+    }
+    let picture = plot::render(&drawing.plot_input(&trace.name()), &options)?;
+    write(target.as_deref(), &picture)?;
+
+    if chosen.ssh > 0 {
+        say(&format!("{} SSH connections (port 22) are left out; --ssh draws them", chosen.ssh));
+    }
+    if let Some(path) = &target {
+        say(&format!("wrote {}", path.display()));
+        if args.open {
+            open(path)?;
+        }
+    }
+    Ok(losses.report())
+}
+
+fn format(args: &PlotArgs) -> PlotFormat {
+    let by_name = args.output.as_deref().and_then(Path::extension).filter(|extension| extension.eq_ignore_ascii_case("svg"));
+    args.format.unwrap_or(if by_name.is_some() { PlotFormat::Svg } else { PlotFormat::Png })
+}
+
+/// Where the picture goes; `None` is stdout.
+fn target(args: &PlotArgs, stem: &str, format: PlotFormat) -> Option<PathBuf> {
+    if let Some(path) = &args.output {
+        return Some(path.clone()).filter(|path| path != Path::new("-"));
+    }
+    let extension = if format == PlotFormat::Png { "png" } else { "svg" };
+    let name = format!("{stem}.{extension}");
+    Some(args.output_dir.as_ref().map_or_else(|| PathBuf::from(&name), |directory| directory.join(&name)))
+}
+
+fn write(target: Option<&Path>, picture: &[u8]) -> Result<()> {
+    if let Some(directory) = target.and_then(Path::parent).filter(|directory| !directory.as_os_str().is_empty()) {
+        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    let mut output = Output::open(target)?;
+    output.write_all(picture)?;
+    output.finish()
+}
+
+fn open(path: &Path) -> Result<(), Failure> {
+    let viewer = Command::new("xdg-open").arg(path).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match viewer {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(Failure::new(
+            Exit::Failed,
+            "xdg-open found no viewer for the picture",
+            format!("open {} yourself", path.display()),
+        )),
+    }
+}
+
+fn nothing_to_draw(error: &PlotError, losses: &Losses) -> Failure {
+    let _ = losses.report();
+    match error {
+        PlotError::OnlySsh(_) => Failure::told(Exit::NoData, error.to_string()),
+        _ => Failure::new(Exit::NoData, error.to_string(), "take a wider range or filter, or wait for TCP traffic"),
+    }
+}
+
+/// A trace that can be read more than once.
+enum Trace {
+    Job { client: Box<Client>, request: ReadRequest },
+    File { path: PathBuf, range: Select },
+}
+
+impl Trace {
+    /// The file of that name, or else the job.
+    fn of(socket: &Path, args: &PlotArgs) -> Result<Self> {
+        let path = PathBuf::from(&args.source);
+        // A job's name has no slash, and nobody names one like a trace file.
+        if path.is_file() || args.source.contains('/') || stem(&args.source) != args.source {
+            let newest_ns = match (args.range.last, Source::open(&path)?) {
+                (Some(_), Source::Trace(trace)) => Survey::of(trace)?.newest_wall_ns(),
+                _ => None,
+            };
+            return Ok(Trace::File { range: range::select_of_file(&args.range, newest_ns), path });
+        }
+        let client = Box::new(Client::connect(socket)?);
+        let mut request = range::request(&client, &args.source, &args.range)?;
+        // Both readings of a job that goes on must see the same events.
+        let now_ns = moment::now();
+        request.until_ns = if request.until_ns == 0 { now_ns } else { request.until_ns.min(now_ns) };
+        Ok(Trace::Job { client, request })
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Trace::Job { request, .. } => request.name.clone(),
+            Trace::File { path, .. } => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// What the picture is called, without its extension.
+    fn stem(&self) -> String {
+        match self {
+            Trace::Job { request, .. } => request.name.clone(),
+            Trace::File { .. } => stem(&self.name()).to_owned(),
+        }
+    }
+
+    fn visit(&self, collect: Collect, selection: &mut Selection, interrupt: &Interrupt) -> Result<(Drawing, Losses)> {
+        let mut drawing = Drawing { flows: Flows::new(collect, Limits::default()), ..Drawing::default() };
+        let input = match self {
+            Trace::Job { client, request } => {
+                let (interrupt, progress) = (interrupt.clone(), Progress::bytes(&request.name, true));
+                let stream = JobStream::open(client, request.clone(), move |place| {
+                    interrupt.check()?;
+                    progress.set(place.received_bytes, place.total_bytes);
+                    Ok(Turn::Go)
+                })?;
+                let name = format!("job {}", request.name);
+                Input::new(&name, Source::Trace(Box::new(stream)), range::select(request))?
+            }
+            Trace::File { path, range } => {
+                let source = Source::open(path)?.map(|input| interrupt.clone().guard(input));
+                Input::new(&path.display().to_string(), source, *range)?
+            }
+        };
+        let (_, losses) = input.visit(selection, &mut drawing)?;
+        Ok((drawing, losses))
+    }
+}
+
+/// `name` without the extensions of trace files.
+fn stem(name: &str) -> &str {
+    let plain = name.strip_suffix(".gz").unwrap_or(name);
+    let known = [".tcpp", ".txt", ".text"].into_iter().find_map(|extension| plain.strip_suffix(extension));
+    known.filter(|stem| !stem.is_empty()).unwrap_or(plain)
+}
+
+/// What a trace shows.
+#[derive(Default)]
+struct Drawing {
+    flows: Flows,
+    readers: Vec<(u16, EventReader)>,
+    kernel: String,
+    host: String,
+    utc_offset_ns: Option<i64>,
+    gaps: Vec<plot::Gap>,
+}
+
+impl Visitor for Drawing {
+    fn begin(&mut self, about: &About<'_>) -> Result<()> {
+        let formats = about.formats.iter().flatten();
+        self.readers = formats.map(|format| (format.id, EventReader::new(format))).collect();
+        (self.kernel, self.host) = (about.kernel.to_owned(), about.host.to_owned());
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event<'_>) -> Result<()> {
+        if self.utc_offset_ns.is_none() {
+            self.utc_offset_ns = event.wall_ns.map(|wall_ns| wall_ns.wrapping_sub_unsigned(event.time()));
+        }
+        if let Some(typed) = input::typed(event, &self.readers) {
+            self.flows.push(event.time(), &typed);
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, gap: &losses::Gap) -> Result<()> {
+        if self.gaps.len() < GAPS_MAX {
+            self.gaps.push(plot::Gap { start_ns: gap.from, end_ns: gap.to, lost: gap.lost });
+        }
+        Ok(())
+    }
+}
+
+impl Drawing {
+    fn plot_input<'a>(&'a self, title: &'a str) -> PlotInput<'a> {
+        let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
+        PlotInput {
+            flows: &self.flows,
+            title,
+            kernel: known(&self.kernel),
+            host: known(&self.host),
+            utc_offset_ns: self.utc_offset_ns,
+            gaps: &self.gaps,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn stems() {
+        for (name, stem) in [
+            ("web.tcpp", "web"),
+            ("web.tcpp.gz", "web"),
+            ("a.b.txt.gz", "a.b"),
+            ("trace.gz", "trace"),
+            ("web", "web"),
+            ("web.1", "web.1"),
+            (".txt", ".txt"),
+        ] {
+            assert_eq!(super::stem(name), stem);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `start`: makes and starts a job, or explains what that would do.
+
+use anyhow::Result;
+use serde::Serialize;
+use tcpprobe_proto::v1::{EventPlan, JobSpec, StartJobReply, StartJobRequest};
+
+use super::{print, print_json};
+use crate::cli::StartArgs;
+use crate::client::Client;
+use crate::exit::Exit;
+use crate::job::JobJson;
+use crate::value::size;
+use crate::{say, select};
+
+pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
+    // Here, for the caret; what only the kernel's events can tell, the daemon does.
+    select::parse(&args.filter)?;
+    let (json, dry_run) = (args.json, args.dry_run);
+    let name = args.name.clone();
+    let reply = client.start(request(args))?;
+    if json {
+        print_json(&ReplyJson::from(&reply))?;
+        return Ok(Exit::Ok);
+    }
+    for warning in &reply.warnings {
+        say(warning);
+    }
+    if dry_run {
+        print(&explain(&reply))?;
+    } else {
+        say(&format!(
+            "started {name}, run {}, with {}; `tcpprobectl status {name}` shows it",
+            reply.run,
+            memory(&reply)
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+fn request(args: StartArgs) -> StartJobRequest {
+    let spec = JobSpec {
+        name: args.name,
+        filter: args.filter,
+        events: args.events,
+        buffer_kb: args.buffer.unwrap_or(0),
+        duration_s: args.duration.unwrap_or(0),
+        max_size_bytes: args.max_size.unwrap_or(0),
+        max_age_s: args.max_age.unwrap_or(0),
+    };
+    StartJobRequest { spec: Some(spec), dry_run: args.dry_run, no_clear: args.no_clear }
+}
+
+fn explain(reply: &StartJobReply) -> String {
+    let mut text = String::new();
+    for plan in &reply.plan {
+        text.push_str(&plan.event);
+        text.push('\n');
+        text.push_str(&format!("  kernel filters:  {}\n", or(&plan.kernel_filter, "nothing: every event is recorded")));
+        text.push_str(&format!("  daemon filters:  {}\n", or(&plan.residual, "nothing more")));
+        if !plan.missing_fields.is_empty() {
+            text.push_str(&format!("  fields it lacks: {}\n", plan.missing_fields.join(", ")));
+        }
+    }
+    text.push_str(&format!("kernel memory: {}\nnothing was changed\n", memory(reply)));
+    text
+}
+
+fn memory(reply: &StartJobReply) -> String {
+    let bytes = |kb: u64| size::human(kb.saturating_mul(1024));
+    let cpus = if reply.cpus == 1 { "1 CPU".to_owned() } else { format!("{} CPUs", reply.cpus) };
+    format!("{} over {cpus}, {} each", bytes(reply.buffer_kb_total), bytes(reply.buffer_kb_per_cpu))
+}
+
+fn or<'a>(text: &'a str, empty: &'a str) -> &'a str {
+    if text.is_empty() { empty } else { text }
+}
+
+/// What `start --json` prints; `job` is null in a dry run.
+#[derive(Debug, Serialize)]
+struct ReplyJson<'a> {
+    job: Option<JobJson>,
+    run: Option<u32>,
+    plan: Vec<PlanJson<'a>>,
+    buffer_kb_per_cpu: u64,
+    buffer_kb_total: u64,
+    cpus: u32,
+    warnings: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct PlanJson<'a> {
+    event: &'a str,
+    kernel_filter: Option<&'a str>,
+    residual: Option<&'a str>,
+    missing_fields: &'a [String],
+}
+
+impl<'a> From<&'a StartJobReply> for ReplyJson<'a> {
+    fn from(reply: &'a StartJobReply) -> Self {
+        ReplyJson {
+            job: reply.job.as_ref().map(JobJson::from),
+            run: (reply.run > 0).then_some(reply.run),
+            plan: reply.plan.iter().map(PlanJson::from).collect(),
+            buffer_kb_per_cpu: reply.buffer_kb_per_cpu,
+            buffer_kb_total: reply.buffer_kb_total,
+            cpus: reply.cpus,
+            warnings: &reply.warnings,
+        }
+    }
+}
+
+impl<'a> From<&'a EventPlan> for PlanJson<'a> {
+    fn from(plan: &'a EventPlan) -> Self {
+        let some = |text: &'a String| (!text.is_empty()).then_some(text.as_str());
+        PlanJson {
+            event: &plan.event,
+            kernel_filter: some(&plan.kernel_filter),
+            residual: some(&plan.residual),
+            missing_fields: &plan.missing_fields,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `tail`: a job's newest events, and those to come.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use anyhow::Result;
+use tcpprobe::trace::Select;
+use tcpprobe_proto::v1::ReadRequest;
+
+use crate::cli::{TailArgs, TraceFormat};
+use crate::client::Client;
+use crate::exit::Exit;
+use crate::export::Lines;
+use crate::input::{Input, Source};
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::select::Selection;
+use crate::stream::{JobStream, Turn};
+use crate::value::moment;
+
+/// How far back the newest events that match a filter are looked for.
+const LOOK_BACK_EVENTS: u64 = 1_000_000;
+
+pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
+    let mut selection = Selection::new(&[], args.filter.as_deref())?;
+    let request = ReadRequest {
+        name: args.name.clone(),
+        last_events: if selection.is_all() { args.lines.max(1) } else { LOOK_BACK_EVENTS.max(args.lines) },
+        follow: args.follow,
+        ..ReadRequest::default()
+    };
+    let interrupt = Interrupt::install()?;
+    let began_ns = moment::now();
+    let newest = Rc::new(RefCell::new(Newest::new(args.lines, Output::open(None)?)));
+    let shown = Rc::clone(&newest);
+    let stream = JobStream::open(client, request, move |place| {
+        if interrupt.came() {
+            return Ok(Turn::End);
+        }
+        if place.waiting {
+            // All that was there has come.
+            shown.borrow_mut().release()?;
+            shown.borrow_mut().out.flush()?;
+        }
+        Ok(Turn::Go)
+    })?;
+    let mut lines = Lines::new(TraceFormat::Text, |line, wall_ns| {
+        let mut newest = newest.borrow_mut();
+        // Without a pause in what comes, the first event that happened since tells.
+        if wall_ns.is_some_and(|wall_ns| wall_ns > began_ns) {
+            newest.release()?;
+        }
+        newest.line(line)
+    })?;
+    let source = Source::Trace(Box::new(stream));
+    let input = Input::new(&format!("job {}", args.name), source, Select::default())?;
+    let (selected, losses) = input.visit(&mut selection, &mut lines)?;
+    newest.borrow_mut().release()?;
+    newest.borrow_mut().out.flush()?;
+    if !args.follow {
+        losses.require_events(selected)?;
+    }
+    Ok(losses.report())
+}
+
+/// Holds the newest lines back until it is known that they are the newest, and then lets every line through.
+struct Newest {
+    held: Option<VecDeque<Vec<u8>>>,
+    lines: usize,
+    out: Output,
+}
+
+impl Newest {
+    fn new(lines: u64, out: Output) -> Self {
+        Newest { held: Some(VecDeque::new()), lines: usize::try_from(lines).unwrap_or(usize::MAX), out }
+    }
+
+    fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        let Some(held) = &mut self.held else { return self.out.write_all(line) };
+        if held.len() >= self.lines
+            && let Some(mut oldest) = held.pop_front()
+            && self.lines > 0
+        {
+            // Its memory serves the line that takes its place.
+            oldest.clear();
+            oldest.extend_from_slice(line);
+            held.push_back(oldest);
+        } else if self.lines > 0 {
+            held.push_back(line.to_vec());
+        }
+        Ok(())
+    }
+
+    fn release(&mut self) -> io::Result<()> {
+        let held = self.held.take().into_iter().flatten();
+        held.into_iter().try_for_each(|line| self.out.write_all(&line))
+    }
+}

@@ -1,0 +1,213 @@
+//! How a command ends: the exit codes, and the one line on stderr that says why.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use tonic::{Code, Status};
+
+/// The exit codes, as `--help` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Ok = 0,
+    /// It could not be done.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// No daemon answers.
+    Unreachable = 3,
+    /// The caller may not do this.
+    Denied = 4,
+    /// No such job or run, or nothing was recorded.
+    NoData = 5,
+    /// Done, but events were lost.
+    Lossy = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// What went wrong, with its exit code and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Failure {
+    /// The code to end with.
+    pub exit: Exit,
+    what: String,
+    hint: Option<String>,
+    /// Lines that show the place of the mistake, for a terminal.
+    picture: Option<String>,
+}
+
+impl Failure {
+    /// A failure that knows what to do next.
+    pub fn new(exit: Exit, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Failure { exit, what: what.into(), hint: Some(hint.into()), picture: None }
+    }
+
+    /// The same, with lines to show below the message on a terminal.
+    #[must_use]
+    pub fn with_picture(mut self, picture: impl Into<String>) -> Self {
+        self.picture = Some(picture.into());
+        self
+    }
+
+    /// A failure whose text has its hint in it.
+    pub fn told(exit: Exit, what: impl Into<String>) -> Self {
+        Failure { exit, what: what.into(), hint: None, picture: None }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let exit = exit_of(status.code());
+        let what = match status.message() {
+            "" => status.code().description(),
+            message => message,
+        };
+        // The daemon's messages are "what is wrong; what to do"; only where the second half is missing, this has one.
+        match hint_for(status.code()) {
+            Some(hint) if !what.contains("; ") => Failure::new(exit, what, hint),
+            _ => Failure::told(exit, what),
+        }
+    }
+}
+
+fn exit_of(code: Code) -> Exit {
+    match code {
+        Code::Ok => Exit::Ok,
+        Code::InvalidArgument => Exit::Usage,
+        Code::NotFound => Exit::NoData,
+        Code::PermissionDenied | Code::Unauthenticated => Exit::Denied,
+        Code::Unavailable | Code::DeadlineExceeded => Exit::Unreachable,
+        _ => Exit::Failed,
+    }
+}
+
+fn hint_for(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::InvalidArgument => "see `tcpprobectl help start`",
+        Code::NotFound => "`tcpprobectl list` shows the jobs",
+        Code::PermissionDenied | Code::Unauthenticated => JOIN_GROUP,
+        Code::FailedPrecondition => "`tcpprobectl status` shows the state of every job",
+        Code::Unavailable | Code::DeadlineExceeded => "see `systemctl status tcpprobed`",
+        Code::Unimplemented => "the daemon is older than this program: compare with `tcpprobectl version`",
+        _ => return None,
+    })
+}
+
+/// What lets a stranger in.
+pub const JOIN_GROUP: &str = "add yourself to group tcpprobe: sudo usermod -aG tcpprobe $USER, then log in again";
+
+/// The exit code of `error`, [`Exit::Ok`] where it only says that nobody reads the output any more.
+#[must_use]
+pub fn code(error: &anyhow::Error) -> Exit {
+    if error.chain().any(is_closed_pipe) {
+        return Exit::Ok;
+    }
+    failure(error).map_or(Exit::Failed, |failure| failure.exit)
+}
+
+/// The line that explains `error`: what is wrong, from the outside in, then what to do.
+#[must_use]
+pub fn line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Errors that quote their source already said this.
+        if text.ends_with(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    if let Some(hint) = failure(error).and_then(|failure| failure.hint.as_deref()) {
+        text.push_str("; ");
+        text.push_str(hint);
+    }
+    one_line(&text)
+}
+
+/// Lines that show the place of the mistake, where a terminal has room for them.
+#[must_use]
+pub fn picture(error: &anyhow::Error) -> Option<&str> {
+    failure(error)?.picture.as_deref()
+}
+
+/// `text` with every run of white space and control characters made one blank.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn failure(error: &anyhow::Error) -> Option<&Failure> {
+    error.chain().find_map(|cause| {
+        // A failure may come through `std::io::Read`, and then sits inside an I/O error.
+        let inner = || cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause.downcast_ref::<Failure>().or_else(|| inner().and_then(|inner| inner.downcast_ref()))
+    })
+}
+
+fn is_closed_pipe(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    fn check(error: anyhow::Error, exit: Exit, text: &str) {
+        assert_eq!((code(&error), line(&error).as_str()), (exit, text));
+    }
+
+    #[test]
+    fn status_codes_become_exit_codes() {
+        for (code, exit) in [
+            (Code::InvalidArgument, Exit::Usage),
+            (Code::NotFound, Exit::NoData),
+            (Code::FailedPrecondition, Exit::Failed),
+            (Code::PermissionDenied, Exit::Denied),
+            (Code::Unauthenticated, Exit::Denied),
+            (Code::ResourceExhausted, Exit::Failed),
+            (Code::Unavailable, Exit::Unreachable),
+            (Code::DeadlineExceeded, Exit::Unreachable),
+            (Code::Internal, Exit::Failed),
+            (Code::Unimplemented, Exit::Failed),
+        ] {
+            assert_eq!(Failure::from(Status::new(code, "x")).exit, exit, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn the_daemons_hint_is_not_doubled() {
+        let own = Status::not_found("no job web; did you mean web1?");
+        check(Failure::from(own).into(), Exit::NoData, "no job web; did you mean web1?");
+        let none = Status::not_found("no job web");
+        check(Failure::from(none).into(), Exit::NoData, "no job web; `tcpprobectl list` shows the jobs");
+    }
+
+    #[test]
+    fn a_failure_is_found_inside_an_io_error() {
+        let inside = io::Error::other(Failure::new(Exit::Denied, "no", "ask"));
+        let error = Err::<(), _>(inside).context("job web").unwrap_err();
+        check(error, Exit::Denied, "job web: no; ask");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_success() {
+        let error = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("stdout");
+        assert_eq!(code(&error), Exit::Ok);
+    }
+
+    #[test]
+    fn a_message_of_many_lines_is_made_one() {
+        check(anyhow::anyhow!("one\n  two\x1b[31m"), Exit::Failed, "one two [31m");
+    }
+}

@@ -1,0 +1,324 @@
+//! A job as `list` and `status` show it: JSON with stable keys, a table row, a page of details.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use tcpprobe_proto::v1::{Job, JobSpec, JobState, Ledger, Run};
+
+use crate::paint::{Paint, Tone};
+use crate::table::Table;
+use crate::users;
+use crate::value::{count, moment, size, span};
+
+/// A job for programs. Times are RFC 3339 in UTC, and nanoseconds since 1970 beside it; null where there is none.
+#[derive(Debug, Serialize)]
+pub struct JobJson {
+    name: String,
+    state: &'static str,
+    message: Option<String>,
+    filter: String,
+    events: Vec<String>,
+    buffer_kb: u64,
+    duration_s: u64,
+    max_size_bytes: u64,
+    max_age_s: u64,
+    owner_uid: u32,
+    owner: Option<String>,
+    created: Option<String>,
+    created_ns: Option<i64>,
+    events_per_s: f64,
+    kernel_buffer_kb: u64,
+    stored_bytes: u64,
+    /// Oldest first; in a list only the newest.
+    runs: Vec<RunJson>,
+}
+
+/// `generated = stored + filtered + lost + dropped`.
+#[derive(Debug, Serialize)]
+struct LedgerJson {
+    generated: u64,
+    stored: u64,
+    filtered: u64,
+    lost: u64,
+    dropped: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct RunJson {
+    number: u32,
+    started: Option<String>,
+    started_ns: Option<i64>,
+    ended: Option<String>,
+    ended_ns: Option<i64>,
+    ended_why: Option<String>,
+    #[serde(flatten)]
+    ledger: LedgerJson,
+    stored_bytes: u64,
+    segments: u32,
+    first_event: Option<String>,
+    first_event_ns: Option<i64>,
+    last_event: Option<String>,
+    last_event_ns: Option<i64>,
+}
+
+impl From<&Job> for JobJson {
+    fn from(job: &Job) -> Self {
+        let spec = spec(job);
+        JobJson {
+            name: spec.name.clone(),
+            state: state(job),
+            message: some(&job.message),
+            filter: spec.filter.clone(),
+            events: spec.events.clone(),
+            buffer_kb: spec.buffer_kb,
+            duration_s: spec.duration_s,
+            max_size_bytes: spec.max_size_bytes,
+            max_age_s: spec.max_age_s,
+            owner_uid: job.owner_uid,
+            owner: users::name(job.owner_uid),
+            created: time(job.created_ns),
+            created_ns: time_ns(job.created_ns),
+            events_per_s: job.events_per_s,
+            kernel_buffer_kb: job.kernel_buffer_kb,
+            stored_bytes: job.stored_bytes,
+            runs: job.runs.iter().map(RunJson::from).collect(),
+        }
+    }
+}
+
+impl From<&Ledger> for LedgerJson {
+    fn from(ledger: &Ledger) -> Self {
+        LedgerJson {
+            generated: generated(ledger),
+            stored: ledger.stored,
+            filtered: ledger.filtered,
+            lost: ledger.lost,
+            dropped: ledger.dropped,
+        }
+    }
+}
+
+impl From<&Run> for RunJson {
+    fn from(run: &Run) -> Self {
+        RunJson {
+            number: run.number,
+            started: time(run.started_ns),
+            started_ns: time_ns(run.started_ns),
+            ended: time(run.ended_ns),
+            ended_ns: time_ns(run.ended_ns),
+            ended_why: some(&run.ended_why),
+            ledger: (&run.ledger.unwrap_or_default()).into(),
+            stored_bytes: run.stored_bytes,
+            segments: run.segments,
+            first_event: time(run.first_event_ns),
+            first_event_ns: time_ns(run.first_event_ns),
+            last_event: time(run.last_event_ns),
+            last_event_ns: time_ns(run.last_event_ns),
+        }
+    }
+}
+
+/// The job's name.
+#[must_use]
+pub fn name(job: &Job) -> &str {
+    job.spec.as_ref().map_or("", |spec| &spec.name)
+}
+
+/// The ledgers of all runs that the daemon told about, added up.
+#[must_use]
+pub fn ledger(job: &Job) -> Ledger {
+    job.runs.iter().filter_map(|run| run.ledger).fold(Ledger::default(), |sum, run| Ledger {
+        stored: sum.stored.saturating_add(run.stored),
+        filtered: sum.filtered.saturating_add(run.filtered),
+        lost: sum.lost.saturating_add(run.lost),
+        dropped: sum.dropped.saturating_add(run.dropped),
+    })
+}
+
+/// Events that should be in the store and are not.
+#[must_use]
+pub fn missing(ledger: &Ledger) -> u64 {
+    ledger.lost.saturating_add(ledger.dropped)
+}
+
+/// The jobs, one a line, for people.
+#[must_use]
+pub fn table(jobs: &[Job], paint: Paint) -> String {
+    let mut table = Table::new(&["NAME", "STATE", "RUN>", "EVENTS/S>", "STORED>", "LOST>", "SIZE>", "OWNER"]);
+    for job in jobs {
+        let ledger = ledger(job);
+        let cells = [
+            name(job).to_owned(),
+            state(job).to_owned(),
+            job.runs.last().map_or(0, |run| run.number).to_string(),
+            rate(job),
+            count::human(ledger.stored),
+            count::human(missing(&ledger)),
+            size::human(job.stored_bytes),
+            users::name(job.owner_uid).unwrap_or_else(|| job.owner_uid.to_string()),
+        ];
+        table.row(tone(job), cells);
+    }
+    table.render(paint)
+}
+
+/// Everything about one job, for people.
+#[must_use]
+pub fn details(job: &Job, paint: Paint) -> String {
+    let spec = spec(job);
+    let mut text = String::new();
+    let title = paint.text(Tone::Strong, name(job));
+    let state = tone(job).map_or(state(job).into(), |tone| paint.text(tone, state(job)));
+    let rate = if job.state() == JobState::Running { format!(", {} events/s", rate(job)) } else { String::new() };
+    let _ = writeln!(text, "{title}: {state}{rate}");
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {:<9}{value}", format!("{label}:"));
+    };
+    if !job.message.is_empty() {
+        line("warning", &paint.text(Tone::Bad, job.message.as_str()));
+    }
+    line("filter", if spec.filter.is_empty() { "none" } else { &spec.filter });
+    line("events", &events(&spec));
+    line("owner", &format!("{}, since {}", users::with_number(job.owner_uid), moment::human(job.created_ns)));
+    line("buffer", &buffer(job, &spec));
+    line("limits", &limits(&spec));
+    line("stored", &format!("{} in {}", size::human(job.stored_bytes), runs_in_words(job)));
+    line("ledger", &account(&ledger(job), paint));
+    if !job.runs.is_empty() {
+        text.push('\n');
+        text.push_str(&indented(&runs(job, paint)));
+    }
+    text
+}
+
+/// One line about a job, for `status --watch` into a file or pipe.
+#[must_use]
+pub fn line(job: &Job) -> String {
+    let ledger = ledger(job);
+    let missing = missing(&ledger);
+    let lost = if missing > 0 { format!(", {} LOST", count::human(missing)) } else { String::new() };
+    let warning = if job.message.is_empty() { String::new() } else { format!(" ({})", job.message) };
+    let (name, state, rate) = (name(job), state(job), rate(job));
+    format!("{name}: {state}, {rate} events/s, {} stored{lost}{warning}", count::human(ledger.stored))
+}
+
+fn runs(job: &Job, paint: Paint) -> String {
+    let mut table = Table::new(&["RUN>", "STARTED", "LASTED>", "STORED>", "LOST>", "SIZE>", "ENDED"]);
+    for run in &job.runs {
+        let ledger = run.ledger.unwrap_or_default();
+        let ended_ns = if run.ended_ns > 0 { run.ended_ns } else { run.last_event_ns.max(run.started_ns) };
+        let lasted_s = ended_ns.saturating_sub(run.started_ns).max(0).unsigned_abs() / 1_000_000_000;
+        let cells = [
+            run.number.to_string(),
+            moment::human(run.started_ns),
+            span::human_s(lasted_s),
+            count::human(ledger.stored),
+            count::human(missing(&ledger)),
+            size::human(run.stored_bytes),
+            if run.ended_ns > 0 { run.ended_why.clone() } else { "goes on".to_owned() },
+        ];
+        table.row((missing(&ledger) > 0).then_some(Tone::Bad), cells);
+    }
+    table.render(paint)
+}
+
+fn account(ledger: &Ledger, paint: Paint) -> String {
+    let part = |label: &str, events: u64, tone: Option<Tone>| {
+        let text = format!("{} {label}", count::human(events));
+        tone.filter(|_| events > 0).map_or(text.clone(), |tone| paint.text(tone, text).into_owned())
+    };
+    format!(
+        "{} = {} + {} + {} + {}",
+        part("generated", generated(ledger), None),
+        part("stored", ledger.stored, None),
+        part("filtered", ledger.filtered, None),
+        part("lost", ledger.lost, Some(Tone::Bad)),
+        part("dropped", ledger.dropped, Some(Tone::Bad)),
+    )
+}
+
+fn events(spec: &JobSpec) -> String {
+    if spec.events.is_empty() { "tcp_probe, tcp_retransmit_skb".to_owned() } else { spec.events.join(", ") }
+}
+
+fn buffer(job: &Job, spec: &JobSpec) -> String {
+    match (job.kernel_buffer_kb, spec.buffer_kb) {
+        (0, 0) => "the daemon's default; no kernel memory held now".to_owned(),
+        (0, asked) => format!("{} when it runs", size::human(asked.saturating_mul(1024))),
+        (held, _) => format!("{} of kernel memory over all CPUs", size::human(held.saturating_mul(1024))),
+    }
+}
+
+fn limits(spec: &JobSpec) -> String {
+    let mut parts = Vec::new();
+    if spec.duration_s > 0 {
+        parts.push(format!("stops after {}", span::human_s(spec.duration_s)));
+    }
+    if spec.max_size_bytes > 0 {
+        parts.push(format!("keeps at most {}", size::human(spec.max_size_bytes)));
+    }
+    if spec.max_age_s > 0 {
+        parts.push(format!("keeps the last {}", span::human_s(spec.max_age_s)));
+    }
+    if parts.is_empty() { "the daemon's defaults".to_owned() } else { parts.join(", ") }
+}
+
+fn runs_in_words(job: &Job) -> String {
+    match job.runs.len() {
+        1 => "1 run".to_owned(),
+        runs => format!("{runs} runs"),
+    }
+}
+
+fn tone(job: &Job) -> Option<Tone> {
+    match job.state() {
+        JobState::Failed => Some(Tone::Bad),
+        _ if missing(&ledger(job)) > 0 => Some(Tone::Bad),
+        _ if !job.message.is_empty() => Some(Tone::Warning),
+        JobState::Running => Some(Tone::Good),
+        JobState::Stopped => Some(Tone::Faint),
+        JobState::Stopping | JobState::Unspecified => None,
+    }
+}
+
+fn state(job: &Job) -> &'static str {
+    match job.state() {
+        JobState::Unspecified => "unknown",
+        JobState::Stopped => "stopped",
+        JobState::Running => "running",
+        JobState::Stopping => "stopping",
+        JobState::Failed => "failed",
+    }
+}
+
+fn rate(job: &Job) -> String {
+    if job.state() != JobState::Running {
+        return "-".to_owned();
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate; `as` saturates")]
+    count::human(job.events_per_s.round() as u64)
+}
+
+fn generated(ledger: &Ledger) -> u64 {
+    [ledger.stored, ledger.filtered, ledger.lost, ledger.dropped].into_iter().fold(0, u64::saturating_add)
+}
+
+fn spec(job: &Job) -> JobSpec {
+    job.spec.clone().unwrap_or_default()
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn time(ns: i64) -> Option<String> {
+    time_ns(ns).map(moment::rfc3339)
+}
+
+fn time_ns(ns: i64) -> Option<i64> {
+    (ns != 0).then_some(ns)
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}

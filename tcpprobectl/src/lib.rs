@@ -1,0 +1,112 @@
+//! `tcpprobectl`: starts and stops capture jobs of tcpprobed, and shows what they recorded.
+//!
+//! The command line is the interface; it is a library only for its own program and for what builds the packages.
+
+mod cli;
+mod client;
+mod commands;
+mod exit;
+mod export;
+mod input;
+mod interrupt;
+mod job;
+mod losses;
+mod output;
+mod paint;
+pub mod plot;
+mod progress;
+mod range;
+mod select;
+mod stream;
+mod table;
+mod users;
+mod value;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+use clap::error::{ContextKind, ContextValue, Error as ClapError, ErrorKind};
+
+use crate::cli::Cli;
+use crate::exit::Exit;
+
+/// Does what the command line says; every error is one line on stderr.
+#[must_use]
+pub fn run() -> ExitCode {
+    let parsed = cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    match commands::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = exit::code(&error);
+            if exit != Exit::Ok {
+                say(&exit::line(&error));
+                show(exit::picture(&error));
+            }
+            exit.into()
+        }
+    }
+}
+
+/// Words for the user, on stderr.
+pub(crate) fn say(words: &str) {
+    // Without a stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "tcpprobectl: {words}");
+}
+
+/// More than the one line, where a person reads along.
+fn show(picture: Option<&str>) {
+    let mut stderr = std::io::stderr();
+    if let Some(picture) = picture.filter(|_| stderr.is_terminal()) {
+        let _ = writeln!(stderr, "{picture}");
+    }
+}
+
+/// Help and version as asked for; a wrong command line as one line.
+fn usage(error: &ClapError) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            Exit::Ok
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Exit::Usage
+        }
+        _ => {
+            say(&usage_line(error));
+            Exit::Usage
+        }
+    }
+}
+
+fn usage_line(error: &ClapError) -> String {
+    let rendered = error.render().to_string();
+    let what = rendered.split("\n\n").next().unwrap_or_default();
+    let what = exit::one_line(what.trim_start_matches("error: "));
+    let tips = error.context().filter_map(|(kind, value)| match (kind, value) {
+        (
+            ContextKind::SuggestedArg | ContextKind::SuggestedSubcommand | ContextKind::SuggestedValue,
+            ContextValue::String(tip),
+        ) => Some(tip.clone()),
+        (ContextKind::SuggestedSubcommand | ContextKind::SuggestedValue, ContextValue::Strings(tips)) => {
+            tips.last().cloned()
+        }
+        _ => None,
+    });
+    match tips.into_iter().next() {
+        Some(tip) => format!("{what}; did you mean `{tip}`?"),
+        None => format!("{what}; see `{}`", help_command()),
+    }
+}
+
+/// `tcpprobectl start --help`, where the verb at least was right.
+fn help_command() -> String {
+    let command = cli::command();
+    let verb = std::env::args().skip(1).find(|word| command.find_subcommand(word).is_some());
+    verb.map_or_else(|| "tcpprobectl --help".to_owned(), |verb| format!("tcpprobectl {verb} --help"))
+}

@@ -1,0 +1,194 @@
+//! Where a command's data goes: stdout, or a file that is replaced only when it is complete.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::exit::{Exit, Failure};
+
+/// Enough that a write is worth its system call.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Whether data for `path` comes out on a terminal.
+#[must_use]
+pub fn is_terminal(path: Option<&Path>) -> bool {
+    path.is_none_or(|path| path == Path::new("-")) && io::stdout().is_terminal()
+}
+
+/// Refuses to write what is not text to a terminal; `try_file` is the file name that the hint proposes.
+pub fn refuse_terminal(path: Option<&Path>, what: &str, try_file: &str) -> Result<(), Failure> {
+    if is_terminal(path) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{what} is binary and would garble the terminal"),
+            format!("write it to a file: -o {try_file}"),
+        ));
+    }
+    Ok(())
+}
+
+/// Takes a command's data. What is not [finished](Output::finish) leaves no file behind.
+#[derive(Debug)]
+pub enum Output {
+    /// Stdout, buffered.
+    Stdout(BufWriter<Stdout>),
+    /// A device or pipe that the path names: written as it is.
+    Device(BufWriter<File>),
+    /// A file, under another name until it is finished.
+    File(NewFile),
+    /// Any of these, through gzip.
+    Gzip(GzEncoder<Box<Output>>),
+}
+
+impl Output {
+    /// Opens `path`, or stdout where there is none or it is `-`.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
+            return Ok(Output::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout())));
+        };
+        // Renaming over /dev/null would replace the device.
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            let file = File::options().write(true).open(path).with_context(|| path.display().to_string())?;
+            return Ok(Output::Device(BufWriter::with_capacity(BUFFER_BYTES, file)));
+        }
+        NewFile::create(path).map(Output::File)
+    }
+
+    /// The same, through gzip.
+    #[must_use]
+    pub fn gzip(self) -> Self {
+        Output::Gzip(GzEncoder::new(Box::new(self), Compression::default()))
+    }
+
+    /// Flushes; a file gets its name.
+    pub fn finish(self) -> Result<()> {
+        match self {
+            Output::Stdout(mut out) => out.flush().context("stdout"),
+            Output::Device(mut out) => out.flush().context("output"),
+            Output::File(file) => file.finish(),
+            Output::Gzip(packer) => packer.finish().context("output")?.finish(),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Output::Stdout(out) => out.write(bytes),
+            Output::Device(out) => out.write(bytes),
+            Output::File(file) => file.writer.write(bytes),
+            Output::Gzip(packer) => packer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Output::Stdout(out) => out.flush(),
+            Output::Device(out) => out.flush(),
+            Output::File(file) => file.writer.flush(),
+            Output::Gzip(packer) => packer.flush(),
+        }
+    }
+}
+
+/// A file being written beside the one that it will replace.
+#[derive(Debug)]
+pub struct NewFile {
+    writer: BufWriter<File>,
+    temporary: PathBuf,
+    target: PathBuf,
+    finished: bool,
+}
+
+impl NewFile {
+    fn create(path: &Path) -> Result<Self> {
+        // A link is followed: what it points to is replaced, not the link.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let name = target.file_name().filter(|_| !target.is_dir()).ok_or_else(|| {
+            let what = format!("{} is a directory", path.display());
+            Failure::new(Exit::Failed, what, "give the name of a file in it")
+        })?;
+        let mut temporary_name = OsString::from(".");
+        temporary_name.push(name);
+        temporary_name.push(format!(".{}.tmp", std::process::id()));
+        let temporary = target.with_file_name(temporary_name);
+        let file = File::create(&temporary).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(NewFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), temporary, target, finished: false })
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let named = || format!("cannot write {}", self.target.display());
+        self.writer.flush().with_context(named)?;
+        fs::rename(&self.temporary, &self.target).with_context(named)?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Nothing can be done about a leftover, and the error that led here is the one to tell.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_appears_only_when_it_is_finished() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.tcpp");
+        fs::write(&path, "old").unwrap();
+        let mut output = Output::open(Some(&path)).unwrap();
+        output.write_all(b"new").unwrap();
+        output.flush().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        output.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(directory.path()), ["out.tcpp"]);
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut output = Output::open(Some(&directory.path().join("out"))).unwrap();
+        output.write_all(b"half").unwrap();
+        drop(output);
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_a_device_a_device() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut output = Output::open(Some(&link)).unwrap();
+        output.write_all(b"new").unwrap();
+        output.finish().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(matches!(Output::open(Some(Path::new("/dev/null"))).unwrap(), Output::Device(_)));
+    }
+
+    #[test]
+    fn a_directory_is_no_target() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = Output::open(Some(directory.path())).unwrap_err();
+        assert!(error.to_string().ends_with("is a directory"), "{error}");
+    }
+}

@@ -1,0 +1,193 @@
+//! Which events of a trace are wanted, beyond their time.
+
+use std::fmt;
+
+use tcpprobe::event::Record;
+use tcpprobe::filter::{Context, EventPredicate, Filter, FilterError, Predicate};
+use tcpprobe::format::Format;
+use tcpprobe::text::TextEvent;
+
+use crate::exit::{Exit, Failure};
+
+/// Events by name and by filter. Formats are told by [`Selection::begin`] before their events are asked about.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// Globs; none stands for all events.
+    events: Vec<String>,
+    filter: Option<Filter>,
+    /// By `common_type`, for the formats in force.
+    kinds: Vec<Kind>,
+    /// The filter for events of text.
+    typed: Option<EventPredicate>,
+}
+
+/// What is wanted of the events of one kind.
+#[derive(Debug, Clone, Default)]
+enum Kind {
+    #[default]
+    Nothing,
+    Everything,
+    Some(Predicate),
+}
+
+impl Selection {
+    /// Of the events that one of `events` names (`system:name`, `name`, or globs of either), those that meet `filter`.
+    pub fn new(events: &[String], filter: Option<&str>) -> Result<Self, Failure> {
+        let filter = filter.map(parse).transpose()?.filter(|filter| !filter.is_all());
+        Ok(Selection { events: events.to_vec(), filter, kinds: Vec::new(), typed: None })
+    }
+
+    /// Whether nothing is left out.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.events.is_empty() && self.filter.is_none()
+    }
+
+    /// Prepares for events of these formats; gives those of which some may be wanted. Fails where the filter is
+    /// about a field that none of them has.
+    pub fn begin<'f>(&mut self, formats: impl Iterator<Item = &'f Format>) -> Result<Vec<&'f Format>, Failure> {
+        let wanted: Vec<&Format> = formats.filter(|format| self.names(format)).collect();
+        if let Some(filter) = &self.filter {
+            let owned: Vec<Format> = wanted.iter().map(|&format| format.clone()).collect();
+            filter.check(&owned).map_err(|error| failure(&error, filter.text()))?;
+        }
+        self.kinds.clear();
+        self.kinds.resize(wanted.iter().map(|format| usize::from(format.id) + 1).max().unwrap_or(0), Kind::Nothing);
+        for format in &wanted {
+            let predicate = self.filter.as_ref().map(|filter| filter.predicate(format));
+            self.kinds[usize::from(format.id)] = predicate.map_or(Kind::Everything, Kind::Some);
+        }
+        Ok(wanted)
+    }
+
+    /// Whether this event is wanted.
+    #[must_use]
+    pub fn takes(&self, record: &Record<'_>) -> bool {
+        match self.kinds.get(usize::from(record.format.id)) {
+            None | Some(Kind::Nothing) => false,
+            Some(Kind::Everything) => true,
+            Some(Kind::Some(predicate)) => {
+                let context = Context { cpu: record.cpu, comm: record.comm, pid: Some(record.pid()) };
+                predicate.matches(record.bytes, &context)
+            }
+        }
+    }
+
+    /// Prepares for ftrace text.
+    pub fn begin_text(&mut self) -> Result<(), Failure> {
+        if let Some(filter) = &self.filter {
+            filter.check_events().map_err(|error| failure(&error, filter.text()))?;
+            self.typed = Some(filter.event_predicate());
+        }
+        Ok(())
+    }
+
+    /// Whether this event is wanted; `None` where only a filter can say, and it knows nothing of such events in text.
+    #[must_use]
+    pub fn takes_text(&self, event: &TextEvent<'_>) -> Option<bool> {
+        // Text does not tell the system.
+        let named = |pattern: &String| glob(pattern.rsplit(':').next().unwrap_or(pattern), event.name);
+        if !self.events.is_empty() && !self.events.iter().any(named) {
+            return Some(false);
+        }
+        let Some(predicate) = &self.typed else { return Some(true) };
+        let comm = Some(event.comm).filter(|&comm| comm != "<...>");
+        let context = Context { cpu: event.cpu, comm, pid: Some(event.pid) };
+        event.event.as_ref().map(|typed| predicate.matches(typed, &context))
+    }
+
+    fn names(&self, format: &Format) -> bool {
+        self.events.is_empty() || self.events.iter().any(|pattern| names(pattern, &format.system, &format.name))
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let events = if self.events.is_empty() { "all events".to_owned() } else { self.events.join(",") };
+        write!(f, "{events}")?;
+        self.filter.iter().try_for_each(|filter| write!(f, " with {filter}"))
+    }
+}
+
+/// Reads a filter as typed.
+pub fn parse(text: &str) -> Result<Filter, Failure> {
+    Filter::parse(text).map_err(|error| failure(&error, text))
+}
+
+fn failure(error: &FilterError, text: &str) -> Failure {
+    let what = format!("filter, column {}: {}", error.column, error.message);
+    let hint = error.hint.clone().unwrap_or_else(|| "see `tcpprobectl help filter`".to_owned());
+    let rendered = error.render(text);
+    // The first line says what the failure says.
+    let picture = rendered.lines().skip(1).take(2).collect::<Vec<_>>().join("\n");
+    Failure::new(Exit::Usage, what, hint).with_picture(picture)
+}
+
+/// Whether `pattern` names the event.
+fn names(pattern: &str, system: &str, name: &str) -> bool {
+    match pattern.split_once(':') {
+        Some((of_system, of_name)) => glob(of_system, system) && glob(of_name, name),
+        None => glob(pattern, name),
+    }
+}
+
+/// Whether `text` matches `pattern`, in which `*` stands for any text and `?` for one character.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    // The last star, and how much of the text it covers.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == b'?' || c == text[t] => (p, t) = (p + 1, t + 1),
+            _ => {
+                let Some((at, covered)) = star else { return false };
+                star = Some((at, covered + 1));
+                (p, t) = (at + 1, covered + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|&c| c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs() {
+        for (pattern, text, matches) in [
+            ("tcp_probe", "tcp_probe", true),
+            ("tcp_*", "tcp_probe", true),
+            ("*", "", true),
+            ("*probe", "tcp_probe", true),
+            ("*_*_*b", "tcp_retransmit_skb", true),
+            ("tcp_?robe", "tcp_probe", true),
+            ("tcp_", "tcp_probe", false),
+            ("tcp_probe?", "tcp_probe", false),
+            ("*x*", "tcp_probe", false),
+            ("", "tcp_probe", false),
+        ] {
+            assert_eq!(glob(pattern, text), matches, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn events_by_name_or_system() {
+        assert!(names("tcp_probe", "tcp", "tcp_probe"));
+        assert!(names("tcp:*", "tcp", "tcp_probe"));
+        assert!(!names("tcp:*", "sock", "inet_sock_set_state"));
+        assert!(!names("probe", "tcp", "tcp_probe"));
+    }
+
+    #[test]
+    fn a_bad_filter_is_a_usage_failure_that_says_where() {
+        let failure = Selection::new(&[], Some("sport = 80")).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(crate::exit::line(&failure.into()), "filter, column 7: a single = compares nothing; write ==");
+    }
+}

@@ -1,0 +1,135 @@
+//! Spans of time: `90s`, `5m`, `2h30m`, `1d`.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A text that is no span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SpanError {
+    /// A number without a unit.
+    #[error("{0} what? write {0}s, {0}m, {0}h or {0}d")]
+    NoUnit(String),
+    /// An unknown unit.
+    #[error("unknown unit `{0}`: ms, s, m, h, d or w")]
+    Unit(String),
+    /// No number where one is due.
+    #[error("a duration is numbers and units, as 90s, 5m or 2h30m")]
+    Number,
+    /// More than 64 bits of milliseconds.
+    #[error("too long")]
+    Range,
+}
+
+/// A span from numbers and units that follow each other, largest first or not.
+pub fn parse(text: &str) -> Result<Duration, SpanError> {
+    let mut rest = text.trim();
+    if rest == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut ms_total = 0_u64;
+    loop {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        let after = after.trim_start();
+        let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        if number.is_empty() {
+            return Err(SpanError::Number);
+        }
+        let count: u64 = number.parse().map_err(|_| SpanError::Range)?;
+        let ms = count.checked_mul(unit_ms(number, unit)?).ok_or(SpanError::Range)?;
+        ms_total = ms_total.checked_add(ms).ok_or(SpanError::Range)?;
+        rest = after.trim_start();
+        if rest.is_empty() {
+            return Ok(Duration::from_millis(ms_total));
+        }
+    }
+}
+
+/// A span of whole seconds, rounded up, as the daemon takes it; 0 is refused, for there it means "no limit".
+pub fn parse_s(text: &str) -> Result<u64, SpanError> {
+    let span = parse(text)?;
+    if span.is_zero() {
+        return Err(SpanError::Number);
+    }
+    Ok(span.as_secs() + u64::from(span.subsec_nanos() > 0))
+}
+
+fn unit_ms(number: &str, unit: &str) -> Result<u64, SpanError> {
+    Ok(match unit {
+        "" => return Err(SpanError::NoUnit(number.to_owned())),
+        "ms" => 1,
+        "s" | "sec" | "second" | "seconds" => 1000,
+        "m" | "min" | "minute" | "minutes" => 60_000,
+        "h" | "hour" | "hours" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
+        "w" | "week" | "weeks" => 7 * 86_400_000,
+        _ => return Err(SpanError::Unit(unit.to_owned())),
+    })
+}
+
+/// `seconds` in its two largest units: `59s`, `2h30m`, `3d`.
+#[must_use]
+pub fn human_s(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let Some(first) = units.iter().position(|&(size, _)| seconds >= size) else { return "0s".to_owned() };
+    let mut rest = seconds;
+    let mut text = String::new();
+    for (size, name) in units.iter().skip(first).take(2) {
+        if rest / size > 0 {
+            text.push_str(&format!("{}{name}", rest / size));
+        }
+        rest %= size;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans() {
+        for (text, ms) in [
+            ("90s", 90_000),
+            ("5m", 300_000),
+            ("2h30m", 9_000_000),
+            ("1d", 86_400_000),
+            ("1w 2 days", 9 * 86_400_000),
+            ("250ms", 250),
+            ("5 min", 300_000),
+            ("0", 0),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_span() {
+        assert_eq!(parse("90"), Err(SpanError::NoUnit("90".to_owned())));
+        assert_eq!(parse("2h30"), Err(SpanError::NoUnit("30".to_owned())));
+        assert_eq!(parse("5x"), Err(SpanError::Unit("x".to_owned())));
+        for text in ["", "s", "-5m", "1.5h", "5m,"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert_eq!(parse("99999999999999999999s"), Err(SpanError::Range));
+        assert_eq!(parse("18446744073709551615w"), Err(SpanError::Range));
+    }
+
+    #[test]
+    fn whole_seconds_round_up_and_are_never_zero() {
+        assert_eq!(parse_s("1500ms"), Ok(2));
+        assert_eq!(parse_s("2m"), Ok(120));
+        assert_eq!(parse_s("0"), Err(SpanError::Number));
+    }
+
+    #[test]
+    fn for_people() {
+        for (s, text) in
+            [(0, "0s"), (59, "59s"), (60, "1m"), (9000, "2h30m"), (86_400 * 3, "3d"), (86_400 + 3600 + 60, "1d1h")]
+        {
+            assert_eq!(human_s(s), text);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The help of every command, word for word.
+
+use crate::common::{program, stdout};
+
+#[test]
+fn the_overview() {
+    insta::assert_snapshot!(stdout(&program().arg("--help").assert().code(0)));
+}
+
+#[test]
+fn of_each_command() {
+    let overview = stdout(&program().arg("--help").assert().code(0));
+    let verbs = overview.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(' ')).map(|(verb, _)| verb);
+    let verbs: Vec<&str> = verbs.filter(|verb| verb.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+    assert!(verbs.len() >= 12, "{verbs:?}");
+    for verb in verbs.into_iter().filter(|&verb| verb != "help" && verb != "tcpprobectl") {
+        let assert = program().args([verb, "--help"]).assert().code(0);
+        insta::assert_snapshot!(verb, stdout(&assert));
+    }
+}
+
+#[test]
+fn no_line_is_wider_than_a_terminal_of_100() {
+    for verb in ["start", "fetch", "convert", "filter", "trace", "tail", "status"] {
+        let help = stdout(&program().args([verb, "--help"]).assert().code(0));
+        let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
+        assert!(wide.is_empty(), "{verb}: {wide:?}");
+        // A word alone on a line is what wrapping leaves of a text that was broken by hand.
+        let torn: Vec<&str> =
+            help.lines().filter(|line| line.len() < 12 && line.starts_with(char::is_alphabetic)).collect();
+        assert!(torn.iter().all(|line| line.ends_with(':')), "{verb}: {torn:?}");
+    }
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&program().args(["completions", shell]).assert().code(0));
+        assert!(script.contains("fetch") && script.contains("max-size"), "{shell}");
+    }
+}
+
+#[test]
+fn help_filter_is_the_language() {
+    let help = stdout(&program().args(["help", "filter"]).assert().code(0));
+    assert_eq!(help.trim_end(), tcpprobe::filter::HELP.trim_end());
+    assert_eq!(stdout(&program().arg("filter").assert().code(0)), tcpprobe::filter::HELP);
+}

@@ -1,0 +1,114 @@
+//! The commands about jobs, and what they print.
+
+use crate::common::daemon::{Daemon, jobs};
+use crate::common::{run, stderr, stdout};
+
+fn daemon() -> Daemon {
+    Daemon::start(jobs(), Vec::new())
+}
+
+#[test]
+fn list() {
+    let daemon = daemon();
+    let assert = run(&daemon.socket(), &["list"]).code(0);
+    insta::assert_snapshot!(stdout(&assert));
+    assert!(stdout(&assert).lines().all(|line| line.chars().count() <= 80));
+}
+
+#[test]
+fn list_json() {
+    insta::assert_snapshot!(stdout(&run(&daemon().socket(), &["list", "--json"]).code(0)));
+}
+
+#[test]
+fn list_of_nothing() {
+    let daemon = Daemon::start(Vec::new(), Vec::new());
+    let assert = run(&daemon.socket(), &["list"]).code(0);
+    assert_eq!(
+        (stdout(&assert).as_str(), stderr(&assert).as_str()),
+        ("", "tcpprobectl: no jobs; `tcpprobectl start NAME` makes one\n")
+    );
+    assert_eq!(stdout(&run(&daemon.socket(), &["list", "--json"]).code(0)), "[]\n");
+}
+
+#[test]
+fn status() {
+    insta::assert_snapshot!(stdout(&run(&daemon().socket(), &["status", "web"]).code(0)));
+}
+
+#[test]
+fn status_of_all() {
+    insta::assert_snapshot!(stdout(&run(&daemon().socket(), &["status"]).code(0)));
+}
+
+#[test]
+fn status_json() {
+    insta::assert_snapshot!(stdout(&run(&daemon().socket(), &["status", "web", "--json"]).code(0)));
+}
+
+#[test]
+fn status_watch_into_a_pipe() {
+    let daemon = daemon();
+    let assert = run(&daemon.socket(), &["status", "--watch"]).code(0);
+    assert_eq!(
+        stdout(&assert),
+        "web: running, 12,345 events/s, 2,234,567 stored\n\
+         lossy: stopped, - events/s, 500 stored, 42 LOST\n\
+         broken: failed, - events/s, 0 stored (cannot read cpu1: Input/output error)\n"
+    );
+    let assert = run(&daemon.socket(), &["status", "web", "--watch", "--json"]).code(0);
+    let line: serde_json::Value = serde_json::from_str(&stdout(&assert)).unwrap();
+    assert_eq!(line["name"], "web");
+}
+
+#[test]
+fn start_sends_what_was_typed() {
+    let daemon = daemon();
+    let arguments = [
+        "start",
+        "web",
+        "--filter",
+        "sport==80",
+        "--events",
+        "tcp_probe,tcp:tcp_*",
+        "--buffer",
+        "2000000",
+        "--duration",
+        "2h30m",
+        "--max-size",
+        "500M",
+        "--max-age",
+        "1d",
+        "--no-clear",
+    ];
+    let assert = run(&daemon.socket(), &arguments).code(0);
+    assert_eq!(stdout(&assert), "");
+    insta::assert_snapshot!(stderr(&assert));
+    insta::assert_snapshot!("start_asked", daemon.asked.lock().unwrap().join("\n"));
+}
+
+#[test]
+fn start_dry_run() {
+    let daemon = daemon();
+    let assert = run(&daemon.socket(), &["start", "web", "--dry-run"]).code(0);
+    insta::assert_snapshot!(stdout(&assert));
+    let assert = run(&daemon.socket(), &["start", "web", "--dry-run", "--json"]).code(0);
+    insta::assert_snapshot!("start_dry_run_json", stdout(&assert));
+}
+
+#[test]
+fn rm() {
+    let daemon = daemon();
+    let assert = run(&daemon.socket(), &["rm", "web", "--force"]).code(0);
+    assert_eq!(stderr(&assert), "tcpprobectl: removed web with 8.94 MB\n");
+    assert_eq!(daemon.asked.lock().unwrap().as_slice(), ["rm web true"]);
+}
+
+#[test]
+fn version() {
+    let daemon = daemon();
+    insta::assert_snapshot!(stdout(&run(&daemon.socket(), &["version"]).code(0)));
+    insta::assert_snapshot!("version_json", stdout(&run(&daemon.socket(), &["version", "--json"]).code(0)));
+    let assert = run(std::path::Path::new("/nonexistent"), &["version"]).code(3);
+    assert_eq!(stdout(&assert), "tcpprobectl  0.1.0\n");
+}

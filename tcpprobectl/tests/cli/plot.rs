@@ -1,0 +1,102 @@
+//! plot: from a job and from files, and where there is nothing to draw.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::capture::{text, trace};
+use crate::common::daemon::{Daemon, jobs};
+use crate::common::{check_failure, program, run, stderr, stdout};
+
+const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// Runs `plot` in `directory`, without a daemon.
+fn plot(directory: &Path, arguments: &[&str]) -> assert_cmd::assert::Assert {
+    program().arg("plot").args(arguments).env("TCPPROBED_SOCKET", "/nonexistent").current_dir(directory).assert()
+}
+
+#[test]
+fn a_job_becomes_a_png_of_its_name() {
+    let daemon = Daemon::start(jobs(), trace("ipv4-loss2", 0));
+    let assert = program()
+        .args(["plot", "web"])
+        .env("TCPPROBED_SOCKET", daemon.socket())
+        .current_dir(daemon.directory())
+        .assert()
+        .code(0);
+    assert_eq!((stdout(&assert).as_str(), stderr(&assert).as_str()), ("", "tcpprobectl: wrote web.png\n"));
+    assert!(fs::read(daemon.directory().join("web.png")).unwrap().starts_with(PNG_MAGIC));
+}
+
+#[test]
+fn a_file_of_any_kind_gives_the_same_picture() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("a.tcpp"), trace("ipv4-loss2", 0)).unwrap();
+    fs::write(path("a.txt"), text("ipv4-loss2")).unwrap();
+    plot(directory.path(), &["a.tcpp", "--output-dir", "new/plots", "--format", "svg"]).code(0);
+    let svg = fs::read_to_string(path("new/plots/a.svg")).unwrap();
+    assert!(svg.contains("<svg") && svg.contains("10.98.0.1:56150"));
+    plot(directory.path(), &["a.txt", "-o", "b.svg"]).code(0);
+    assert!(fs::read_to_string(path("b.svg")).unwrap().contains("10.98.0.1:56150"));
+    assert_eq!(stdout(&plot(directory.path(), &["a.tcpp", "-o", "-", "--format", "svg"]).code(0)), svg);
+}
+
+#[test]
+fn a_filter_and_a_range_leave_connections_out() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.tcpp"), trace("ipv4-loss2", 0)).unwrap();
+    let svg = |more: &[&str]| {
+        let arguments = [&["a.tcpp", "-o", "-", "--format", "svg"], more].concat();
+        stdout(&plot(directory.path(), &arguments).code(0))
+    };
+    assert!(svg(&[]).contains(":56150"));
+    assert!(!svg(&["--filter", "port == 56148"]).contains(":56150"));
+    let all = svg(&[]);
+    assert_ne!(svg(&["--last", "500ms"]), all);
+    assert_ne!(svg(&["--raw-time"]), all);
+    assert_ne!(svg(&["--top", "1"]), all);
+}
+
+#[test]
+fn losses_are_6_and_drawn() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.tcpp"), trace("ipv4-loss2", 77)).unwrap();
+    let assert = plot(directory.path(), &["a.tcpp"]).code(6);
+    assert_eq!(stderr(&assert), "tcpprobectl: wrote a.png\ntcpprobectl: a.tcpp: 77 events were lost while recording\n");
+}
+
+#[test]
+fn nothing_to_draw_is_5_and_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.tcpp"), trace("ipv4-loss2", 0)).unwrap();
+    let wider = "take a wider range or filter, or wait for TCP traffic";
+    let line = format!("nothing to draw: the trace has no tcp_probe and no tcp_retransmit_skb events; {wider}");
+    check_failure(plot(directory.path(), &["a.tcpp", "--filter", "port == 1"]), 5, &line);
+    let ssh = text("ipv4-loss2").replace(":5297", ":22").replace("port=5297", "port=22");
+    fs::write(directory.path().join("ssh.txt"), ssh).unwrap();
+    let assert = plot(directory.path(), &["ssh.txt"]).code(5);
+    assert!(stderr(&assert).contains("--ssh draws them"), "{}", stderr(&assert));
+    plot(directory.path(), &["ssh.txt", "--ssh"]).code(0);
+    assert!(directory.path().join("ssh.png").exists());
+}
+
+#[test]
+fn what_is_neither_file_nor_job() {
+    let daemon = Daemon::start(jobs(), Vec::new());
+    check_failure(run(&daemon.socket(), &["plot", "nosuch"]), 5, "no job nosuch; `tcpprobectl list` shows the jobs");
+    let missing = "cannot read missing.tcpp: No such file or directory (os error 2)";
+    check_failure(run(&daemon.socket(), &["plot", "missing.tcpp"]), 1, missing);
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("notes"), "buy milk\n").unwrap();
+    let no_trace = "notes is not a trace; it takes .tcpp and ftrace text, both also with .gz";
+    check_failure(plot(directory.path(), &["notes"]), 1, no_trace);
+}
+
+#[test]
+fn text_has_no_time_of_day() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.txt"), text("ipv4-loss2")).unwrap();
+    let line = "a.txt is ftrace text, which does not tell the time of day; leave out --since, --until and --last";
+    check_failure(plot(directory.path(), &["a.txt", "--since", "5m ago"]), 2, line);
+    check_failure(plot(directory.path(), &["a.txt", "--last", "5m"]), 2, line);
+}

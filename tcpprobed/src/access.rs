@@ -1,0 +1,138 @@
+//! Who may do what: roles by the groups of the caller's process.
+
+use rustix::process::Pid;
+use tonic::Status;
+
+use crate::config::Access;
+use crate::jobs::Caller;
+
+/// What a caller may do, each including the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Nothing.
+    Stranger,
+    /// Look and fetch.
+    Viewer,
+    /// Start jobs, stop and remove own ones.
+    Operator,
+    /// Everything.
+    Admin,
+}
+
+/// The rules, group names resolved.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    viewers: Vec<u32>,
+    operators: Vec<u32>,
+    admins: Vec<u32>,
+    own_uid: u32,
+    group: String,
+}
+
+impl Rules {
+    /// From the configuration; groups that do not exist let nobody in.
+    #[must_use]
+    pub fn new(access: &Access) -> Self {
+        let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+        let resolve = |names: &[String]| names.iter().filter_map(|name| group_id(&groups, name)).collect();
+        Rules {
+            viewers: resolve(&access.viewers),
+            operators: resolve(&access.operators),
+            admins: resolve(&access.admins),
+            own_uid: rustix::process::geteuid().as_raw(),
+            group: access.group.clone(),
+        }
+    }
+
+    /// The role of a process of user `uid` in `groups`.
+    #[must_use]
+    pub fn role(&self, uid: u32, groups: &[u32]) -> Role {
+        let is_in = |list: &[u32]| groups.iter().any(|group| list.contains(group));
+        if uid == 0 || uid == self.own_uid || is_in(&self.admins) {
+            Role::Admin
+        } else if is_in(&self.operators) {
+            Role::Operator
+        } else if is_in(&self.viewers) {
+            Role::Viewer
+        } else {
+            Role::Stranger
+        }
+    }
+
+    /// Lets a caller through who has at least the role `needed`.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`; what exists, a stranger does not learn.
+    pub fn require(&self, peer: Option<Peer>, needed: Role) -> Result<Caller, Status> {
+        let role = peer.as_ref().map_or(Role::Stranger, |peer| self.role(peer.uid, &peer.groups));
+        match peer {
+            Some(peer) if role >= needed => Ok(Caller { uid: peer.uid, pid: peer.pid, is_admin: role == Role::Admin }),
+            _ => Err(Status::permission_denied(format!(
+                "denied; to be let in: sudo usermod -aG {} $USER, then log in again",
+                self.group
+            ))),
+        }
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// User id.
+    pub uid: u32,
+    /// Process id.
+    pub pid: i32,
+    /// All group ids of the process.
+    pub groups: Vec<u32>,
+}
+
+impl Peer {
+    /// From the credentials that the kernel noted when the peer connected.
+    #[must_use]
+    pub fn new(uid: u32, gid: u32, pid: Option<i32>) -> Self {
+        let pid = pid.and_then(Pid::from_raw).map_or(0, |pid| pid.as_raw_nonzero().get());
+        let mut groups = vec![gid];
+        groups.extend(supplementary_groups(pid, uid));
+        Peer { uid, pid, groups }
+    }
+}
+
+/// The supplementary groups of a process, if it still is of that user.
+fn supplementary_groups(pid: i32, uid: u32) -> Vec<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = |name: &str| -> Vec<u32> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
+        line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    };
+    // Real, effective, saved and file system uid: a process id may have been taken over by somebody else's process.
+    if numbers("Uid:").iter().all(|&known| known == uid) { numbers("Groups:") } else { Vec::new() }
+}
+
+/// The id of a group in the text of `/etc/group`.
+#[must_use]
+pub fn group_id(text: &str, name: &str) -> Option<u32> {
+    let mut groups = text.lines().map(|line| line.split(':'));
+    groups.find_map(|mut fields| (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_make_roles() {
+        let rules = Rules { viewers: vec![1], operators: vec![2], admins: vec![3], own_uid: 99, group: "g".into() };
+        let role = |uid, groups: &[u32]| rules.role(uid, groups);
+        assert_eq!(role(5, &[]), Role::Stranger);
+        assert_eq!(role(5, &[1]), Role::Viewer);
+        assert_eq!(role(5, &[7, 2, 1]), Role::Operator);
+        assert_eq!(role(5, &[1, 3]), Role::Admin);
+        assert_eq!((role(0, &[]), role(99, &[])), (Role::Admin, Role::Admin));
+    }
+
+    #[test]
+    fn group_file() {
+        let text = "root:x:0:\ntcpprobe:x:990:ann,bob\n";
+        assert_eq!((group_id(text, "tcpprobe"), group_id(text, "tcp")), (Some(990), None));
+    }
+}

@@ -1,0 +1,403 @@
+//! The loop of a capture: wait, read, seal.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+use tcpprobe::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
+use tcpprobe::format::PageLayout;
+use tcpprobe::page::Page;
+use tcpprobe::trace::{Account, Anchor, Kind, Totals, put_frame};
+
+use super::books::Books;
+use super::comms::Comms;
+use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, Shared, Staging};
+use crate::clock;
+use crate::store::{LedgerByCpu, RunWriter};
+use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs, TracefsError};
+
+/// Events in a block: see ARCHITECTURE.md.
+const BLOCK_EVENTS: usize = 32 << 10;
+/// Pages of one CPU read before the next CPU has its turn.
+const TURN_BYTES: usize = 1 << 20;
+/// The kernel's totals are read this often while events come.
+const TOTALS_INTERVAL: Duration = Duration::from_secs(1);
+/// An event may be stamped this long before it can be read.
+const COMMIT_SLACK: u64 = 1_000_000;
+/// Accounts that wait for a disk that is full; beyond it, they are summed.
+const PENDING_ACCOUNTS_MAX: usize = 4096;
+
+/// Records handed to the block at a time: the columns are filled one after the other.
+const BATCH_RECORDS: usize = 64;
+
+/// Decides about a record of one kind of event: CPU, record.
+pub type Residual = Box<dyn Fn(u32, &[u8]) -> bool + Send>;
+
+/// Everything that a capture needs.
+pub struct Setup {
+    /// The kernel instance, recording.
+    pub instance: Instance,
+    /// Where it is.
+    pub tracefs: Tracefs,
+    /// Of its pages.
+    pub layout: PageLayout,
+    /// Of its events.
+    pub schema: Arc<Schema>,
+    /// What the kernel's filter leaves to be decided, by the schema's index.
+    pub residuals: Vec<Option<Residual>>,
+    /// Where blocks go.
+    pub run: RunWriter,
+    /// Where pages go before.
+    pub staging: Staging,
+    /// Number of the first staged page that is in no block.
+    pub pages_end: u64,
+    /// What was booked since the instance was made, by CPU.
+    pub booked: LedgerByCpu,
+    /// Makes pointers opaque.
+    pub pointer_key: PointerKey,
+}
+
+/// How a capture ended.
+pub struct Ending {
+    /// The run, to be finished or suspended.
+    pub run: RunWriter,
+    /// What ended it, if nobody stopped it.
+    pub error: Option<TracefsError>,
+}
+
+/// One CPU's side of a capture.
+struct Cpu {
+    number: u32,
+    reader: CpuReader,
+    stats: StatsFile,
+    books: Books,
+    /// Every event of this CPU up to this time has been read.
+    complete: u64,
+}
+
+pub struct Engine {
+    setup: Setup,
+    shared: Arc<Shared>,
+    cpus: Vec<Cpu>,
+    builder: BlockBuilder,
+    comms: Comms,
+    /// When the first event of the block came.
+    opened: Option<Instant>,
+    /// When the totals were read last, and whether anything was read since.
+    totals_read: Instant,
+    read_since: bool,
+    accounts: Vec<Account>,
+    frame: Vec<u8>,
+}
+
+/// How a CPU's turn ended.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    /// Nothing is left.
+    Drained,
+    /// Only a page that is still being filled is left.
+    Short,
+    /// There is more.
+    More,
+}
+
+impl Engine {
+    pub fn new(setup: Setup, shared: Arc<Shared>) -> Self {
+        Engine {
+            builder: BlockBuilder::new(Arc::clone(&setup.schema)),
+            comms: Comms::new(setup.tracefs.clone()),
+            cpus: Vec::new(),
+            setup,
+            shared,
+            opened: None,
+            totals_read: Instant::now(),
+            read_since: true,
+            accounts: Vec::new(),
+            frame: Vec::new(),
+        }
+    }
+
+    /// Captures until told to stop.
+    pub fn run(mut self) -> Ending {
+        let error = self.open().and_then(|()| self.capture()).err();
+        Ending { run: self.setup.run, error }
+    }
+
+    fn open(&mut self) -> Result<(), TracefsError> {
+        let now = clock::boot_ns();
+        for number in self.setup.instance.cpus()? {
+            let booked = self.setup.booked.get(&number).copied().unwrap_or_default();
+            self.cpus.push(Cpu {
+                number,
+                reader: CpuReader::open(&self.setup.instance, number)?,
+                stats: StatsFile::open(&self.setup.instance, number)?,
+                books: Books::new(number, booked, now),
+                complete: 0,
+            });
+        }
+        self.setup.run.ledger().values().for_each(|totals| count(&self.shared, totals));
+        self.shared.bytes.fetch_add(self.setup.run.written(), Ordering::Relaxed);
+        self.recover();
+        Ok(())
+    }
+
+    /// Takes over the pages that an earlier process read and did not store.
+    fn recover(&mut self) {
+        let Engine { setup, cpus, builder, .. } = self;
+        let Setup { staging, layout, residuals, pages_end, .. } = setup;
+        let recovered = staging.recover(*pages_end, |number, bytes| {
+            if let Some(cpu) = cpus.iter_mut().find(|cpu| cpu.number == number) {
+                walk(*layout, bytes, cpu, builder, residuals);
+            }
+        });
+        if recovered > 0 {
+            tracing::info!(pages = recovered, events = builder.len(), "staged pages of an earlier process recovered");
+            self.opened = Some(Instant::now());
+            self.seal();
+        }
+    }
+
+    fn capture(&mut self) -> Result<(), TracefsError> {
+        loop {
+            let stopping = self.shared.stop.load(Ordering::Acquire);
+            let due = self.wait(stopping);
+            self.read_all(due || stopping)?;
+            if stopping {
+                self.read_totals()?;
+                // Nothing can come any more: what the totals say is final.
+                let now = clock::boot_ns();
+                self.cpus.iter_mut().for_each(|cpu| cpu.books.drained(now));
+                self.seal();
+                return Ok(());
+            }
+            if self.read_since && self.totals_read.elapsed() >= TOTALS_INTERVAL {
+                self.read_totals()?;
+            }
+            if due && self.opened.is_some_and(|opened| opened.elapsed() >= self.age()) {
+                self.seal();
+            }
+        }
+    }
+
+    fn age(&self) -> Duration {
+        if self.shared.followers.load(Ordering::Relaxed) > 0 { BLOCK_AGE_FOLLOWED } else { BLOCK_AGE }
+    }
+
+    /// Waits for a buffer to fill up, for the age of a block, or to be told something. Says whether the age is due.
+    fn wait(&self, stopping: bool) -> bool {
+        let left = self.opened.map_or(self.age(), |opened| self.age().saturating_sub(opened.elapsed()));
+        if stopping || left.is_zero() {
+            return true;
+        }
+        let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(&self.shared.wake, PollFlags::IN)];
+        fds.extend(self.cpus.iter().map(|cpu| PollFd::new(&cpu.reader, PollFlags::IN)));
+        let timeout = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
+        let ready = poll(&mut fds, Some(&timeout)).unwrap_or(0);
+        if fds[0].revents().contains(PollFlags::IN) {
+            let _ = rustix::io::read(&self.shared.wake, &mut [0; 8]);
+            return true;
+        }
+        ready == 0
+    }
+
+    /// Reads what there is. With `to_the_end`, also pages that are still being filled: each such read costs the
+    /// kernel a walk over its events, so otherwise they are left to fill up.
+    fn read_all(&mut self, to_the_end: bool) -> Result<(), TracefsError> {
+        let mut open: Vec<usize> = (0..self.cpus.len()).collect();
+        while !open.is_empty() {
+            let mut still = Vec::new();
+            for index in open {
+                match self.read_turn(index)? {
+                    Turn::Drained => {}
+                    Turn::Short if !to_the_end => {}
+                    Turn::Short | Turn::More => still.push(index),
+                }
+            }
+            open = still;
+        }
+        Ok(())
+    }
+
+    fn read_turn(&mut self, index: usize) -> Result<Turn, TracefsError> {
+        let subbuf = self.cpus[index].reader.subbuf_bytes();
+        let before = clock::boot_ns().saturating_sub(COMMIT_SLACK);
+        let mut left = TURN_BYTES.max(subbuf);
+        while left >= subbuf {
+            if !self.setup.staging.has_room(subbuf) || self.builder.len() >= BLOCK_EVENTS {
+                self.seal();
+            }
+            let Engine { setup, cpus, builder, .. } = self;
+            let cpu = &mut cpus[index];
+            let slot = setup.staging.slot(cpu.number, subbuf);
+            match cpu.reader.read(slot)? {
+                ReadOutcome::Page(_) => {}
+                ReadOutcome::Empty | ReadOutcome::Offline => {
+                    cpu.complete = cpu.complete.max(before);
+                    cpu.books.drained(before);
+                    return Ok(Turn::Drained);
+                }
+                ReadOutcome::Again => return Ok(Turn::Drained),
+            }
+            let used = used_bytes(setup.layout, slot);
+            let page = setup.staging.commit(used);
+            walk(setup.layout, page, cpu, builder, &setup.residuals);
+            self.read_since = true;
+            self.opened.get_or_insert_with(Instant::now);
+            if used < subbuf / 2 {
+                return Ok(Turn::Short);
+            }
+            left -= subbuf;
+        }
+        Ok(Turn::More)
+    }
+
+    fn read_totals(&mut self) -> Result<(), TracefsError> {
+        let now = clock::boot_ns();
+        for cpu in &mut self.cpus {
+            cpu.books.totals(cpu.stats.read()?, now);
+        }
+        (self.totals_read, self.read_since) = (Instant::now(), false);
+        Ok(())
+    }
+
+    /// Stores the block and closes the books' interval.
+    fn seal(&mut self) {
+        self.opened = None;
+        let anchor = clock::anchor();
+        self.cpus.iter_mut().for_each(|cpu| cpu.books.close(anchor.time, &mut self.accounts));
+        if self.builder.is_empty() && self.accounts.is_empty() {
+            self.setup.staging.clear();
+            return;
+        }
+        let events = self.builder.len() as u64;
+        let times = self.builder.times();
+        self.frame.clear();
+        if let Some(times) = times {
+            self.comms.learn(self.builder.pids());
+            let complete_until = self.cpus.iter().map(|cpu| cpu.complete).min().unwrap_or(times.1);
+            let pages = self.setup.staging.numbers();
+            let seal = Seal { sequence: self.setup.run.sequence(), complete_until, pages };
+            let Engine { builder, setup, comms, frame, .. } = self;
+            put_frame(Kind::Block, frame, |out| {
+                builder.seal(&seal, Some(&setup.pointer_key), |pid| comms.get(pid), out);
+            });
+        }
+        let wall = |time: u64| anchor.wall - anchor.time.wrapping_sub(time).cast_signed();
+        let walls = times.map_or((0, 0), |(first, last)| (wall(first), wall(last)));
+        self.store(events, walls, anchor);
+        self.setup.staging.clear();
+    }
+
+    /// Appends what was sealed to the run. Where that fails, the events are dropped and booked so, and the accounts
+    /// wait for the disk.
+    fn store(&mut self, events: u64, walls: (i64, i64), anchor: Anchor) {
+        let before = self.setup.run.written();
+        match self.setup.run.append(&self.frame, events, walls, &self.accounts, anchor) {
+            Ok(()) => {
+                let mut totals = Totals::default();
+                self.accounts.drain(..).for_each(|account| totals.add(&account));
+                count(&self.shared, &totals);
+                self.shared.bytes.fetch_add(self.setup.run.written() - before, Ordering::Relaxed);
+                if events > 0 {
+                    self.shared.first_event.fetch_min(walls.0, Ordering::Relaxed);
+                    self.shared.last_event.fetch_max(walls.1, Ordering::Relaxed);
+                }
+                self.shared.trouble.send_if_modified(|trouble| trouble.take().is_some());
+            }
+            Err(error) => {
+                for account in self.accounts.iter_mut().filter(|account| account.stored > 0) {
+                    if let Some(cpu) = self.cpus.iter_mut().find(|cpu| cpu.number == account.cpu) {
+                        cpu.books.not_stored(account);
+                    }
+                }
+                if self.accounts.len() > PENDING_ACCOUNTS_MAX {
+                    merge(&mut self.accounts);
+                }
+                let line = format!("events are being dropped, writing fails: {error}");
+                if self.shared.trouble.send_replace(Some(line.clone())).is_none() {
+                    tracing::error!("{line}");
+                }
+            }
+        }
+    }
+}
+
+/// Adds to the counters.
+fn count(shared: &Shared, totals: &Totals) {
+    shared.stored.fetch_add(totals.stored, Ordering::Relaxed);
+    shared.filtered.fetch_add(totals.filtered, Ordering::Relaxed);
+    shared.lost.fetch_add(totals.lost, Ordering::Relaxed);
+    shared.dropped.fetch_add(totals.dropped, Ordering::Relaxed);
+}
+
+/// One account a CPU out of many.
+fn merge(accounts: &mut Vec<Account>) {
+    let mut merged: Vec<Account> = Vec::new();
+    for account in accounts.drain(..) {
+        match merged.iter_mut().find(|known| known.cpu == account.cpu) {
+            None => merged.push(account),
+            Some(known) => {
+                known.from = known.from.min(account.from);
+                known.to = known.to.max(account.to);
+                known.stored += account.stored;
+                known.filtered += account.filtered;
+                known.lost += account.lost;
+                known.dropped += account.dropped;
+            }
+        }
+    }
+    *accounts = merged;
+}
+
+/// Bytes of a page up to the end of its data and the count of lost events behind it.
+fn used_bytes(layout: PageLayout, page: &[u8]) -> usize {
+    match Page::parse(layout, page) {
+        Ok(parsed) => (layout.data + parsed.data_len() + 8).min(page.len()),
+        Err(_) => page.len(),
+    }
+}
+
+/// Takes the records of a page.
+fn walk(layout: PageLayout, bytes: &[u8], cpu: &mut Cpu, builder: &mut BlockBuilder, residuals: &[Option<Residual>]) {
+    let page = match Page::parse(layout, bytes) {
+        Ok(page) => page,
+        Err(error) => {
+            tracing::warn!(cpu = cpu.number, %error, "a page that cannot be read");
+            return;
+        }
+    };
+    cpu.books.page(page.lost);
+    let mut records = page.records();
+    let mut batch: [Timed<'_>; BATCH_RECORDS] = [(0, &[]); BATCH_RECORDS];
+    let mut filled = 0;
+    for (time, record) in records.by_ref() {
+        if !builder.takes(record) {
+            continue;
+        }
+        let wanted = is_wanted(residuals, builder.schema(), cpu.number, record);
+        cpu.books.record(time, wanted);
+        cpu.complete = cpu.complete.max(time);
+        if wanted {
+            batch[filled] = (time, record);
+            filled += 1;
+            if filled == BATCH_RECORDS {
+                builder.push(cpu.number, &batch);
+                filled = 0;
+            }
+        }
+    }
+    builder.push(cpu.number, &batch[..filled]);
+    if let Some(error) = records.error() {
+        tracing::warn!(cpu = cpu.number, %error, "a page that cannot be read to its end");
+    }
+}
+
+/// What the filter's rest says of a record.
+#[inline]
+fn is_wanted(residuals: &[Option<Residual>], schema: &Schema, cpu: u32, record: &[u8]) -> bool {
+    let [low, high, ..] = *record else { return true };
+    let index = schema.index_of(u16::from_le_bytes([low, high]));
+    index.and_then(|index| residuals.get(index)?.as_ref()).is_none_or(|matches| matches(cpu, record))
+}

@@ -1,0 +1,195 @@
+//! Staging: pages as they were read, in a file in /run that outlives the process.
+//!
+//! A page that was read is gone from the kernel, and it is in no block yet. So it is read straight into a shared
+//! mapping of a file on tmpfs: whatever kills the process, the bytes stay, and the next process makes a block of
+//! them. Entries are numbered; a block says up to which number it covers, and what is below that number is old.
+//!
+//! An entry is `number`, `cpu`, `length` and the page. Before a read the entry is given its number, a length of
+//! "one sub-buffer", and the page's header is zeroed: an entry is either filled by the kernel, or has no data.
+
+#![expect(unsafe_code, reason = "maps a file; the only place that does")]
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Bytes of an entry before its page: number, CPU, length.
+const HEAD_BYTES: usize = 16;
+/// Bytes of a page's header that are zeroed: its time and commit word.
+const PAGE_HEAD_BYTES: usize = 16;
+
+/// The staging area of one job.
+#[derive(Debug)]
+pub struct Staging {
+    map: *mut u8,
+    size: usize,
+    /// Where the next entry goes.
+    end: usize,
+    /// Its number.
+    next: u64,
+    /// Number of the first entry in the area.
+    first: u64,
+}
+
+// SAFETY: the mapping belongs to this value alone and is not tied to a thread.
+unsafe impl Send for Staging {}
+
+impl Staging {
+    /// Opens the area in the file at `path`, of `size` bytes; entries will be numbered from `next`.
+    ///
+    /// # Errors
+    /// When the file cannot be made or mapped.
+    pub fn open(path: &Path, size: usize, next: u64) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path)?;
+        // Room on the tmpfs is taken now: a page fault without room would be a SIGBUS in the middle of a read.
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size as u64)?;
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: a new mapping, at an address of the kernel's choice, of a file that is as long.
+        let map = unsafe { mmap(std::ptr::null_mut(), size, protection, flags, &file, 0)? };
+        Ok(Staging { map: map.cast(), size, end: 0, next, first: next })
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is `size` bytes long, lives as long as `self`, and is reached only through it. The file
+        // is the daemon's own, in a directory that nobody else may enter.
+        unsafe { std::slice::from_raw_parts_mut(self.map, self.size) }
+    }
+
+    /// Numbers of the entries in the area.
+    #[must_use]
+    pub fn numbers(&self) -> std::ops::Range<u64> {
+        self.first..self.next
+    }
+
+    /// Whether another page of `subbuf` bytes fits.
+    #[must_use]
+    pub fn has_room(&self, subbuf: usize) -> bool {
+        self.end + HEAD_BYTES + subbuf <= self.size
+    }
+
+    /// Where the kernel may write the next page, which [`Staging::commit`] then keeps. There must be room.
+    pub fn slot(&mut self, cpu: u32, subbuf: usize) -> &mut [u8] {
+        let (end, number) = (self.end, self.next);
+        let entry = &mut self.bytes()[end..end + HEAD_BYTES + subbuf];
+        entry[HEAD_BYTES..HEAD_BYTES + PAGE_HEAD_BYTES].fill(0);
+        entry[..8].copy_from_slice(&number.to_le_bytes());
+        entry[8..12].copy_from_slice(&cpu.to_le_bytes());
+        entry[12..16].copy_from_slice(&(subbuf as u32).to_le_bytes());
+        &mut entry[HEAD_BYTES..]
+    }
+
+    /// Keeps the first `length` bytes of the page in the slot, and gives them.
+    pub fn commit(&mut self, length: usize) -> &[u8] {
+        let start = self.end;
+        let length = length.next_multiple_of(8).min(self.size - start - HEAD_BYTES);
+        self.bytes()[start + 12..start + 16].copy_from_slice(&(length as u32).to_le_bytes());
+        self.end += HEAD_BYTES + length;
+        self.next += 1;
+        &self.bytes()[start + HEAD_BYTES..start + HEAD_BYTES + length]
+    }
+
+    /// Empties the area: everything in it is in a block that is written.
+    pub fn clear(&mut self) {
+        self.end = 0;
+        self.first = self.next;
+    }
+
+    /// Gives the entries that an earlier process left, in order, from `from` on: number and CPU of each, and its page.
+    /// The area then goes on behind them.
+    pub fn recover(&mut self, from: u64, mut page: impl FnMut(u32, &[u8])) -> u64 {
+        let (mut at, mut recovered) = (0, 0);
+        let mut expected = None;
+        let size = self.size;
+        while at + HEAD_BYTES <= size {
+            let head = &self.bytes()[at..at + HEAD_BYTES];
+            let number = head.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+            let cpu = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+            let length = u32::from_le_bytes([head[12], head[13], head[14], head[15]]) as usize;
+            let is_next = expected.map_or(number >= from, |expected| number == expected);
+            if !is_next || length < PAGE_HEAD_BYTES || at + HEAD_BYTES + length > size {
+                break;
+            }
+            page(cpu, &self.bytes()[at + HEAD_BYTES..at + HEAD_BYTES + length]);
+            self.first = if expected.is_none() { number } else { self.first };
+            expected = Some(number + 1);
+            at += HEAD_BYTES + length;
+            recovered += 1;
+        }
+        if let Some(next) = expected {
+            (self.end, self.next) = (at, next);
+        } else {
+            (self.end, self.first, self.next) = (0, from, from);
+        }
+        recovered
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `open` and nothing refers to it any more.
+        let _ = unsafe { munmap(self.map.cast(), self.size) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(staging: &mut Staging, cpu: u32, bytes: &[u8]) {
+        staging.slot(cpu, 64)[..bytes.len()].copy_from_slice(bytes);
+        staging.commit(bytes.len());
+    }
+
+    fn recovered(path: &Path, from: u64) -> Vec<(u32, u8)> {
+        let mut list = Vec::new();
+        Staging::open(path, 4096, 0).unwrap().recover(from, |cpu, page| list.push((cpu, page[0])));
+        list
+    }
+
+    #[test]
+    fn what_is_in_no_block_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("staging");
+        let mut staging = Staging::open(&path, 4096, 10).unwrap();
+        put(&mut staging, 0, &[1; 24]);
+        put(&mut staging, 1, &[2; 64]);
+        assert_eq!(staging.numbers(), 10..12);
+        drop(staging);
+        assert_eq!(recovered(&path, 10), [(0, 1), (1, 2)]);
+        assert_eq!(recovered(&path, 12), [], "all of it is in blocks");
+    }
+
+    #[test]
+    fn a_read_that_was_interrupted_has_no_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("staging");
+        let mut staging = Staging::open(&path, 4096, 0).unwrap();
+        put(&mut staging, 0, &[7; 64]);
+        staging.clear();
+        put(&mut staging, 0, &[8; 24]);
+        staging.slot(3, 64);
+        drop(staging);
+        assert_eq!(recovered(&path, 1), [(0, 8), (3, 0)], "the old page behind the new one is not seen again");
+    }
+
+    #[test]
+    fn room_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut staging = Staging::open(&folder.path().join("staging"), 200, 0).unwrap();
+        put(&mut staging, 0, &[1; 64]);
+        put(&mut staging, 0, &[1; 64]);
+        assert!(!staging.has_room(64));
+        staging.clear();
+        assert!(staging.has_room(64));
+    }
+}

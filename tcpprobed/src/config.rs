@@ -1,0 +1,186 @@
+//! The daemon's configuration: a TOML file, overruled by flags.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// Where the configuration is looked for when no `--config` is given; it may be missing there.
+pub const DEFAULT_PATH: &str = "/etc/tcpprobed/tcpprobed.toml";
+
+/// Everything that can be configured, with its defaults. `packaging/tcpprobed.toml` explains each.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What is recorded.
+    pub state: PathBuf,
+    /// Socket and staging.
+    pub runtime: PathBuf,
+    /// The API's socket; in `runtime` where it is not set.
+    pub socket: Option<PathBuf>,
+    /// tracefs; found or mounted where it is not set.
+    pub tracefs: Option<PathBuf>,
+    /// What jobs may use.
+    pub limits: Limits,
+    /// Defaults of a job.
+    pub job: JobDefaults,
+    /// What the store may use.
+    pub store: StoreConfig,
+    /// Who may do what.
+    pub access: Access,
+}
+
+/// What jobs may use, all together.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Most jobs.
+    pub jobs: usize,
+    /// Most streams (reads and watches) open at once.
+    pub streams: usize,
+    /// Kernel memory of all instances, in percent of the machine's memory.
+    pub kernel_memory_percent: u64,
+}
+
+/// What a job gets that does not say otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobDefaults {
+    /// Kernel buffer in KB for each CPU.
+    pub buffer_kb_per_cpu: u64,
+    /// Sub-buffer in KiB, where the kernel can (6.8).
+    pub subbuf_kb: u64,
+    /// Bytes kept; 0 is no limit.
+    pub max_size: u64,
+}
+
+/// What the store may use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Bytes of all jobs.
+    pub max_size: u64,
+    /// Bytes that stay free on the file system.
+    pub free_min: u64,
+    /// A segment is closed at this length…
+    pub segment_bytes: u64,
+    /// …or at this age in seconds.
+    pub segment_seconds: u64,
+}
+
+/// Who may do what. Root, and the user that the daemon runs as, may do everything.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// Group that owns the socket.
+    pub group: String,
+    /// Groups that may look and fetch.
+    pub viewers: Vec<String>,
+    /// Groups that may also start jobs, and stop and remove their own.
+    pub operators: Vec<String>,
+    /// Groups that may do everything.
+    pub admins: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            state: "/var/lib/tcpprobed".into(),
+            runtime: "/run/tcpprobed".into(),
+            socket: None,
+            tracefs: None,
+            limits: Limits::default(),
+            job: JobDefaults::default(),
+            store: StoreConfig::default(),
+            access: Access::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { jobs: 64, streams: 256, kernel_memory_percent: 50 }
+    }
+}
+
+impl Default for JobDefaults {
+    fn default() -> Self {
+        JobDefaults { buffer_kb_per_cpu: 8192, subbuf_kb: 64, max_size: 0 }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        StoreConfig {
+            max_size: 20 << 30,
+            free_min: 1 << 30,
+            segment_bytes: crate::store::SEGMENT_BYTES,
+            segment_seconds: crate::store::SEGMENT_AGE.as_secs(),
+        }
+    }
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Access { group: "tcpprobe".into(), viewers: Vec::new(), operators: vec!["tcpprobe".into()], admins: Vec::new() }
+    }
+}
+
+impl Config {
+    /// Reads the file; the default one may be missing.
+    ///
+    /// # Errors
+    /// When a file that was asked for cannot be read, or one is not valid: the line says where.
+    pub fn load(path: Option<&Path>) -> Result<Self> {
+        let text = match path {
+            Some(path) => std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?,
+            None => std::fs::read_to_string(DEFAULT_PATH).unwrap_or_default(),
+        };
+        let config: Config = toml::from_str(&text)
+            .with_context(|| format!("{} is not valid", path.unwrap_or(Path::new(DEFAULT_PATH)).display()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        anyhow::ensure!(self.limits.jobs > 0, "limits.jobs must be at least 1");
+        anyhow::ensure!((1..=90).contains(&self.limits.kernel_memory_percent), "limits.kernel_memory_percent: 1 to 90");
+        anyhow::ensure!(self.store.segment_bytes >= 64 << 10, "store.segment_bytes: at least 65536");
+        anyhow::ensure!(self.store.segment_seconds > 0, "store.segment_seconds must be at least 1");
+        anyhow::ensure!((4..=512).contains(&self.job.subbuf_kb), "job.subbuf_kb: 4 to 512");
+        Ok(())
+    }
+
+    /// The API's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| self.runtime.join("tcpprobed.sock"))
+    }
+
+    /// When segments are closed.
+    #[must_use]
+    pub fn segment_limits(&self) -> crate::store::SegmentLimits {
+        crate::store::SegmentLimits {
+            bytes: self.store.segment_bytes,
+            age: Duration::from_secs(self.store.segment_seconds),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(toml::from_str::<Config>("").unwrap(), Config::default());
+        Config::default().check().unwrap();
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = toml::from_str::<Config>("[limits]\njbos = 3\n").unwrap_err().to_string();
+        assert!(error.contains("jbos") && error.contains("line 2"), "{error}");
+    }
+}

@@ -1,0 +1,75 @@
+//! What the control plane refuses, and why.
+
+use tcpprobe::filter::FilterError;
+
+use crate::store::StoreError;
+use crate::tracefs::TracefsError;
+
+/// A request that was not carried out. Nothing was changed, and the message is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// A name that cannot be a job's.
+    #[error("{0:?} cannot be the name of a job: 1 to 64 of a-z A-Z 0-9 . _ -, beginning with a letter or digit")]
+    Name(String),
+    /// A filter that is none.
+    #[error("{0}")]
+    Filter(#[from] FilterError),
+    /// No events asked for, or none of that name.
+    #[error("{0}")]
+    Events(String),
+    /// There is no such job.
+    #[error("there is no job {0:?}; `tcpprobectl list` shows those there are")]
+    NotFound(String),
+    /// The job has no such run.
+    #[error("job {job:?} has no run {run}; `tcpprobectl status {job}` shows those it has")]
+    NoRun {
+        /// The job.
+        job: String,
+        /// The run.
+        run: u32,
+    },
+    /// The job runs already.
+    #[error("job {0:?} is running already; `tcpprobectl stop {0}` ends its run")]
+    Running(String),
+    /// The job does not run.
+    #[error("job {0:?} is not running; `tcpprobectl start {0}` begins a new run")]
+    NotRunning(String),
+    /// Somebody else's job.
+    #[error("job {job:?} belongs to uid {owner}; only its owner or an administrator may change it")]
+    NotOwner {
+        /// The job.
+        job: String,
+        /// Its owner.
+        owner: u32,
+    },
+    /// The kernel's buffers would take too much memory.
+    #[error(
+        "a buffer of {asked_kb} KB is more than jobs may take of this machine's memory; up to {fits_kb} KB fit: --buffer {fits_kb}"
+    )]
+    Memory {
+        /// What was asked for, over all CPUs.
+        asked_kb: u64,
+        /// What would fit.
+        fits_kb: u64,
+    },
+    /// No more jobs.
+    #[error("there are {0} jobs already, the most that limits.jobs allows; `tcpprobectl rm NAME` removes one")]
+    TooMany(usize),
+    /// The daemon is going.
+    #[error("tcpprobed is stopping; try again when it is back")]
+    Stopping,
+    /// The kernel refuses.
+    #[error("{0}")]
+    Tracefs(#[from] TracefsError),
+    /// The store refuses.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The system refuses.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,134 @@
+//! From a spec to what the kernel and the capture are told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tcpprobe::block::Schema;
+use tcpprobe::filter::{Context, Filter, Predicate};
+use tcpprobe::format::Format;
+
+use super::{JobError, Spec};
+use crate::capture::Residual;
+use crate::config::Config;
+use crate::tracefs::{EventName, Settings, Tracefs};
+
+/// A buffer has at least this many sub-buffers: with fewer, a page being read leaves too little room.
+const SUBBUFS_MIN: u64 = 16;
+/// How full a buffer is when the kernel wakes the capture.
+const WAKE_PERCENT: u64 = 25;
+
+/// What one event becomes.
+#[derive(Debug, Clone)]
+pub struct EventPlan {
+    /// The event.
+    pub event: EventName,
+    /// Its format on this kernel.
+    pub format: Format,
+    /// What the kernel evaluates.
+    pub kernel: Option<String>,
+    /// What the capture evaluates.
+    pub residual: Option<Predicate>,
+    /// Fields of the filter that it lacks.
+    pub missing: Vec<String>,
+}
+
+/// What a job will do on this machine.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// By event, in the order of their names.
+    pub events: Vec<EventPlan>,
+    /// Kernel buffer.
+    pub buffer_kb_per_cpu: u64,
+    /// CPUs that have one.
+    pub cpus: u32,
+    /// Sub-buffer to ask for.
+    pub subbuf_kb: Option<u64>,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Works out what `spec` means here.
+    ///
+    /// # Errors
+    /// When events or filter are not possible on this kernel.
+    pub fn new(spec: &Spec, config: &Config, tracefs: &Tracefs) -> Result<Self, JobError> {
+        let mut names = tracefs.resolve(&spec.events)?;
+        names.sort();
+        let filter = Filter::parse(&spec.filter)?;
+        let mut events = Vec::new();
+        for event in names {
+            let format = tracefs.format(&event)?;
+            let compiled = filter.compile(&format);
+            let (kernel, residual, missing) = (compiled.kernel, compiled.residual, compiled.missing);
+            events.push(EventPlan { event, format, kernel, residual, missing });
+        }
+        filter.check_capture(&events.iter().map(|plan| plan.format.clone()).collect::<Vec<_>>())?;
+        let cpus = crate::tracefs::possible_cpus()?.len().max(1) as u32;
+        let default_kb = config.job.buffer_kb_per_cpu;
+        let asked = if spec.buffer_kb == 0 { default_kb } else { spec.buffer_kb.div_ceil(u64::from(cpus)) };
+        let subbuf_kb = tracefs.features().subbuf_size.then(|| subbuf_kb(asked, config.job.subbuf_kb));
+        Ok(Plan { events, buffer_kb_per_cpu: asked, cpus, subbuf_kb, warnings: Vec::new() })
+    }
+
+    /// Kernel memory over all CPUs, in KB.
+    #[must_use]
+    pub fn buffer_kb_total(&self) -> u64 {
+        self.buffer_kb_per_cpu.saturating_mul(u64::from(self.cpus))
+    }
+
+    /// What the kernel instance is to be.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let events: BTreeMap<_, _> = self.events.iter().map(|plan| (plan.event.clone(), plan.kernel.clone())).collect();
+        Settings {
+            clock: "boot".into(),
+            buffer_kb: self.buffer_kb_per_cpu,
+            subbuf_kb: self.subbuf_kb,
+            buffer_percent: Some(WAKE_PERCENT),
+            overwrite: true,
+            events,
+            tracing: false,
+        }
+    }
+
+    /// The events' formats, as a schema.
+    ///
+    /// # Errors
+    /// When there are too many events.
+    pub fn schema(&self) -> Result<Arc<Schema>, JobError> {
+        Schema::new(self.events.iter().map(|plan| plan.format.clone()).collect())
+            .map_err(|error| JobError::Events(error.to_string()))
+    }
+
+    /// What the capture decides about, by the schema's index.
+    #[must_use]
+    pub fn residuals(&self) -> Vec<Option<Residual>> {
+        let residual = |plan: &EventPlan| {
+            let predicate = plan.residual.clone()?;
+            let decide = move |cpu, record: &[u8]| predicate.matches(record, &Context { cpu, comm: None, pid: None });
+            Some(Box::new(decide) as Residual)
+        };
+        self.events.iter().map(residual).collect()
+    }
+}
+
+/// The largest sub-buffer, up to `wanted`, of which a buffer has enough.
+fn subbuf_kb(buffer_kb: u64, wanted: u64) -> u64 {
+    let mut kb = 4;
+    while kb * 2 <= wanted && kb * 2 * SUBBUFS_MIN <= buffer_kb {
+        kb *= 2;
+    }
+    kb
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_buffer_has_small_subbuffers() {
+        assert_eq!([8, 64, 128, 1023, 1024, 1 << 20].map(|kb| subbuf_kb(kb, 64)), [4, 4, 8, 32, 64, 64]);
+        assert_eq!(subbuf_kb(1 << 20, 4), 4);
+    }
+}

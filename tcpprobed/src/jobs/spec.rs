@@ -1,0 +1,87 @@
+//! What a job records: as asked for, and as it is kept in `job.toml`.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::JobError;
+use crate::store;
+
+/// What a job records and what it may use. Empty and 0 stand for defaults.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spec {
+    /// In the filter language.
+    pub filter: String,
+    /// Names and globs.
+    pub events: Vec<String>,
+    /// Kernel buffer over all CPUs.
+    pub buffer_kb: u64,
+    /// Stop after so many seconds.
+    pub duration_s: u64,
+    /// Bytes kept.
+    pub max_size_bytes: u64,
+    /// Seconds kept.
+    pub max_age_s: u64,
+}
+
+/// A job as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFile {
+    /// Who made it.
+    pub owner_uid: u32,
+    /// Nanoseconds since 1970.
+    pub created_ns: i64,
+    /// Whether it should be running: a daemon that starts takes it up again.
+    pub running: bool,
+    /// What it records.
+    pub spec: Spec,
+}
+
+impl JobFile {
+    /// Reads `job.toml` of a job's folder.
+    ///
+    /// # Errors
+    /// Those of the file system, and when it is not what [`JobFile::save`] wrote.
+    pub fn load(folder: &Path) -> io::Result<Self> {
+        let text = std::fs::read_to_string(folder.join("job.toml"))?;
+        toml::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// Writes `job.toml`.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn save(&self, folder: &Path) -> io::Result<()> {
+        let text = toml::to_string(self).map_err(io::Error::other)?;
+        store::replace(&folder.join("job.toml"), text.as_bytes())
+    }
+}
+
+/// Checks a job's name: it becomes the name of a folder and of a kernel instance.
+///
+/// # Errors
+/// [`JobError::Name`].
+pub fn check_name(name: &str) -> Result<(), JobError> {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let good = (1..=64).contains(&name.len())
+        && name.chars().all(inside)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if good { Ok(()) } else { Err(JobError::Name(name.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["web", "a", "9.x_y-Z", &"n".repeat(64)] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "-x", ".x", "a/b", "a b", "ä", "a\n", &"n".repeat(65)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

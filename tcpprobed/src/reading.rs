@@ -1,0 +1,293 @@
+//! Gives the stored frames of a run to a reader, as they are on disk, without decoding an event.
+//!
+//! A [`Cursor`] walks the segments of a run. Closed segments outside of the time range are passed over by what the
+//! catalog knows of them, blocks outside of it by their heads. While the run goes on, only what the capture has
+//! declared whole is read.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use tcpprobe::block::BlockHead;
+use tcpprobe::trace::{Anchor, Clock, Frames, Kind, Scanned};
+use tokio::sync::watch;
+
+use crate::capture::Follower;
+use crate::jobs::{Jobs, Source};
+use crate::store::{Progress, SegmentInfo, StoreError, segment_path};
+
+/// Bytes of a piece.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// What of a run is wanted. The default is all of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// Nanoseconds since 1970.
+    pub since: Option<i64>,
+    /// Nanoseconds since 1970.
+    pub until: Option<i64>,
+    /// At least so many of the newest events.
+    pub last_events: u64,
+    /// The id of a connection.
+    pub connection: Option<u64>,
+}
+
+impl Wanted {
+    fn all_blocks(&self) -> bool {
+        self.since.is_none() && self.until.is_none() && self.last_events == 0 && self.connection.is_none()
+    }
+
+    fn overlaps(&self, walls: Option<(i64, i64)>) -> bool {
+        let Some((first, last)) = walls else { return true };
+        self.since.is_none_or(|since| last >= since) && self.until.is_none_or(|until| first <= until)
+    }
+
+    fn wants(&self, head: &BlockHead, clock: &Clock) -> bool {
+        let walls = clock.wall(head.times.0).zip(clock.wall(head.times.1));
+        self.overlaps(walls) && self.connection.is_none_or(|connection| head.may_hold(connection))
+    }
+}
+
+/// A place in a run.
+pub struct Cursor {
+    folder: PathBuf,
+    wanted: Wanted,
+    /// Closed segments still to be read.
+    closed: VecDeque<(u32, SegmentInfo)>,
+    /// Events to pass over before the newest that are wanted.
+    skip_events: u64,
+    progress: Option<watch::Receiver<Progress>>,
+    follow: bool,
+    _follower: Option<Follower>,
+    open: Option<OpenSegment>,
+    /// Bytes that will be given, as far as is known at the start.
+    pub total_bytes: u64,
+}
+
+struct OpenSegment {
+    number: u32,
+    frames: Frames<Limited>,
+    clock: Clock,
+}
+
+/// A segment up to where it is whole. What comes later is not read before it is declared.
+struct Limited {
+    file: File,
+    left: u64,
+}
+
+impl Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.by_ref().take(self.left).read(buffer)?;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+impl Cursor {
+    /// At the beginning of what is wanted of a run.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(
+        jobs: &Jobs,
+        job: &str,
+        run: u32,
+        source: Source,
+        wanted: Wanted,
+        follow: bool,
+    ) -> Result<Self, StoreError> {
+        let live = source.progress.as_ref().map(|progress| *progress.borrow());
+        let closed = jobs.store().closed_segments(job, run, live.map(|live| live.segment))?;
+        let closed: VecDeque<_> = closed.into_iter().filter(|(_, info)| wanted.overlaps(info.walls)).collect();
+        let total_bytes = closed.iter().map(|(_, info)| info.bytes).sum::<u64>() + live.map_or(0, |live| live.bytes);
+        let stored: u64 = closed.iter().map(|(_, info)| info.events).sum();
+        let live_events = match live {
+            Some(live) if wanted.last_events > 0 => count_events(&source.folder, live),
+            _ => 0,
+        };
+        let skip_events = match wanted.last_events {
+            0 => 0,
+            last => (stored + live_events).saturating_sub(last),
+        };
+        Ok(Cursor {
+            folder: source.folder,
+            wanted,
+            closed,
+            skip_events,
+            progress: source.progress,
+            follow,
+            _follower: source.follower,
+            open: None,
+            total_bytes,
+        })
+    }
+
+    /// The next piece of about a megabyte, whole frames; `None` at the end. Blocks until there is one: in a reader
+    /// that follows, until the capture wrote something or ended, or `gone` says that nobody waits any more.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn next_piece(
+        &mut self,
+        runtime: &tokio::runtime::Handle,
+        gone: impl Future<Output = ()>,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let mut gone = std::pin::pin!(gone);
+        loop {
+            let mut piece = Vec::with_capacity(PIECE_BYTES + (64 << 10));
+            while piece.len() < PIECE_BYTES {
+                if self.open.is_none() && !self.open_next()? {
+                    break;
+                }
+                if !self.take_frame(&mut piece)? && !self.leave_segment()? {
+                    break;
+                }
+            }
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+            if !self.follow {
+                return Ok(None);
+            }
+            let Some(progress) = &mut self.progress else { return Ok(None) };
+            if progress.borrow_and_update().ended && self.at_the_end() {
+                return Ok(None);
+            }
+            let Some(progress) = &mut self.progress else { return Ok(None) };
+            let more = runtime.block_on(async {
+                tokio::select! {
+                    changed = progress.changed() => changed.is_ok(),
+                    () = &mut gone => false,
+                }
+            });
+            if !more && !self.has_more() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn at_the_end(&self) -> bool {
+        !self.has_more()
+    }
+
+    /// Whether the capture declared more than was read.
+    fn has_more(&self) -> bool {
+        let Some(progress) = &self.progress else { return false };
+        let now = *progress.borrow();
+        self.open.as_ref().is_none_or(|open| {
+            now.segment > open.number || (now.segment == open.number && now.bytes > open.frames.position())
+        })
+    }
+
+    /// Opens the segment that comes next; `false` where there is none yet.
+    fn open_next(&mut self) -> io::Result<bool> {
+        while let Some((number, info)) = self.closed.pop_front() {
+            if self.skip_events >= info.events && info.events > 0 {
+                self.skip_events -= info.events;
+                continue;
+            }
+            match self.open_segment(number, info.bytes) {
+                // Retention was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => return other.map(|()| true),
+            }
+        }
+        let Some(progress) = &self.progress else { return Ok(false) };
+        let now = *progress.borrow();
+        self.open_segment(now.segment, now.bytes).map(|()| true)
+    }
+
+    fn open_segment(&mut self, number: u32, bytes: u64) -> io::Result<()> {
+        let file = File::open(segment_path(&self.folder, number))?;
+        let frames = Frames::new(Limited { file, left: bytes });
+        self.open = Some(OpenSegment { number, frames, clock: Clock::default() });
+        Ok(())
+    }
+
+    /// Appends the next frame of the open segment, if it is wanted; `false` at its end.
+    fn take_frame(&mut self, piece: &mut Vec<u8>) -> io::Result<bool> {
+        let Some(open) = &mut self.open else { return Ok(false) };
+        let frame = match open.frames.next_frame()? {
+            None => return Ok(false),
+            // What is damaged stays so: the reader says where.
+            Some(Scanned::Damage(_)) => return Ok(true),
+            Some(Scanned::Frame(frame)) => frame,
+        };
+        match frame.kind {
+            Kind::Anchor => {
+                if let Some(anchor) = Anchor::decode(frame.payload()) {
+                    open.clock.add(anchor);
+                }
+            }
+            Kind::Block if !self.wanted.all_blocks() => {
+                let Ok(head) = BlockHead::decode(frame.payload()) else { return Ok(true) };
+                let events = u64::from(head.events);
+                if self.skip_events >= events {
+                    self.skip_events -= events;
+                    return Ok(true);
+                }
+                self.skip_events = 0;
+                if !self.wanted.wants(&head, &open.clock) {
+                    return Ok(true);
+                }
+            }
+            _ => {}
+        }
+        piece.extend_from_slice(frame.bytes);
+        Ok(true)
+    }
+
+    /// At the end of what is known of the open segment: goes on in it, or in the one behind it; `false` where neither
+    /// has more now.
+    fn leave_segment(&mut self) -> io::Result<bool> {
+        let Some(open) = &mut self.open else { return Ok(false) };
+        if let Some((next, _)) = self.closed.front() {
+            debug_assert!(*next > open.number, "segments are read in order");
+            self.open = None;
+            return Ok(true);
+        }
+        let Some(progress) = &self.progress else { return Ok(false) };
+        let now = *progress.borrow();
+        if now.segment < open.number {
+            return Ok(false);
+        }
+        let position = open.frames.position();
+        let length = match now.segment == open.number {
+            true => now.bytes,
+            // It was closed meanwhile: its length is final.
+            false => std::fs::metadata(segment_path(&self.folder, open.number)).map_or(position, |m| m.len()),
+        };
+        if length > position {
+            open.frames.input_mut().left = length - position;
+            open.frames.resume();
+            return Ok(true);
+        }
+        if now.segment == open.number {
+            return Ok(false);
+        }
+        let next = open.number + 1;
+        let bytes = match now.segment == next {
+            true => now.bytes,
+            false => std::fs::metadata(segment_path(&self.folder, next)).map_or(0, |m| m.len()),
+        };
+        self.open_segment(next, bytes)?;
+        Ok(true)
+    }
+}
+
+/// Events in the segment that is being written.
+fn count_events(folder: &std::path::Path, live: Progress) -> u64 {
+    let Ok(file) = File::open(segment_path(folder, live.segment)) else { return 0 };
+    let mut frames = Frames::new(Limited { file, left: live.bytes });
+    let mut events = 0;
+    while let Ok(Some(found)) = frames.next_frame() {
+        if let Scanned::Frame(frame) = found
+            && frame.kind == Kind::Block
+        {
+            events += BlockHead::decode(frame.payload()).map_or(0, |head| u64::from(head.events));
+        }
+    }
+    events
+}

@@ -1,0 +1,308 @@
+//! The API: authorize, translate, delegate.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tcpprobe_proto::v1::tcp_probe_server::TcpProbe;
+use tcpprobe_proto::v1::{self as api};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::transport::server::UdsConnectInfo;
+use tonic::{Request, Response, Status};
+
+use crate::access::{Peer, Role, Rules};
+use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Spec, State};
+use crate::reading::{Cursor, Wanted};
+
+/// Pieces of a read that wait for a slow reader: then the disk waits, never the capture.
+const PIECES_WAITING: usize = 2;
+/// A watcher gets a reply at most this often.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Serves the API of one daemon.
+#[derive(Clone)]
+pub struct Service {
+    jobs: Arc<Jobs>,
+    rules: Arc<Rules>,
+    streams: Arc<Semaphore>,
+}
+
+impl Service {
+    /// Of these jobs.
+    #[must_use]
+    pub fn new(jobs: Arc<Jobs>) -> Self {
+        let rules = Arc::new(Rules::new(&jobs.config().access));
+        let streams = Arc::new(Semaphore::new(jobs.config().limits.streams));
+        Service { jobs, rules, streams }
+    }
+
+    fn authorize<T>(&self, request: &Request<T>, needed: Role) -> Result<Caller, Status> {
+        let credentials = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred);
+        self.rules.require(credentials.map(|c| Peer::new(c.uid(), c.gid(), c.pid())), needed)
+    }
+
+    /// Runs what may block where it may.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Jobs) -> Result<T, JobError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let jobs = Arc::clone(&self.jobs);
+        match tokio::task::spawn_blocking(move || work(&jobs)).await {
+            Ok(result) => result.map_err(status),
+            Err(_) => Err(Status::internal("the daemon failed in this request; its log says how")),
+        }
+    }
+
+    fn stream_permit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            let limit = self.jobs.config().limits.streams;
+            Status::resource_exhausted(format!(
+                "{limit} streams are open, the most that limits.streams allows; try later"
+            ))
+        })
+    }
+}
+
+type ReplyStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl TcpProbe for Service {
+    async fn start_job(&self, request: Request<api::StartJobRequest>) -> Result<Response<api::StartJobReply>, Status> {
+        let caller = self.authorize(&request, Role::Operator)?;
+        let api::StartJobRequest { spec, dry_run, no_clear } = request.into_inner();
+        let spec = spec.ok_or_else(|| Status::invalid_argument("the request has no spec"))?;
+        let started = self
+            .blocking(move |jobs| {
+                let (name, spec) = from_spec(spec);
+                jobs.start(&name, spec, no_clear, dry_run, caller)
+            })
+            .await?;
+        let mut reply = to_plan(&started.plan);
+        reply.run = started.run;
+        reply.job = started.job.map(|job| self.to_job(job));
+        Ok(Response::new(reply))
+    }
+
+    async fn stop_job(&self, request: Request<api::StopJobRequest>) -> Result<Response<api::StopJobReply>, Status> {
+        let caller = self.authorize(&request, Role::Operator)?;
+        let name = request.into_inner().name;
+        let job = self.blocking(move |jobs| jobs.stop(&name, caller)).await?;
+        Ok(Response::new(api::StopJobReply { job: Some(self.to_job(job)) }))
+    }
+
+    async fn remove_job(
+        &self,
+        request: Request<api::RemoveJobRequest>,
+    ) -> Result<Response<api::RemoveJobReply>, Status> {
+        let caller = self.authorize(&request, Role::Operator)?;
+        let api::RemoveJobRequest { name, force } = request.into_inner();
+        let removed_bytes = self.blocking(move |jobs| jobs.remove(&name, force, caller)).await?;
+        Ok(Response::new(api::RemoveJobReply { removed_bytes }))
+    }
+
+    async fn list_jobs(&self, request: Request<api::ListJobsRequest>) -> Result<Response<api::ListJobsReply>, Status> {
+        self.authorize(&request, Role::Viewer)?;
+        let jobs = self.blocking(|jobs| Ok(jobs.list())).await?;
+        Ok(Response::new(api::ListJobsReply { jobs: jobs.into_iter().map(|job| self.to_job(job)).collect() }))
+    }
+
+    async fn get_job(&self, request: Request<api::GetJobRequest>) -> Result<Response<api::GetJobReply>, Status> {
+        self.authorize(&request, Role::Viewer)?;
+        let name = request.into_inner().name;
+        let job = self.blocking(move |jobs| jobs.get(&name)).await?;
+        Ok(Response::new(api::GetJobReply { job: Some(self.to_job(job)) }))
+    }
+
+    type WatchJobsStream = ReplyStream<api::WatchJobsReply>;
+
+    async fn watch_jobs(
+        &self,
+        request: Request<api::WatchJobsRequest>,
+    ) -> Result<Response<Self::WatchJobsStream>, Status> {
+        self.authorize(&request, Role::Viewer)?;
+        let permit = self.stream_permit()?;
+        let names = request.into_inner().names;
+        let (sender, receiver) = mpsc::channel(1);
+        let service = self.clone();
+        tokio::spawn(async move {
+            let _permit = permit;
+            let mut last = Vec::new();
+            loop {
+                let mut views = service.jobs.list();
+                views.retain(|job| names.is_empty() || names.contains(&job.name));
+                if views != last || last.is_empty() {
+                    last.clone_from(&views);
+                    let jobs = views.into_iter().map(|job| service.to_job(job)).collect();
+                    if sender.send(Ok(api::WatchJobsReply { jobs })).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(WATCH_INTERVAL) => {}
+                    () = sender.closed() => return,
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    type ReadStream = ReplyStream<api::ReadReply>;
+
+    async fn read(&self, request: Request<api::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
+        self.authorize(&request, Role::Viewer)?;
+        let permit = self.stream_permit()?;
+        let request = request.into_inner();
+        let bound = |wall: i64| (wall != 0).then_some(wall);
+        let wanted = Wanted {
+            since: bound(request.since_ns),
+            until: bound(request.until_ns),
+            last_events: request.last_events,
+            connection: (request.connection != 0).then_some(request.connection),
+        };
+        let (name, follow) = (request.name, request.follow);
+        let cursor = self
+            .blocking(move |jobs| {
+                let source = jobs.source(&name, request.run, follow)?;
+                let run = source.key.rsplit('/').next().and_then(|run| run.parse().ok()).unwrap_or(request.run);
+                Ok(Cursor::open(jobs, &name, run, source, wanted, follow)?)
+            })
+            .await?;
+        let (sender, receiver) = mpsc::channel(PIECES_WAITING);
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            send_pieces(cursor, &sender);
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(|reply| reply))))
+    }
+
+    async fn version(&self, request: Request<api::VersionRequest>) -> Result<Response<api::VersionReply>, Status> {
+        self.authorize(&request, Role::Viewer)?;
+        let cpus = crate::tracefs::possible_cpus().map_or(0, |cpus| cpus.len() as u32);
+        Ok(Response::new(api::VersionReply {
+            version: env!("CARGO_PKG_VERSION").into(),
+            file_format: tcpprobe::trace::FORMAT_VERSION,
+            kernel: crate::tracefs::kernel_release(),
+            tracefs: self.jobs.tracefs().root().display().to_string(),
+            cpus,
+        }))
+    }
+}
+
+/// Sends all that the cursor gives, until it ends or nobody listens.
+fn send_pieces(mut cursor: Cursor, sender: &mpsc::Sender<Result<api::ReadReply, Status>>) {
+    let runtime = tokio::runtime::Handle::current();
+    let mut total_bytes = cursor.total_bytes;
+    loop {
+        match cursor.next_piece(&runtime, sender.closed()) {
+            Ok(Some(piece)) => {
+                let reply = api::ReadReply { frames: piece.into(), total_bytes: std::mem::take(&mut total_bytes) };
+                if sender.blocking_send(Ok(reply)).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(error) => {
+                let _ = sender.blocking_send(Err(Status::internal(format!("reading the store failed: {error}"))));
+                return;
+            }
+        }
+    }
+}
+
+impl Service {
+    fn to_job(&self, job: JobView) -> api::Job {
+        let stored_bytes = self.jobs.stored_bytes(&job.name);
+        api::Job {
+            spec: Some(api::JobSpec {
+                name: job.name,
+                filter: job.spec.filter,
+                events: job.spec.events,
+                buffer_kb: job.spec.buffer_kb,
+                duration_s: job.spec.duration_s,
+                max_size_bytes: job.spec.max_size_bytes,
+                max_age_s: job.spec.max_age_s,
+            }),
+            state: match job.state {
+                State::Stopped => api::JobState::Stopped,
+                State::Running => api::JobState::Running,
+                State::Stopping => api::JobState::Stopping,
+                State::Failed => api::JobState::Failed,
+            }
+            .into(),
+            owner_uid: job.owner_uid,
+            created_ns: job.created_ns,
+            runs: job.runs.into_iter().map(to_run).collect(),
+            stored_bytes,
+            events_per_s: job.events_per_s,
+            kernel_buffer_kb: job.kernel_buffer_kb,
+            message: job.message,
+        }
+    }
+}
+
+fn to_run(run: RunView) -> api::Run {
+    let (first, last) = run.walls.unwrap_or_default();
+    api::Run {
+        number: run.number,
+        started_ns: run.started_ns,
+        ended_ns: run.ended_ns,
+        ledger: Some(api::Ledger {
+            stored: run.ledger.stored,
+            filtered: run.ledger.filtered,
+            lost: run.ledger.lost,
+            dropped: run.ledger.dropped,
+        }),
+        stored_bytes: run.bytes,
+        segments: run.segments,
+        first_event_ns: first,
+        last_event_ns: last,
+        ended_why: run.ended_why,
+    }
+}
+
+fn to_plan(plan: &Plan) -> api::StartJobReply {
+    let event = |event: &crate::jobs::EventPlan| api::EventPlan {
+        event: format!("{}:{}", event.event.system, event.event.name),
+        kernel_filter: event.kernel.clone().unwrap_or_default(),
+        residual: event.residual.as_ref().map(ToString::to_string).unwrap_or_default(),
+        missing_fields: event.missing.clone(),
+    };
+    api::StartJobReply {
+        job: None,
+        plan: plan.events.iter().map(event).collect(),
+        buffer_kb_per_cpu: plan.buffer_kb_per_cpu,
+        buffer_kb_total: plan.buffer_kb_total(),
+        cpus: plan.cpus,
+        warnings: plan.warnings.clone(),
+        run: 0,
+    }
+}
+
+fn from_spec(spec: api::JobSpec) -> (String, Spec) {
+    let of = Spec {
+        filter: spec.filter,
+        events: spec.events,
+        buffer_kb: spec.buffer_kb,
+        duration_s: spec.duration_s,
+        max_size_bytes: spec.max_size_bytes,
+        max_age_s: spec.max_age_s,
+    };
+    (spec.name, of)
+}
+
+fn status(error: JobError) -> Status {
+    let message = error.to_string();
+    match error {
+        JobError::Name(_) | JobError::Filter(_) | JobError::Events(_) => Status::invalid_argument(message),
+        JobError::Tracefs(error) if error.is_bad_request() => Status::invalid_argument(message),
+        JobError::NotFound(_) | JobError::NoRun { .. } => Status::not_found(message),
+        JobError::Running(_) | JobError::NotRunning(_) => Status::failed_precondition(message),
+        JobError::NotOwner { .. } => Status::permission_denied(message),
+        JobError::Memory { .. } | JobError::TooMany(_) => Status::resource_exhausted(message),
+        JobError::Stopping => Status::unavailable(message),
+        JobError::Tracefs(_) => Status::failed_precondition(message),
+        JobError::Store(_) | JobError::Io { .. } => Status::internal(message),
+    }
+}
