@@ -1,5 +1,5 @@
 //! The command line, run as people run it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
 
