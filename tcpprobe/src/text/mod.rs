@@ -6,6 +6,7 @@
 
 mod body;
 mod fields;
+mod inflate;
 mod layout;
 mod parse;
 mod read;
