@@ -6,7 +6,6 @@
 
 mod body;
 mod fields;
-mod inflate;
 mod layout;
 mod parse;
 mod read;

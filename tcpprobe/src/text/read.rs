@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::inflate::ReadAhead;
 use super::parse::{Line, LineError};
 
 /// Longest line that is read; the kernel's own end at a page.
@@ -39,7 +38,7 @@ pub struct BrokenLine {
     pub text: String,
 }
 
-/// Opens a file of ftrace text, plain or gzipped (its first bytes tell). A thread of its own inflates.
+/// Opens a file of ftrace text, plain or gzipped (its first bytes tell).
 ///
 /// ```
 /// use tcpprobe::event::Event;
@@ -87,7 +86,7 @@ pub fn parse_stream(mut input: impl Read + Send + 'static) -> io::Result<TextRea
     }
     let whole = Cursor::new(magic).take(length as u64).chain(input);
     Ok(TextReader::new(if magic == [0x1f, 0x8b] {
-        Box::new(ReadAhead::new(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, whole)))?)
+        Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, whole)))
     } else {
         Box::new(whole)
     }))
