@@ -300,9 +300,9 @@ pub enum Event {
 #[derive(Debug, Clone)]
 pub enum EventReader {
     /// Of tcp_probe.
-    TcpProbe(TcpProbeReader),
+    TcpProbe(Box<TcpProbeReader>),
     /// Of tcp_retransmit_skb.
-    TcpRetransmitSkb(TcpRetransmitReader),
+    TcpRetransmitSkb(Box<TcpRetransmitReader>),
     /// Of an event that has no type of its own here.
     Untyped,
 }
@@ -312,8 +312,8 @@ impl EventReader {
     #[must_use]
     pub fn new(format: &Format) -> Self {
         TcpProbeReader::new(format)
-            .map(EventReader::TcpProbe)
-            .or_else(|| TcpRetransmitReader::new(format).map(EventReader::TcpRetransmitSkb))
+            .map(|reader| EventReader::TcpProbe(Box::new(reader)))
+            .or_else(|| TcpRetransmitReader::new(format).map(|reader| EventReader::TcpRetransmitSkb(Box::new(reader))))
             .unwrap_or(EventReader::Untyped)
     }
 

@@ -227,7 +227,7 @@ impl Format {
     }
 }
 
-/// `field:__u8 saddr[28];	offset:8;	size:28;	signed:0;`
+/// `field:__u8 saddr[28]; offset:8; size:28; signed:0;`
 fn parse_field(line: &str) -> Result<Field, &'static str> {
     let mut decl = None;
     let (mut offset, mut size, mut signed) = (None, None, false);

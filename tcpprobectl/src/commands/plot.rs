@@ -68,7 +68,8 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
 }
 
 fn format(args: &PlotArgs) -> PlotFormat {
-    let by_name = args.output.as_deref().and_then(Path::extension).filter(|extension| extension.eq_ignore_ascii_case("svg"));
+    let by_name =
+        args.output.as_deref().and_then(Path::extension).filter(|extension| extension.eq_ignore_ascii_case("svg"));
     args.format.unwrap_or(if by_name.is_some() { PlotFormat::Svg } else { PlotFormat::Png })
 }
 

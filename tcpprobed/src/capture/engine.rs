@@ -24,6 +24,8 @@ const BLOCK_EVENTS: usize = 32 << 10;
 const TURN_BYTES: usize = 1 << 20;
 /// The kernel's totals are read this often while events come.
 const TOTALS_INTERVAL: Duration = Duration::from_secs(1);
+/// Waits at least this long for more when a wake-up found no full page: not every kernel's poll waits for one.
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
 /// An event may be stamped this long before it can be read.
 const COMMIT_SLACK: u64 = 1_000_000;
 /// Accounts that wait for a disk that is full; beyond it, they are summed.
@@ -88,6 +90,7 @@ pub struct Engine {
     /// When the totals were read last, and whether anything was read since.
     totals_read: Instant,
     read_since: bool,
+    full_pages: u64,
     accounts: Vec<Account>,
     frame: Vec<u8>,
 }
@@ -114,6 +117,7 @@ impl Engine {
             opened: None,
             totals_read: Instant::now(),
             read_since: true,
+            full_pages: 0,
             accounts: Vec::new(),
             frame: Vec::new(),
         }
@@ -163,7 +167,10 @@ impl Engine {
         loop {
             let stopping = self.shared.stop.load(Ordering::Acquire);
             let due = self.wait(stopping);
-            self.read_all(due || stopping)?;
+            let full_pages = self.read_all(due || stopping)?;
+            if !due && full_pages == 0 {
+                std::thread::sleep(SHORT_PAUSE);
+            }
             if stopping {
                 self.read_totals()?;
                 // Nothing can come any more: what the totals say is final.
@@ -203,8 +210,9 @@ impl Engine {
     }
 
     /// Reads what there is. With `to_the_end`, also pages that are still being filled: each such read costs the
-    /// kernel a walk over its events, so otherwise they are left to fill up.
-    fn read_all(&mut self, to_the_end: bool) -> Result<(), TracefsError> {
+    /// kernel a walk over its events, so otherwise they are left to fill up. Says how many were full.
+    fn read_all(&mut self, to_the_end: bool) -> Result<u64, TracefsError> {
+        let before = self.full_pages;
         let mut open: Vec<usize> = (0..self.cpus.len()).collect();
         while !open.is_empty() {
             let mut still = Vec::new();
@@ -217,7 +225,7 @@ impl Engine {
             }
             open = still;
         }
-        Ok(())
+        Ok(self.full_pages - before)
     }
 
     fn read_turn(&mut self, index: usize) -> Result<Turn, TracefsError> {
@@ -248,6 +256,7 @@ impl Engine {
             if used < subbuf / 2 {
                 return Ok(Turn::Short);
             }
+            self.full_pages += 1;
             left -= subbuf;
         }
         Ok(Turn::More)
