@@ -62,11 +62,7 @@ start_daemon() {
     setsid "$target/release/tcpprobed" --state "$folder/state" --runtime "$folder/run" >>"$folder/log" 2>&1 &
     daemon=$!
     for _ in {1..100}; do
-<<<<<<< HEAD
-        [ ! -S "$TCPPROBED_SOCKET" ] || return 0
-=======
         ! "$target/release/tcpprobectl" list >/dev/null 2>&1 || return 0
->>>>>>> pack
         kill -0 "$daemon" 2>/dev/null || break
         sleep 0.1
     done
@@ -89,11 +85,8 @@ clean_up() {
     local status=$?
     trap - EXIT
     trap '' INT TERM HUP
-<<<<<<< HEAD
-=======
     # Ended by a signal, it needs no explanation.
     [ "$status" = 0 ] || [ "$status" -ge 128 ] || [ -z "$daemon" ] || tail -n 5 "$folder/log" >&2
->>>>>>> pack
     [ -z "$traffic" ] || kill "$traffic" 2>/dev/null || true
     if [ -n "$daemon" ]; then
         # A daemon that was killed left its kernel instance behind; the next one finds and removes it.
