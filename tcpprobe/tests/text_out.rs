@@ -74,10 +74,7 @@ fn every_capture_prints_as_its_kernel_printed_it() {
     let mut compared = HashMap::<String, usize>::new();
     let (mut marks, mut pointers) = (0, 0);
     for capture in captures() {
-        let Some(theirs) = capture.text() else {
-            assert_eq!(capture.case, "streamed");
-            continue;
-        };
+        let Some(theirs) = capture.text() else { continue };
         println!("{} {}", capture.kernel, capture.case);
         let ours = write(&capture);
         let (mut to_hash, mut to_pointer) = (HashMap::new(), HashMap::new());

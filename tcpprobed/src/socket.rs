@@ -1,7 +1,7 @@
 //! The API's socket.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -23,7 +23,10 @@ pub fn listen(path: &Path, group: &str) -> Result<UnixListener> {
     let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
     match group_id(&groups, group) {
         Some(gid) => {
-            chown(path, None, Some(gid)).with_context(|| format!("{}: chgrp {group}", path.display()))?;
+            // A daemon whose own group it is needs no right to chgrp, and has none under systemd.
+            if std::fs::metadata(path).is_ok_and(|socket| socket.gid() != gid) {
+                chown(path, None, Some(gid)).with_context(|| format!("{}: chgrp {group}", path.display()))?;
+            }
             std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))
                 .with_context(|| format!("{}: chmod 660", path.display()))?;
         }

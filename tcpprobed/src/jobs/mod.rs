@@ -394,9 +394,10 @@ impl Jobs {
         if lock(&entry.now).capture.is_some() {
             return Err(JobError::Running(name.to_owned()));
         }
-        lock(&entry.now).file.spec = spec;
+        let before = std::mem::replace(&mut lock(&entry.now).file.spec, spec);
         let began = self.begin(&entry, &plan, no_clear);
         if let Err(error) = began {
+            lock(&entry.now).file.spec = before;
             tracing::warn!(job = name, uid = caller.uid, pid = caller.pid, %error, "start failed");
             self.forget_if_empty(&entry);
             return Err(error);
