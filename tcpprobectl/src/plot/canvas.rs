@@ -64,9 +64,9 @@ impl Rect {
 #[derive(Debug, Clone, Copy)]
 pub struct Stroke {
     pub color: Color,
-    pub width: f32,
+    pub width: i32,
     /// Lengths of dash and gap.
-    pub dash: Option<(f32, f32)>,
+    pub dash: Option<(i32, i32)>,
 }
 
 /// Which part of a text stands at its point.
