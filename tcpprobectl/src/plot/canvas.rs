@@ -51,10 +51,6 @@ pub struct Rect {
 }
 
 impl Rect {
-    pub fn width(&self) -> f32 {
-        self.right - self.left
-    }
-
     pub fn height(&self) -> f32 {
         self.bottom - self.top
     }

@@ -182,7 +182,7 @@ impl Medium for SVGBackend<'_> {
 }
 
 impl Medium for BitMapBackend<'_> {
-    /// Rectangles: plotters' own wide lines are polygons, which fail where a line goes back on itself.
+    /// Rectangles: plotters' own wide lines are polygons, in which a spike that goes up and back down vanishes.
     fn steps(&mut self, points: &[Corner], stroke: Stroke) -> Result<(), PlotError> {
         let style = opaque(stroke.color).filled();
         points.windows(2).try_for_each(|pair| {
@@ -307,9 +307,9 @@ mod tests {
             let ink = |row: &String| row.find(['#', '+']).into_iter().chain(row.rfind(['#', '+'])).collect::<Vec<_>>();
             let (left, right) = (rows.iter().flat_map(ink).min().unwrap(), rows.iter().flat_map(ink).max().unwrap());
             let inside = match align {
-                Align::Left => left >= 30 && left < 34,
+                Align::Left => (30..34).contains(&left),
                 Align::Center => (left + right).abs_diff(60) <= 2,
-                Align::Right => right < 30 && right > 26,
+                Align::Right => (27..30).contains(&right),
             };
             assert!(inside, "{align:?}: {left} to {right}");
             // The same place in the document, as near as whole pixels come to it.
