@@ -32,7 +32,13 @@ impl Daemon {
         let tracefs = super::tracefs()?;
         let folder = tempfile::Builder::new().prefix("tcpprobed-test-").tempdir().unwrap();
         // Retention by free disk is the business of other tests.
-        fs::write(folder.path().join("config.toml"), format!("{config}\n[store]\nfree_min = 0\n")).unwrap();
+        let store = "[store]\nfree_min = 0\n";
+        let config = if config.contains("[store]\n") {
+            config.replace("[store]\n", store)
+        } else {
+            format!("{config}\n{store}")
+        };
+        fs::write(folder.path().join("config.toml"), config).unwrap();
         let state = folder.path().canonicalize().unwrap().join("state");
         let prefix = format!("tcpprobed-{:08x}.", fnv1a(state.as_os_str().as_encoded_bytes()));
         let mut daemon = Daemon { child: None, folder, tracefs, prefix };
@@ -52,6 +58,8 @@ impl Daemon {
             None => UnixStream::connect(&socket).is_ok().then_some(None),
         });
         assert_eq!(gone, None, "the daemon ended\n{}", self.log());
+        // It listens before it has taken up its jobs; then it answers.
+        self.api().list();
     }
 
     /// A file or folder of its own: `state`, `run`, `log`, `config.toml`.

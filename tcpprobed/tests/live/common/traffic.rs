@@ -91,7 +91,7 @@ impl Site {
                     break;
                 }
                 stream = (0..BURST).fold(stream, ask);
-                thread::sleep(Duration::from_millis(2));
+                thread::sleep(Duration::from_millis(8));
             }
             stream.shutdown(Shutdown::Write).unwrap();
         };
@@ -102,6 +102,8 @@ impl Site {
     pub fn retransmission(&self) {
         use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
         let narrow = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        // The ends of an earlier one may be remembered yet.
+        rustix::net::sockopt::set_socket_reuseaddr(&narrow, true).unwrap();
         bind(&narrow, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, 9), self.port()))).unwrap();
         listen(&narrow, 0).unwrap();
         let narrow = TcpListener::from(narrow);
