@@ -1,17 +1,17 @@
 //! ftrace text, in and out, on the text and pages of real captures.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark stops by it, and documents nothing")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops by it")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
 use std::hint::black_box;
-use std::io::Write;
+use std::io::{Read, Write};
 
 use common::{Capture, captures};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tcpprobe::event::Record;
 use tcpprobe::page::Lost;
-use tcpprobe::text::{Layout, Line, TextReader, TextWriter};
+use tcpprobe::text::{Layout, Line, TextReader, TextWriter, parse_trace};
 
 const CASES: [&str; 2] = ["ipv4-loss2", "ipv6-loss2-all"];
 
@@ -29,15 +29,19 @@ fn read(criterion: &mut Criterion) {
         {
             let mut group = criterion.benchmark_group(format!("text-in/{unit}"));
             group.throughput(throughput);
-            group.bench_function(&capture.case, |bencher| bencher.iter(|| black_box(count(text.as_bytes()))));
+            group.bench_function(&capture.case, |bencher| {
+                bencher.iter(|| black_box(count(TextReader::new(text.as_bytes()))))
+            });
         }
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
         gzip.write_all(text.as_bytes()).unwrap();
         let gzip = gzip.finish().unwrap();
         let mut group = criterion.benchmark_group("text-in/gzip");
         group.throughput(Throughput::Bytes(text.len() as u64));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &gzip).unwrap();
         group.bench_function(&capture.case, |bencher| {
-            bencher.iter(|| black_box(count(flate2::read::MultiGzDecoder::new(&*gzip))));
+            bencher.iter(|| black_box(count(parse_trace(file.path()).unwrap())));
         });
         group.bench_function(format!("{} (inflate alone)", capture.case), |bencher| {
             let inflate = || std::io::copy(&mut flate2::read::MultiGzDecoder::new(&*gzip), &mut std::io::sink());
@@ -46,8 +50,7 @@ fn read(criterion: &mut Criterion) {
     }
 }
 
-fn count(input: impl std::io::Read) -> usize {
-    let mut reader = TextReader::new(input);
+fn count(mut reader: TextReader<impl Read>) -> usize {
     let mut events = 0;
     while let Some(line) = reader.next_line().unwrap() {
         if let Ok(Line::Event(event)) = line {

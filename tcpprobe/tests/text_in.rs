@@ -76,11 +76,10 @@ fn what_is_written_is_read_back() {
 #[test]
 fn what_kernels_printed_is_read() {
     for capture in captures() {
-        let path = capture.dir.join("trace.txt.gz");
         if capture.text().is_none() {
-            assert_eq!(capture.case, "streamed");
             continue;
         }
+        let path = capture.dir.join("trace.txt.gz");
         let decoded = capture.decode();
         let records = decoded.merged();
         let lost: u64 = decoded.cpus.iter().map(|cpu| if let Lost::Events(count) = cpu.lost { count } else { 0 }).sum();

@@ -317,7 +317,7 @@ pub enum PlotFormat {
 /// Draw congestion window, RTT and retransmissions by connection
 #[derive(Debug, Args)]
 #[command(after_help = "\
-SOURCE is a file (.tcpp, ftrace text, either with .gz) if there is one of that name, else a job.
+A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same name.
 
 Examples:
   tcpprobectl plot web --open
@@ -327,10 +327,10 @@ pub struct PlotArgs {
     /// The job or file
     #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
     pub source: String,
-    /// Draw png or svg [default: by the extension of -o, else png]
+    /// png or svg [default: as the name of FILE ends, else png]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<PlotFormat>,
-    /// Write to this file; `-` is stdout [default: NAME.png in the output directory]
+    /// Write to this file; `-` is stdout [default: NAME.png]
     #[arg(short, long, value_name = "FILE", conflicts_with = "output_dir", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Write into this directory, which is made if need be

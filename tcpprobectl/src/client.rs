@@ -1,5 +1,6 @@
 //! The daemon, as the commands call it: plain blocking functions over gRPC on a Unix socket.
 
+use std::error::Error;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tcpprobe_proto::v1::{
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Response, Status, Streaming};
+use tonic::{Response, Status, Streaming};
 
 use crate::cli::DEFAULT_SOCKET;
 use crate::exit::{Exit, Failure, JOIN_GROUP};
@@ -128,12 +129,11 @@ impl<T> Stream<'_, T> {
     }
 }
 
-/// A status from a connection that broke says `transport error`; this says what that means.
+/// What a call came to that failed. Only a status of this side's own making has a source: then the connection broke.
 fn failure(status: Status) -> Failure {
-    let broken = status.code() == Code::Unknown && std::error::Error::source(&status).is_some();
-    if broken || status.code() == Code::Unavailable && status.message().contains("transport") {
-        let hint = "see `systemctl status tcpprobed`";
-        return Failure::new(Exit::Unreachable, "the daemon went away during the call", hint);
+    if let Some(source) = Error::source(&status) {
+        let what = format!("the daemon went away during the call: {}", root_cause(source));
+        return Failure::new(Exit::Unreachable, what, "see `systemctl status tcpprobed`");
     }
     status.into()
 }
@@ -176,7 +176,7 @@ fn unreachable(socket: &Path, error: &io::Error) -> Failure {
     }
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
+fn root_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

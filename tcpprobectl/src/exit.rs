@@ -70,7 +70,8 @@ impl From<Status> for Failure {
             message => message,
         };
         // The daemon's messages are "what is wrong; what to do"; only where the second half is missing, this has one.
-        match hint_for(status.code()) {
+        let hint = if what.starts_with("filter, column") { Some(FILTER_HELP) } else { hint_for(status.code()) };
+        match hint {
             Some(hint) if !what.contains("; ") => Failure::new(exit, what, hint),
             _ => Failure::told(exit, what),
         }
@@ -90,7 +91,7 @@ fn exit_of(code: Code) -> Exit {
 
 fn hint_for(code: Code) -> Option<&'static str> {
     Some(match code {
-        Code::InvalidArgument => "see `tcpprobectl help start`",
+        Code::InvalidArgument => "see `tcpprobectl --help`",
         Code::NotFound => "`tcpprobectl list` shows the jobs",
         Code::PermissionDenied | Code::Unauthenticated => JOIN_GROUP,
         Code::FailedPrecondition => "`tcpprobectl status` shows the state of every job",
@@ -99,6 +100,9 @@ fn hint_for(code: Code) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// Where filters are explained.
+pub const FILTER_HELP: &str = "see `tcpprobectl help filter`";
 
 /// What lets a stranger in.
 pub const JOIN_GROUP: &str = "add yourself to group tcpprobe: sudo usermod -aG tcpprobe $USER, then log in again";

@@ -14,6 +14,7 @@ use tcpprobe::trace::{Account, Batch, Damage, Item, MAGIC, Reader, Select, Trace
 
 use crate::exit::{Exit, Failure};
 use crate::losses::{Gap, Losses};
+use crate::range;
 use crate::select::Selection;
 
 /// Enough that reading a file is not held up by system calls, and to see what kind of file it is.
@@ -127,8 +128,7 @@ impl<'a> Input<'a> {
     /// Reads what `range` says of `source`, which messages call `name`. Text knows no wall clock, so no range either.
     pub fn new(name: &str, source: Source<'a>, range: Select) -> Result<Self, Failure> {
         if matches!(source, Source::Text(_)) && range != Select::default() {
-            let what = format!("{name} is ftrace text, which does not tell the time of day");
-            return Err(Failure::new(Exit::Usage, what, "leave out --since, --until and --last"));
+            return Err(range::no_wall_clock(name));
         }
         Ok(Input { name: name.to_owned(), source, range, losses: Losses::new(name) })
     }

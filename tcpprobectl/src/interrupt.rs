@@ -55,7 +55,7 @@ impl Interrupt {
     /// Fails once a signal came, for work that is worth nothing unless it is complete.
     pub fn check(&self) -> Result<(), Failure> {
         if self.came() {
-            return Err(Failure::new(Exit::Failed, "interrupted", "nothing was written"));
+            return Err(Failure::told(Exit::Failed, "interrupted before all was written"));
         }
         Ok(())
     }

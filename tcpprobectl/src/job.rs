@@ -162,9 +162,9 @@ pub fn table(jobs: &[Job], paint: Paint) -> String {
     table.render(paint)
 }
 
-/// Everything about one job, for people.
+/// Everything about one job, for people; a run that goes on lasted until `now_ns`.
 #[must_use]
-pub fn details(job: &Job, paint: Paint) -> String {
+pub fn details(job: &Job, now_ns: i64, paint: Paint) -> String {
     let spec = spec(job);
     let mut text = String::new();
     let title = paint.text(Tone::Strong, name(job));
@@ -186,7 +186,7 @@ pub fn details(job: &Job, paint: Paint) -> String {
     line("ledger", &account(&ledger(job), paint));
     if !job.runs.is_empty() {
         text.push('\n');
-        text.push_str(&indented(&runs(job, paint)));
+        text.push_str(&indented(&runs(job, now_ns, paint)));
     }
     text
 }
@@ -202,11 +202,11 @@ pub fn line(job: &Job) -> String {
     format!("{name}: {state}, {rate} events/s, {} stored{lost}{warning}", count::human(ledger.stored))
 }
 
-fn runs(job: &Job, paint: Paint) -> String {
+fn runs(job: &Job, now_ns: i64, paint: Paint) -> String {
     let mut table = Table::new(&["RUN>", "STARTED", "LASTED>", "STORED>", "LOST>", "SIZE>", "ENDED"]);
     for run in &job.runs {
         let ledger = run.ledger.unwrap_or_default();
-        let ended_ns = if run.ended_ns > 0 { run.ended_ns } else { run.last_event_ns.max(run.started_ns) };
+        let ended_ns = if run.ended_ns > 0 { run.ended_ns } else { now_ns };
         let lasted_s = ended_ns.saturating_sub(run.started_ns).max(0).unsigned_abs() / 1_000_000_000;
         let cells = [
             run.number.to_string(),

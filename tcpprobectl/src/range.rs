@@ -34,11 +34,21 @@ pub fn select(request: &ReadRequest) -> Select {
     Select { since: some(request.since_ns), until: some(request.until_ns), connection: None }
 }
 
-/// The same for a file whose newest event is at `newest_ns`.
+/// The same for a file whose newest event is at `newest_ns`, if that can be known.
+pub fn select_of_file(name: &str, args: &RangeArgs, newest_ns: Option<i64>) -> Result<Select, Failure> {
+    let since = match (args.last, newest_ns) {
+        (None, _) => args.since,
+        (Some(last), Some(newest_ns)) => Some(back(newest_ns, last)),
+        (Some(_), None) => return Err(no_wall_clock(name)),
+    };
+    Ok(Select { since, until: args.until, connection: None })
+}
+
+/// The failure that a range of the wall clock means nothing in this trace.
 #[must_use]
-pub fn select_of_file(args: &RangeArgs, newest_ns: Option<i64>) -> Select {
-    let last = args.last.zip(newest_ns).map(|(last, newest_ns)| back(newest_ns, last));
-    Select { since: args.since.or(last), until: args.until, connection: None }
+pub fn no_wall_clock(name: &str) -> Failure {
+    let what = format!("{name} does not tell the time of day");
+    Failure::new(Exit::Usage, what, "leave out --since, --until and --last")
 }
 
 fn back(newest_ns: i64, last: Duration) -> i64 {
@@ -69,10 +79,14 @@ mod tests {
 
     #[test]
     fn the_last_counts_from_the_newest_event() {
-        let since = |args: RangeArgs, newest| select_of_file(&RangeArgs { since: None, ..args }, newest).since;
-        assert_eq!(since(args(5), Some(60_000_000_000)), Some(55_000_000_000));
-        assert_eq!(since(args(5), Some(1)), Some(0), "from the beginning");
-        assert_eq!(since(args(5), None), None, "no wall clock, so no range");
-        assert_eq!(select_of_file(&args(0), Some(1)), Select { since: Some(7), until: Some(9), connection: None });
+        let since = |last_s, newest_ns| {
+            let args = RangeArgs { since: None, ..args(last_s) };
+            select_of_file("web", &args, newest_ns).map(|select| select.since).map_err(|failure| failure.exit)
+        };
+        assert_eq!(since(5, Some(60_000_000_000)), Ok(Some(55_000_000_000)));
+        assert_eq!(since(5, Some(1)), Ok(Some(0)), "from the beginning");
+        assert_eq!(since(5, None), Err(Exit::Usage));
+        let both = select_of_file("web", &args(0), None).unwrap();
+        assert_eq!(both, Select { since: Some(7), until: Some(9), connection: None });
     }
 }

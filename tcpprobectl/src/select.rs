@@ -7,7 +7,7 @@ use tcpprobe::filter::{Context, EventPredicate, Filter, FilterError, Predicate};
 use tcpprobe::format::Format;
 use tcpprobe::text::TextEvent;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, FILTER_HELP, Failure};
 
 /// Events by name and by filter. Formats are told by [`Selection::begin`] before their events are asked about.
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ pub fn parse(text: &str) -> Result<Filter, Failure> {
 
 fn failure(error: &FilterError, text: &str) -> Failure {
     let what = format!("filter, column {}: {}", error.column, error.message);
-    let hint = error.hint.clone().unwrap_or_else(|| "see `tcpprobectl help filter`".to_owned());
+    let hint = error.hint.clone().unwrap_or_else(|| FILTER_HELP.to_owned());
     let rendered = error.render(text);
     // The first line says what the failure says.
     let picture = rendered.lines().skip(1).take(2).collect::<Vec<_>>().join("\n");

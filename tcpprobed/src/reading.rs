@@ -152,10 +152,11 @@ impl Cursor {
                 return Ok(None);
             }
             let Some(progress) = &mut self.progress else { return Ok(None) };
-            if progress.borrow_and_update().ended && self.at_the_end() {
-                return Ok(None);
+            let ended = progress.borrow_and_update().ended;
+            if self.has_more() {
+                continue;
             }
-            let Some(progress) = &mut self.progress else { return Ok(None) };
+            let Some(progress) = self.progress.as_mut().filter(|_| !ended) else { return Ok(None) };
             let more = runtime.block_on(async {
                 tokio::select! {
                     changed = progress.changed() => changed.is_ok(),
@@ -166,10 +167,6 @@ impl Cursor {
                 return Ok(None);
             }
         }
-    }
-
-    fn at_the_end(&self) -> bool {
-        !self.has_more()
     }
 
     /// Whether the capture declared more than was read.

@@ -111,7 +111,7 @@ mod tests {
         let mut values = Values::default();
         for round in 0..2 {
             for i in 0..50_000u64 {
-                assert_eq!(values.number(i << 40 | i * 64), i as u32, "round {round}");
+                assert_eq!(values.number((i << 40) | (i * 64)), i as u32, "round {round}");
             }
         }
         assert_eq!(values.list().len(), 50_000);

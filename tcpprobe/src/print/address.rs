@@ -2,6 +2,8 @@
 
 use super::spec::put_decimal;
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// `%pI4`, or with `padded` `%pi4`: `010.000.000.001`.
 pub(super) fn ipv4(out: &mut Vec<u8>, bytes: [u8; 4], padded: bool) {
     for (index, byte) in bytes.into_iter().enumerate() {
@@ -130,7 +132,6 @@ pub(super) fn socket(out: &mut Vec<u8>, bytes: &[u8], parts: SocketParts) -> Opt
 
 /// `%*ph`, `%pM` and their like: two digits a byte, with `separator` between.
 pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8], separator: Option<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (index, byte) in bytes.iter().enumerate() {
         if let Some(separator) = separator.filter(|_| index > 0) {
             out.push(separator);
@@ -141,9 +142,12 @@ pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8], separator: Option<u8>) {
 
 /// Hexadecimal without leading zeros.
 pub(super) fn put_hex(out: &mut Vec<u8>, value: u64) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let count = (67 - (value | 1).leading_zeros() as usize) / 4;
-    out.extend((0..count).rev().map(|at| DIGITS[(value >> (4 * at)) as usize & 15]));
+    let mut digits = [0; 16];
+    for (place, digit) in digits[..count].iter_mut().rev().enumerate() {
+        *digit = DIGITS[(value >> (4 * place)) as usize & 15];
+    }
+    out.extend_from_slice(&digits[..count]);
 }
 
 #[cfg(test)]

@@ -23,7 +23,9 @@ use crate::format::{Field, Format};
 use spec::Piece;
 
 /// Longest `print fmt` that is compiled; the longest of the kernel's, with all drop reasons, has 8 KB.
-const PRINT_FMT_BYTES_MAX: usize = 256 << 10;
+const PRINT_FMT_BYTES_MAX: usize = 64 << 10;
+/// Longest text of a record; the kernel's own end at a page.
+const TEXT_BYTES_MAX: usize = 32 << 10;
 
 /// What a `print fmt` holds that cannot be interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +82,21 @@ impl Printer {
 
     /// Appends the text of `record` to `out`: what the kernel prints after `name: `, without the line's end.
     ///
-    /// A record that is too short for a value prints `(efault)` in its place.
+    /// A record that is too short for a value prints `(efault)` in its place. A text ends after 32 KiB.
     pub fn print(&self, record: &[u8], out: &mut Vec<u8>) {
+        let end = out.len() + TEXT_BYTES_MAX;
         match &self.plan {
-            Plan::Pieces(pieces) => pieces.iter().for_each(|piece| piece.print(record, out)),
+            Plan::Pieces(pieces) => {
+                for piece in pieces {
+                    piece.print(record, out);
+                    if out.len() > end {
+                        break;
+                    }
+                }
+            }
             Plan::Fields(fields) => print_fields(fields, record, out),
         }
+        out.truncate(end);
     }
 
     /// Why the text is not the kernel's, where it is not.
@@ -97,7 +108,7 @@ impl Printer {
 
 fn compile(format: &Format) -> Result<Vec<Piece>, Unsupported> {
     if format.print_fmt.len() > PRINT_FMT_BYTES_MAX {
-        return Err(Unsupported::new("more than 256 KiB"));
+        return Err(Unsupported::new("more than 64 KiB"));
     }
     let (text, arguments) = parse::parse(format)?;
     spec::compile(&text, arguments)
@@ -242,6 +253,15 @@ mod tests {
     }
 
     #[test]
+    fn a_text_has_an_end() {
+        let print_fmt = format!("\"{}\"{}", "%4096d".repeat(3000), ", 1".repeat(3000));
+        let printer = Printer::new(&format(&print_fmt));
+        let mut out = vec![b'x'; 10];
+        printer.print(&record(), &mut out);
+        assert_eq!((printer.note(), out.len()), (None, 10 + TEXT_BYTES_MAX));
+    }
+
+    #[test]
     fn beyond_it_all_fields_and_a_note() {
         let check = |print_fmt: &str, reason: &str| {
             let printer = Printer::new(&format(print_fmt));
@@ -264,14 +284,15 @@ mod tests {
         check(r#""%99999d", REC->port"#, "a width of more than 4096");
         check(r#""%pUb", REC->comm"#, "the conversion %pUb");
         check("REC->port", "no format string");
+        check(&format!("\"{}\"", "x".repeat(70_000)), "more than 64 KiB");
         check(r#""%d", REC->port)"#, "something after the last argument");
-        let deep = "(".repeat(100_000);
+        let deep = "(".repeat(30_000);
         check(&format!("\"%d\", {deep}1"), "an expression of more than 256 operands");
-        let deep = "!".repeat(100_000);
+        let deep = "!".repeat(30_000);
         check(&format!("\"%d\", {deep}1"), "an expression of more than 256 operands");
-        let long = "1+".repeat(100_000);
+        let long = "1+".repeat(30_000);
         check(&format!("\"%d\", {long}1"), "an expression of more than 256 operands");
-        let nested = "__print_symbolic(1, { ".repeat(10_000);
+        let nested = "__print_symbolic(1, { ".repeat(2_000);
         check(&format!("\"%s\", {nested}"), "an expression of more than 256 operands");
     }
 }

@@ -264,15 +264,22 @@ impl Spec {
                     }
                     return Some(());
                 }
+                if base == 16 && !upper && self.width.is_none() && self.precision.is_none() {
+                    if self.special {
+                        out.extend_from_slice(b"0x");
+                    }
+                    address::put_hex(out, number.bits);
+                    return Some(());
+                }
                 return self.number(number, base, upper, record, out);
             }
             Conversion::Pointer => {
                 let value = Number::new(argument.number(record)?.bits, IntType::U64);
-                let spec = match self.width {
-                    None => &Spec { zero: true, width: Some(Size::Fixed(16)), ..Spec::default() },
-                    Some(_) => self,
-                };
-                return spec.number(value, 16, false, record, out);
+                if self.width.is_some() {
+                    return self.number(value, 16, false, record, out);
+                }
+                address::hex(out, &value.bits.to_be_bytes(), None);
+                return Some(());
             }
             Conversion::Char => out.push(argument.number(record)?.bits.to_le_bytes()[0]),
             Conversion::Text => {
@@ -356,14 +363,19 @@ impl Spec {
         let mut digits = [0u8; 24];
         let mut first = digits.len();
         loop {
-            let digit = (value % base).to_le_bytes()[0];
+            let (digit, rest) = match base {
+                16 => (value & 15, value >> 4),
+                8 => (value & 7, value >> 3),
+                _ => (value % 10, value / 10),
+            };
+            let digit = digit.to_le_bytes()[0];
             first -= 1;
             digits[first] = match digit {
                 0..=9 => b'0' + digit,
                 _ if upper => b'A' + digit - 10,
                 _ => b'a' + digit - 10,
             };
-            value /= base;
+            value = rest;
             if value == 0 {
                 break;
             }

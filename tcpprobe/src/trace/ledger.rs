@@ -61,19 +61,28 @@ impl std::ops::AddAssign for Totals {
     }
 }
 
-/// Appends the payload of a ledger frame.
-pub fn encode_accounts(accounts: &[Account], out: &mut Vec<u8>) {
+/// Appends the payload of a ledger frame. All staged pages numbered below `pages_end` are in these accounts and those
+/// before them; 0 where nothing is staged.
+pub fn encode_accounts(accounts: &[Account], pages_end: u64, out: &mut Vec<u8>) {
     put_varint(out, accounts.len() as u64);
     for a in accounts {
         for value in [u64::from(a.cpu), a.from, a.to.wrapping_sub(a.from), a.stored, a.filtered, a.lost, a.dropped] {
             put_varint(out, value);
         }
     }
+    put_varint(out, pages_end);
 }
 
-/// Reads the payload of a ledger frame; `None` where it is damaged.
+/// Reads the payload of a ledger frame: the accounts; `None` where it is damaged.
 #[must_use]
 pub fn decode_accounts(payload: &[u8]) -> Option<Vec<Account>> {
+    decode_ledger(payload).map(|(accounts, _)| accounts)
+}
+
+/// Reads the payload of a ledger frame: the accounts, and the end of the staged pages that are in them or before;
+/// `None` where it is damaged.
+#[must_use]
+pub fn decode_ledger(payload: &[u8]) -> Option<(Vec<Account>, u64)> {
     let mut cursor = Cursor(payload);
     let count = cursor.count(ACCOUNTS_MAX)?;
     let mut accounts = Vec::new();
@@ -84,7 +93,7 @@ pub fn decode_accounts(payload: &[u8]) -> Option<Vec<Account>> {
         let mut next = || cursor.varint();
         accounts.push(Account { cpu, from, to, stored: next()?, filtered: next()?, lost: next()?, dropped: next()? });
     }
-    Some(accounts)
+    Some((accounts, cursor.varint()?))
 }
 
 #[cfg(test)]
@@ -98,8 +107,9 @@ mod tests {
             Account { cpu: 0, from: u64::MAX, to: 3, ..Account::default() },
         ];
         let mut out = Vec::new();
-        encode_accounts(&accounts, &mut out);
+        encode_accounts(&accounts, 300, &mut out);
         assert_eq!(decode_accounts(&out), Some(accounts.clone()));
+        assert_eq!(decode_ledger(&out), Some((accounts.clone(), 300)));
         assert_eq!(decode_accounts(&out[..out.len() - 1]), None);
         let mut totals = Totals::default();
         accounts.iter().for_each(|a| totals.add(a));

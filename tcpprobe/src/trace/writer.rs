@@ -76,7 +76,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of the output.
     pub fn account(&mut self, accounts: &[Account]) -> io::Result<()> {
-        put_frame(Kind::Ledger, &mut self.buffer, |out| encode_accounts(accounts, out));
+        put_frame(Kind::Ledger, &mut self.buffer, |out| encode_accounts(accounts, 0, out));
         self.flush()
     }
 

@@ -10,6 +10,9 @@ use tcpprobe::event::Record;
 use tcpprobe::format::{Format, PageLayout};
 use tcpprobe::page::{Lost, Page};
 
+/// Cases that were recorded as pages only.
+const WITHOUT_TEXT: [&str; 3] = ["streamed", "bulk-8-flows", "ping-pong"];
+
 /// A case of one kernel.
 pub struct Capture {
     /// The kernel's release, and the case.
@@ -79,9 +82,11 @@ pub fn formats(kernel: &str) -> HashMap<u16, Format> {
 }
 
 impl Capture {
-    /// The kernel's text; `None` for captures that were streamed.
+    /// The kernel's text; `None` for captures that were made without.
     pub fn text(&self) -> Option<String> {
-        inflate(&self.dir.join("trace.txt.gz")).map(|bytes| String::from_utf8(bytes).unwrap())
+        let text = inflate(&self.dir.join("trace.txt.gz")).map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(text.is_none(), WITHOUT_TEXT.contains(&&*self.case), "{}", self.dir.display());
+        text
     }
 
     pub fn decode(&self) -> Decoded {

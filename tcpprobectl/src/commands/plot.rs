@@ -124,11 +124,16 @@ impl Trace {
         let path = PathBuf::from(&args.source);
         // A job's name has no slash, and nobody names one like a trace file.
         if path.is_file() || args.source.contains('/') || stem(&args.source) != args.source {
+            if args.range.run.is_some() {
+                let what = format!("{} is a file, and has no runs to choose from", args.source);
+                return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
+            }
             let newest_ns = match (args.range.last, Source::open(&path)?) {
                 (Some(_), Source::Trace(trace)) => Survey::of(trace)?.newest_wall_ns(),
                 _ => None,
             };
-            return Ok(Trace::File { range: range::select_of_file(&args.range, newest_ns), path });
+            let range = range::select_of_file(&args.source, &args.range, newest_ns)?;
+            return Ok(Trace::File { path, range });
         }
         let client = Box::new(Client::connect(socket)?);
         let mut request = range::request(&client, &args.source, &args.range)?;

@@ -1,4 +1,5 @@
 //! The command line, run as people run it.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
 

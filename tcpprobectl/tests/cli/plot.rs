@@ -96,7 +96,7 @@ fn what_is_neither_file_nor_job() {
 fn text_has_no_time_of_day() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a.txt"), text("ipv4-loss2")).unwrap();
-    let line = "a.txt is ftrace text, which does not tell the time of day; leave out --since, --until and --last";
+    let line = "a.txt does not tell the time of day; leave out --since, --until and --last";
     check_failure(plot(directory.path(), &["a.txt", "--since", "5m ago"]), 2, line);
     check_failure(plot(directory.path(), &["a.txt", "--last", "5m"]), 2, line);
 }

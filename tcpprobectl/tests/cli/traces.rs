@@ -316,7 +316,7 @@ fn trace_stops_its_job_when_nobody_reads() {
 }
 
 #[test]
-fn an_interrupted_fetch_leaves_no_file() {
+fn an_interrupted_conversion_leaves_no_file() {
     let daemon = daemon();
     let path = daemon.directory().join("out.tcpp");
     fs::write(&path, "old").unwrap();
@@ -343,4 +343,20 @@ fn an_interrupted_fetch_leaves_no_file() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(!temporary());
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+}
+
+#[test]
+fn an_interrupted_fetch_leaves_no_file() {
+    let daemon = daemon();
+    let path = daemon.directory().join("out.tcpp");
+    let mut child = spawn(&daemon.socket(), &["fetch", "hangs", "-o", path.to_str().unwrap()]);
+    daemon.wait_for("read");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    interrupt(&child);
+    let mut words = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(words, "tcpprobectl: interrupted before all was written\n");
+    let left: Vec<_> = fs::read_dir(daemon.directory()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["socket"]);
 }

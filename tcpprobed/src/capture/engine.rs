@@ -26,6 +26,8 @@ const TURN_BYTES: usize = 1 << 20;
 const TOTALS_INTERVAL: Duration = Duration::from_secs(1);
 /// Waits at least this long for more when a wake-up found no full page: not every kernel's poll waits for one.
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
+/// An event that another CPU was just writing when the kernel's recording ended is waited for so many times.
+const LATE_READS_MAX: u32 = 16;
 /// An event may be stamped this long before it can be read.
 const COMMIT_SLACK: u64 = 1_000_000;
 /// Accounts that wait for a disk that is full; beyond it, they are summed.
@@ -53,7 +55,7 @@ pub struct Setup {
     pub run: RunWriter,
     /// Where pages go before.
     pub staging: Staging,
-    /// Number of the first staged page that is in no block.
+    /// Number of the first staged page that is not accounted for.
     pub pages_end: u64,
     /// What was booked since the instance was made, by CPU.
     pub booked: LedgerByCpu,
@@ -172,12 +174,7 @@ impl Engine {
                 std::thread::sleep(SHORT_PAUSE);
             }
             if stopping {
-                self.read_totals()?;
-                // Nothing can come any more: what the totals say is final.
-                let now = clock::boot_ns();
-                self.cpus.iter_mut().for_each(|cpu| cpu.books.drained(now));
-                self.seal();
-                return Ok(());
+                return self.finish();
             }
             if self.read_since && self.totals_read.elapsed() >= TOTALS_INTERVAL {
                 self.read_totals()?;
@@ -186,6 +183,26 @@ impl Engine {
                 self.seal();
             }
         }
+    }
+
+    /// The last totals and the last block. While the kernel still records, this is a pause: what was overwritten since
+    /// the last page is told to whoever reads the next.
+    fn finish(&mut self) -> Result<(), TracefsError> {
+        let paused = self.setup.instance.tracing()?;
+        let mut left = self.read_totals()?;
+        for _ in 0..LATE_READS_MAX {
+            if paused || left == 0 {
+                break;
+            }
+            self.read_all(true)?;
+            left = self.read_totals()?;
+        }
+        if !paused {
+            let now = clock::boot_ns();
+            self.cpus.iter_mut().for_each(|cpu| cpu.books.drained(now));
+        }
+        self.seal();
+        Ok(())
     }
 
     fn age(&self) -> Duration {
@@ -262,13 +279,17 @@ impl Engine {
         Ok(Turn::More)
     }
 
-    fn read_totals(&mut self) -> Result<(), TracefsError> {
+    /// Gives the kernel's totals to the books. Says how many events wait to be read.
+    fn read_totals(&mut self) -> Result<u64, TracefsError> {
         let now = clock::boot_ns();
+        let mut waiting = 0;
         for cpu in &mut self.cpus {
-            cpu.books.totals(cpu.stats.read()?, now);
+            let stats = cpu.stats.read()?;
+            waiting += stats.entries;
+            cpu.books.totals(stats, now);
         }
         (self.totals_read, self.read_since) = (Instant::now(), false);
-        Ok(())
+        Ok(waiting)
     }
 
     /// Stores the block and closes the books' interval.
@@ -303,7 +324,8 @@ impl Engine {
     /// wait for the disk.
     fn store(&mut self, events: u64, walls: (i64, i64), anchor: Anchor) {
         let before = self.setup.run.written();
-        match self.setup.run.append(&self.frame, events, walls, &self.accounts, anchor) {
+        let pages_end = self.setup.staging.numbers().end;
+        match self.setup.run.append(&self.frame, events, walls, &self.accounts, pages_end, anchor) {
             Ok(()) => {
                 let mut totals = Totals::default();
                 self.accounts.drain(..).for_each(|account| totals.add(&account));

@@ -43,9 +43,7 @@ pub enum JobError {
         owner: u32,
     },
     /// The kernel's buffers would take too much memory.
-    #[error(
-        "a buffer of {asked_kb} KB is more than jobs may take of this machine's memory; up to {fits_kb} KB fit: --buffer {fits_kb}"
-    )]
+    #[error("a buffer of {asked_kb} KB is more than jobs may take of this machine's memory; {}", fitting(*fits_kb))]
     Memory {
         /// What was asked for, over all CPUs.
         asked_kb: u64,
@@ -72,4 +70,11 @@ pub enum JobError {
         /// Why it failed.
         source: std::io::Error,
     },
+}
+
+fn fitting(fits_kb: u64) -> String {
+    match fits_kb {
+        0 => "all that they may take is taken: stop a job, or raise limits.kernel_memory_percent".to_owned(),
+        kb => format!("up to {kb} KB fit: --buffer {kb}"),
+    }
 }

@@ -24,7 +24,7 @@ pub use view::{JobView, RunView, State};
 use crate::capture::{Capture, Ending, Follower, STAGING_BYTES, Setup, Shared, Staging};
 use crate::clock;
 use crate::config::Config;
-use crate::store::{Capacity, Keep, Progress, RunMeta, RunWriter, Store, StoreError, from_toml, to_toml};
+use crate::store::{Capacity, Keep, Progress, RunMeta, RunWriter, Store, StoreError, from_toml};
 use crate::tracefs::{Instance, Tracefs, kernel_release};
 
 /// How often jobs are looked after: durations, retention, captures that ended.
@@ -100,6 +100,15 @@ impl Entry {
     fn new(name: &str, file: JobFile, runs: Vec<RunRecord>) -> Arc<Self> {
         let now = Now { file, runs, state: State::Stopped, capture: None, message: String::new() };
         Arc::new(Entry { name: name.to_owned(), change: Mutex::new(()), now: Mutex::new(now) })
+    }
+}
+
+impl Entry {
+    fn check_idle(&self) -> Result<(), JobError> {
+        match lock(&self.now).capture {
+            Some(_) => Err(JobError::Running(self.name.clone())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -249,6 +258,16 @@ impl Jobs {
         spec::check_name(name)?;
         let folder = self.store.job_folder(name);
         let file = crate::store::at(&folder, JobFile::load(&folder))?;
+        let wanted = file.running;
+        let entry = Entry::new(name, file, self.load_runs(name)?);
+        if !wanted {
+            self.close_open_runs(&entry);
+        }
+        lock(&self.entries).insert(name.to_owned(), entry);
+        Ok(())
+    }
+
+    fn load_runs(&self, name: &str) -> Result<Vec<RunRecord>, JobError> {
         let mut runs = Vec::new();
         for number in self.store.runs(name)? {
             match RunRecord::load(&self.store, name, number) {
@@ -256,8 +275,15 @@ impl Jobs {
                 Err(error) => tracing::error!(job = name, run = number, %error, "a run cannot be read; left alone"),
             }
         }
-        lock(&self.entries).insert(name.to_owned(), Entry::new(name, file, runs));
-        Ok(())
+        Ok(runs)
+    }
+
+    /// Ends, on disk, the runs of a job that nobody ended.
+    fn close_open_runs(&self, entry: &Entry) {
+        let numbers: Vec<u32> = lock(&entry.now).runs.iter().map(|run| run.number).collect();
+        for number in numbers {
+            self.close_interrupted(entry, number, "tcpprobed was interrupted");
+        }
     }
 
     /// Kernel instances of ours that no running job has.
@@ -369,6 +395,10 @@ impl Jobs {
             return Err(JobError::Stopping);
         }
         let known = self.entry(name).ok();
+        if let Some(entry) = &known {
+            self.check_owner(entry, caller)?;
+            entry.check_idle()?;
+        }
         let spec = match &known {
             // "start NAME" alone means: as it was.
             Some(entry) if spec == Spec::default() => lock(&entry.now).file.spec.clone(),
@@ -376,12 +406,6 @@ impl Jobs {
         };
         let plan = Plan::new(&spec, &self.config, &self.tracefs)?;
         self.check_memory(&plan)?;
-        if let Some(entry) = &known {
-            self.check_owner(entry, caller)?;
-            if lock(&entry.now).capture.is_some() {
-                return Err(JobError::Running(name.to_owned()));
-            }
-        }
         if dry_run {
             let run = known.map_or(1, |entry| lock(&entry.now).last_run() + 1);
             return Ok(Started { job: None, plan, run });
@@ -390,15 +414,14 @@ impl Jobs {
             Some(entry) => entry,
             None => self.make(name, &spec, caller)?,
         };
-        let _change = lock(&entry.change);
-        if lock(&entry.now).capture.is_some() {
-            return Err(JobError::Running(name.to_owned()));
-        }
-        lock(&entry.now).file.spec = spec;
+        let _change = self.hold(&entry)?;
+        self.check_owner(&entry, caller)?;
+        entry.check_idle()?;
+        let old = std::mem::replace(&mut lock(&entry.now).file.spec, spec);
         let began = self.begin(&entry, &plan, no_clear);
         if let Err(error) = began {
             tracing::warn!(job = name, uid = caller.uid, pid = caller.pid, %error, "start failed");
-            self.forget_if_empty(&entry);
+            self.take_back(&entry, old);
             return Err(error);
         }
         tracing::info!(job = name, uid = caller.uid, pid = caller.pid, filter = plan_filter(&entry), "started");
@@ -421,7 +444,9 @@ impl Jobs {
             self.all().iter().map(|e| lock(&e.now).capture.as_ref().map_or(0, |r| r.kernel_buffer_kb)).sum();
         let (total_kb, available_kb) = memory_kb().map_err(|source| JobError::Io { doing: "/proc/meminfo", source })?;
         let share_kb = (total_kb / 100 * self.config.limits.kernel_memory_percent).saturating_sub(used);
-        let fits_kb = share_kb.min(available_kb / 10 * 9);
+        // Whole sub-buffers on every CPU, so that the figure can be asked for as it is.
+        let step_kb = u64::from(plan.cpus) * plan.subbuf_kb.unwrap_or(4).max(self.config.job.subbuf_kb);
+        let fits_kb = share_kb.min(available_kb / 10 * 9) / step_kb * step_kb;
         let asked_kb = plan.buffer_kb_total();
         if asked_kb <= fits_kb { Ok(()) } else { Err(JobError::Memory { asked_kb, fits_kb }) }
     }
@@ -429,22 +454,47 @@ impl Jobs {
     /// A job that was not there before.
     fn make(&self, name: &str, spec: &Spec, caller: Caller) -> Result<Arc<Entry>, JobError> {
         let mut entries = lock(&self.entries);
+        if let Some(entry) = entries.get(name) {
+            return Ok(Arc::clone(entry));
+        }
         if entries.len() >= self.config.limits.jobs {
             return Err(JobError::TooMany(entries.len()));
         }
         let file = JobFile { owner_uid: caller.uid, created_ns: clock::wall_ns(), running: false, spec: spec.clone() };
         let folder = self.store.job_folder(name);
         crate::store::at(&folder, crate::store::make_directory(&folder))?;
-        let entry = Entry::new(name, file, Vec::new());
+        crate::store::at(&folder, file.save(&folder))?;
+        // Whatever is there of a job that was made or removed by halves is kept.
+        let entry = Entry::new(name, file, self.load_runs(name)?);
+        self.close_open_runs(&entry);
         entries.insert(name.to_owned(), Arc::clone(&entry));
         Ok(entry)
     }
 
-    /// Takes back a job whose first start failed.
-    fn forget_if_empty(&self, entry: &Entry) {
-        let folder = self.store.job_folder(&entry.name);
-        if lock(&entry.now).runs.is_empty() && std::fs::remove_dir(&folder).is_ok() {
+    /// Holds a job against changes by others, if it still is there.
+    fn hold<'e>(&self, entry: &'e Arc<Entry>) -> Result<MutexGuard<'e, ()>, JobError> {
+        let change = lock(&entry.change);
+        match self.entry(&entry.name) {
+            Ok(now) if Arc::ptr_eq(&now, entry) => Ok(change),
+            _ => Err(JobError::NotFound(entry.name.clone())),
+        }
+    }
+
+    /// Leaves a job as it was before a start that failed; one that never ran is none.
+    fn take_back(&self, entry: &Entry, spec: Spec) {
+        let has_runs = {
+            let mut now = lock(&entry.now);
+            (now.file.spec, now.state) = (spec, State::Stopped);
+            !now.runs.is_empty()
+        };
+        let left = if has_runs {
+            self.keep_running(entry, false)
+        } else {
             lock(&self.entries).remove(&entry.name);
+            self.store.remove_job(&entry.name).map_err(JobError::from)
+        };
+        if let Err(error) = left {
+            tracing::error!(job = entry.name, %error, "what a failed start left behind stays there");
         }
     }
 
@@ -463,9 +513,14 @@ impl Jobs {
             Instance::adopt(&self.tracefs, &name)?.remove()?;
         }
         let instance = Instance::create(&self.tracefs, &name)?;
+        let last = self.store.runs(&entry.name)?.last().copied();
         let begun = self.begin_in(entry, plan, no_clear, &instance);
         if begun.is_err() {
             let _ = instance.remove();
+            // A run that never began leaves nothing.
+            for run in self.store.runs(&entry.name)?.into_iter().filter(|&run| Some(run) > last) {
+                let _ = std::fs::remove_dir_all(self.store.run_folder(&entry.name, run));
+            }
         }
         begun
     }
@@ -477,25 +532,25 @@ impl Jobs {
         let _ = std::fs::remove_file(&staging_path);
         let last = lock(&entry.now).last_run();
         let go_on = no_clear && last > 0;
-        let number = if go_on { last } else { last + 1 };
+        // A run that could not be read has its number all the same.
+        let next = self.store.runs(&entry.name)?.last().map_or(1, |newest| newest + 1);
+        let number = if go_on { last } else { next };
         let folder = self.store.run_folder(&entry.name, number);
         let key = Store::run_key(&entry.name, number);
         let (workshop, schema) = (self.store.workshop(), plan.schema()?);
-        let (run, meta) = if go_on {
+        let meta = if go_on {
             let mut meta = crate::store::at(&folder, RunMeta::load(&folder))?;
+            crate::store::at(&folder, meta.take_up(&folder, &key, self.store.catalog()))?;
             meta.baseline = meta.ledger.clone();
             meta.boot = boot_id();
-            let header = self.header(entry, number, &meta);
-            let resumed = RunWriter::resume(folder.clone(), key, meta.clone(), header, schema.clone(), workshop);
-            (crate::store::at(&folder, resumed)?.0, meta)
+            meta
         } else {
             crate::store::at(&folder, crate::store::make_directory(&folder))?;
-            let meta = new_meta().map_err(|source| JobError::Io { doing: "random numbers", source })?;
-            let header = self.header(entry, number, &meta);
-            let created = RunWriter::create(folder.clone(), key, meta.clone(), header, schema.clone(), workshop);
-            (crate::store::at(&folder, created)?, meta)
+            new_meta().map_err(|source| JobError::Io { doing: "random numbers", source })?
         };
-        let pages_end = 0;
+        let header = self.header(entry, number, &meta);
+        let run = RunWriter::create(folder.clone(), key, meta.clone(), header, schema.clone(), workshop);
+        let (run, pages_end) = (crate::store::at(&folder, run)?, meta.pages);
         let staging = open_staging(&staging_path, pages_end)?;
         let setup = Setup {
             instance: instance.clone(),
@@ -568,17 +623,18 @@ impl Jobs {
         let folder = self.store.run_folder(&entry.name, number);
         let meta = if number == 0 { None } else { RunMeta::load(&folder).ok() };
         let same_boot = meta.as_ref().is_some_and(|meta| meta.boot == boot_id());
-        let (Some(meta), true, true) = (meta, same_boot, Instance::exists(&self.tracefs, &name)) else {
+        let (Some(mut meta), true, true) = (meta, same_boot, Instance::exists(&self.tracefs, &name)) else {
             self.close_interrupted(entry, number, "the machine was restarted, or the kernel instance removed");
             tracing::info!(job = entry.name, "its kernel instance is gone: a new run begins");
             return self.begin(entry, &plan, false);
         };
         let instance = Instance::adopt(&self.tracefs, &name)?;
         let (workshop, schema) = (self.store.workshop(), plan.schema()?);
-        let header = self.header(entry, number, &meta);
         let key = Store::run_key(&entry.name, number);
-        let resumed = RunWriter::resume(folder.clone(), key, meta.clone(), header, schema.clone(), workshop);
-        let (run, resumed) = crate::store::at(&folder, resumed)?;
+        let resumed = crate::store::at(&folder, meta.take_up(&folder, &key, self.store.catalog()))?;
+        let header = self.header(entry, number, &meta);
+        let run = RunWriter::create(folder.clone(), key, meta.clone(), header, schema.clone(), workshop);
+        let run = crate::store::at(&folder, run)?;
         if resumed.torn > 0 {
             tracing::warn!(job = entry.name, bytes = resumed.torn, "the torn tail of the last segment was cut");
         }
@@ -588,9 +644,9 @@ impl Jobs {
             layout: self.tracefs.page_layout()?,
             residuals: plan.residuals(),
             pointer_key: meta.pointer_key(),
-            booked: difference(&resumed.ledger, &from_toml(&meta.baseline)),
-            staging: open_staging(&self.staging_path(&entry.name), resumed.pages_end)?,
-            pages_end: resumed.pages_end,
+            booked: difference(run.ledger(), &from_toml(&meta.baseline)),
+            staging: open_staging(&self.staging_path(&entry.name), meta.pages)?,
+            pages_end: meta.pages,
             instance: instance.clone(),
             schema,
             run,
@@ -608,20 +664,13 @@ impl Jobs {
         if meta.ended_ns != 0 {
             return;
         }
-        let path = crate::store::segment_path(&folder, meta.segment);
-        if let Ok(found) = crate::store::scan(&path) {
-            let mut ledger = from_toml(&meta.ledger);
-            for (cpu, totals) in &found.totals {
-                *ledger.entry(*cpu).or_default() += *totals;
-            }
-            meta.ledger = to_toml(&ledger);
-            meta.ended_ns = found.info.walls.map_or(meta.started_ns, |walls| walls.1);
-        } else {
-            meta.ended_ns = meta.started_ns;
-        }
-        meta.ended_why = why.to_owned();
-        meta.segment += 1;
-        if let Err(error) = meta.save(&folder) {
+        let key = Store::run_key(&entry.name, number);
+        let closed = meta.take_up(&folder, &key, self.store.catalog()).and_then(|found| {
+            meta.ended_ns = found.last_wall.unwrap_or(meta.started_ns);
+            meta.ended_why = why.to_owned();
+            meta.save(&folder)
+        });
+        if let Err(error) = closed {
             tracing::error!(job = entry.name, run = number, %error, "the interrupted run cannot be closed");
         }
         if let Some(run) = lock(&entry.now).runs.iter_mut().find(|run| run.number == number) {
@@ -680,22 +729,16 @@ impl Jobs {
         let number = lock(&entry.now).last_run();
         let folder = self.store.run_folder(&entry.name, number);
         let ended_ns = clock::wall_ns();
-        let mut meta = match ending {
+        let meta = match ending {
             Some(ending) => {
                 let why = ending.error.map_or_else(|| why.to_owned(), |error| error.to_string());
-                let ledger = to_toml(ending.run.ledger());
-                let mut meta = crate::store::at(&folder, ending.run.finish(ended_ns, &why))?;
-                meta.ledger = ledger;
-                meta
+                crate::store::at(&folder, ending.run.finish(ended_ns, &why))?
             }
             None => {
                 self.close_interrupted(entry, number, "the capture's thread panicked");
                 crate::store::at(&folder, RunMeta::load(&folder))?
             }
         };
-        // A later --no-clear goes on in a segment of its own, with the whole ledger behind it.
-        meta.segment += 1;
-        crate::store::at(&folder, meta.save(&folder))?;
         let mut record = RunRecord { number, meta, bytes: 0, segments: 0, walls: None };
         record.measure(&self.store, &entry.name)?;
         let mut now = lock(&entry.now);
@@ -714,13 +757,14 @@ impl Jobs {
     pub fn remove(&self, name: &str, force: bool, caller: Caller) -> Result<u64, JobError> {
         let entry = self.entry(name)?;
         self.check_owner(&entry, caller)?;
-        if lock(&entry.now).capture.is_some() {
-            if !force {
-                return Err(JobError::Running(name.to_owned()));
+        if force {
+            match self.end(&entry, &format!("removed by uid {}", caller.uid)) {
+                Err(JobError::NotRunning(_)) => {}
+                ended => ended?,
             }
-            self.end(&entry, &format!("removed by uid {}", caller.uid))?;
         }
-        let _change = lock(&entry.change);
+        let _change = self.hold(&entry)?;
+        entry.check_idle()?;
         let bytes = lock(&entry.now).stored_bytes();
         self.store.remove_job(name)?;
         lock(&self.entries).remove(name);

@@ -43,6 +43,8 @@ pub struct RunMeta {
     pub segment: u32,
     /// Sequence number of the next block, at the beginning of that segment.
     pub sequence: u64,
+    /// Number of the first staged page that is not accounted for, at the beginning of that segment.
+    pub pages: u64,
     /// Ledger by CPU up to the beginning of that segment.
     pub ledger: BTreeMap<String, Counts>,
     /// Ledger by CPU when the kernel instance was made: what came before it, the instance does not know.
@@ -102,6 +104,30 @@ impl RunMeta {
         durable::replace(&folder.join("run.toml"), text.as_bytes())
     }
 
+    /// Takes up the segment that was being written when the run was interrupted: its torn tail is cut, and what it
+    /// came to is known here then, so that the run can go on. Saves nothing.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn take_up(&mut self, folder: &Path, key: &str, catalog: &Catalog) -> io::Result<Resumed> {
+        (self.ended_ns, self.ended_why) = (0, String::new());
+        let path = segment_path(folder, self.segment);
+        let found = match scan(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Resumed::default()),
+            found => found?,
+        };
+        let info = SegmentWriter::reopen(path, &found)?.info;
+        catalog.put(&segment_key(key, self.segment), &info);
+        let mut ledger = from_toml(&self.ledger);
+        found.totals.iter().for_each(|(cpu, totals)| *ledger.entry(*cpu).or_default() += *totals);
+        self.ledger = to_toml(&ledger);
+        self.sequence = found.last_block.map_or(self.sequence, |last| last + 1).max(self.sequence);
+        self.pages = found.pages_end.unwrap_or(self.pages);
+        self.segment += 1;
+        let last_wall = info.walls.map(|walls| walls.1);
+        Ok(Resumed { accounted_until: found.accounted_until, last_wall, torn: found.torn, damage: found.damage })
+    }
+
     /// The key of the run's pointer ids.
     #[must_use]
     pub fn pointer_key(&self) -> PointerKey {
@@ -138,6 +164,8 @@ pub struct RunWriter {
     anchored: Instant,
     ledger: LedgerByCpu,
     sequence: u64,
+    /// See [`RunMeta::pages`].
+    pages_end: u64,
     closed_bytes: u64,
     catalog: Catalog,
     syncer: Syncer,
@@ -155,16 +183,14 @@ pub struct SegmentLimits {
     pub age: Duration,
 }
 
-/// What an interrupted run had come to.
+/// What was found in the last segment of an interrupted run.
 #[derive(Debug, Clone, Default)]
 pub struct Resumed {
-    /// Number of the first staged page that is in no block.
-    pub pages_end: u64,
-    /// Ledger of the run by CPU.
-    pub ledger: LedgerByCpu,
-    /// End of the last interval in the ledger.
+    /// End of the last interval in its ledger.
     pub accounted_until: u64,
-    /// Bytes that were cut off the last segment.
+    /// Wall clock of its newest event.
+    pub last_wall: Option<i64>,
+    /// Bytes that were cut off it.
     pub torn: u64,
     /// Damage in it, as lines.
     pub damage: Vec<String>,
@@ -182,7 +208,7 @@ pub struct Workshop {
 }
 
 impl RunWriter {
-    /// Begins a run in an empty folder.
+    /// Begins a run, or goes on with one, in the segment that `meta` names, which is made.
     ///
     /// # Errors
     /// Those of the file system.
@@ -195,51 +221,11 @@ impl RunWriter {
         workshop: Workshop,
     ) -> io::Result<Self> {
         meta.save(&folder)?;
-        let segment = SegmentWriter::create(segment_path(&folder, meta.segment))?;
+        let segment = new_segment(segment_path(&folder, meta.segment))?;
         let ledger = from_toml(&meta.ledger);
         let mut writer = RunWriter::with(folder, key, meta, header, schema, workshop, segment, ledger);
         writer.begin_segment()?;
         Ok(writer)
-    }
-
-    /// Goes on with a run: cuts the torn tail of its last segment and begins the next one.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn resume(
-        folder: PathBuf,
-        key: String,
-        mut meta: RunMeta,
-        header: Header,
-        schema: Arc<Schema>,
-        workshop: Workshop,
-    ) -> io::Result<(Self, Resumed)> {
-        let mut resumed = Resumed { ledger: from_toml(&meta.ledger), ..Resumed::default() };
-        let last = segment_path(&folder, meta.segment);
-        match scan(&last) {
-            Ok(found) => {
-                let info = SegmentWriter::reopen(last, &found)?.info;
-                workshop.catalog.put(&segment_key(&key, meta.segment), &info);
-                for (cpu, totals) in &found.totals {
-                    *resumed.ledger.entry(*cpu).or_default() += *totals;
-                }
-                meta.sequence = found.last_block.map_or(meta.sequence, |last| last + 1).max(meta.sequence);
-                resumed.pages_end = found.pages_end.unwrap_or(0);
-                resumed.accounted_until = found.accounted_until;
-                (resumed.torn, resumed.damage) = (found.torn, found.damage);
-                meta.segment += 1;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        (meta.ended_ns, meta.ended_why) = (0, String::new());
-        meta.ledger = to_toml(&resumed.ledger);
-        meta.save(&folder)?;
-        let segment = SegmentWriter::create(segment_path(&folder, meta.segment))?;
-        let ledger = resumed.ledger.clone();
-        let mut writer = RunWriter::with(folder, key, meta, header, schema, workshop, segment, ledger);
-        writer.begin_segment()?;
-        Ok((writer, resumed))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place where the parts of a writer come together")]
@@ -257,6 +243,7 @@ impl RunWriter {
         let progress = watch::Sender::new(Progress { segment: meta.segment, bytes: 0, ended: false });
         RunWriter {
             sequence: meta.sequence,
+            pages_end: meta.pages,
             closed_bytes: 0,
             folder,
             key,
@@ -299,7 +286,8 @@ impl RunWriter {
         &self.ledger
     }
 
-    /// Appends a block, given as a frame, and its accounts; or accounts alone, with an empty block.
+    /// Appends a block, given as a frame, and its accounts; or accounts alone, with an empty block. All staged pages
+    /// numbered below `pages_end` are then accounted for.
     ///
     /// # Errors
     /// Those of the file system. Nothing is written then, and the block's sequence number is free again.
@@ -309,6 +297,7 @@ impl RunWriter {
         events: u64,
         walls: (i64, i64),
         accounts: &[Account],
+        pages_end: u64,
         now: Anchor,
     ) -> io::Result<()> {
         self.rotate_if_due()?;
@@ -319,9 +308,10 @@ impl RunWriter {
         }
         self.frames.extend_from_slice(block);
         if !accounts.is_empty() {
-            put_frame(Kind::Ledger, &mut self.frames, |out| encode_accounts(accounts, out));
+            put_frame(Kind::Ledger, &mut self.frames, |out| encode_accounts(accounts, pages_end, out));
         }
         self.segment.append(&self.frames)?;
+        self.pages_end = pages_end;
         if !block.is_empty() {
             self.sequence += 1;
             self.segment.info.add(events, walls);
@@ -339,18 +329,12 @@ impl RunWriter {
         if !due || self.segment.info.events == 0 {
             return Ok(());
         }
-        let next = self.meta.segment + 1;
-        let mut meta = self.meta.clone();
-        (meta.segment, meta.sequence, meta.ledger) = (next, self.sequence, to_toml(&self.ledger));
-        let path = segment_path(&self.folder, next);
-        // A segment of this number can only be what a failed attempt left behind; it holds no events.
-        if scan(&path).is_ok_and(|found| found.info.events == 0) {
-            fs::remove_file(&path)?;
-        }
-        let segment = SegmentWriter::create(path)?;
+        let meta = self.meta_of_next();
+        let path = segment_path(&self.folder, meta.segment);
+        let segment = new_segment(path)?;
         self.syncer.sync(self.segment.file());
         let closed = std::mem::replace(&mut self.segment, segment);
-        if let Err(error) = meta.save(&self.folder).and_then(|()| self.begin_segment()) {
+        if let Err(error) = self.begin_segment().and_then(|()| meta.save(&self.folder)) {
             self.segment = closed;
             return Err(error);
         }
@@ -359,6 +343,17 @@ impl RunWriter {
         self.meta = meta;
         self.segment_began = Instant::now();
         Ok(())
+    }
+
+    /// What is known of the run where the next segment begins.
+    fn meta_of_next(&self) -> RunMeta {
+        RunMeta {
+            segment: self.meta.segment + 1,
+            sequence: self.sequence,
+            pages: self.pages_end,
+            ledger: to_toml(&self.ledger),
+            ..self.meta.clone()
+        }
     }
 
     /// Writes what every segment begins with.
@@ -383,14 +378,13 @@ impl RunWriter {
         self.progress.send_replace(Progress { segment, bytes, ended });
     }
 
-    /// Ends the run and makes it durable.
+    /// Ends the run and makes it durable. If it goes on one day, then in a segment of its own.
     ///
     /// # Errors
     /// Those of the file system; the run is then found interrupted at the next start.
     pub fn finish(mut self, ended_ns: i64, why: &str) -> io::Result<RunMeta> {
         self.published(true);
-        let mut meta = self.meta.clone();
-        (meta.ended_ns, meta.ended_why) = (ended_ns, why.to_owned());
+        let meta = RunMeta { ended_ns, ended_why: why.to_owned(), ..self.meta_of_next() };
         self.segment.file().sync_all()?;
         meta.save(&self.folder)?;
         self.catalog.put(&segment_key(&self.key, self.meta.segment), &self.segment.info);
@@ -402,6 +396,14 @@ impl RunWriter {
         self.published(true);
         let _ = self.segment.file().sync_all();
     }
+}
+
+/// Makes a segment. One of this name can only be what a failed or interrupted attempt left behind; it holds no events.
+fn new_segment(path: PathBuf) -> io::Result<SegmentWriter> {
+    if scan(&path).is_ok_and(|found| found.info.events == 0) {
+        fs::remove_file(&path)?;
+    }
+    SegmentWriter::create(path)
 }
 
 /// The file of a segment.

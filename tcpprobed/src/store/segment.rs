@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tcpprobe::block::BlockHead;
-use tcpprobe::trace::{Anchor, Clock, Frames, Kind, Scanned, Totals, decode_accounts};
+use tcpprobe::trace::{Anchor, Clock, Frames, Kind, Scanned, Totals, decode_ledger};
 
 /// What is in a segment: everything that is asked of one without reading it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,13 +39,14 @@ pub struct Scan {
     pub totals: BTreeMap<u32, Totals>,
     /// Sequence number of its last block.
     pub last_block: Option<u64>,
-    /// Number of the first staged page that is in no block.
+    /// Number of the first staged page that is not accounted for.
     pub pages_end: Option<u64>,
     /// End of the last interval in its ledger, in the trace's clock.
     pub accounted_until: u64,
     /// Damaged places, as lines.
     pub damage: Vec<String>,
-    /// Bytes behind the last whole frame.
+    /// Bytes behind the last whole frame. Block and ledger are written at once: a block that no ledger follows is not
+    /// whole.
     pub torn: u64,
 }
 
@@ -59,14 +60,18 @@ pub fn scan(path: &Path) -> io::Result<Scan> {
     let mut frames = Frames::new(file);
     let mut scan = Scan::default();
     let mut clock = Clock::default();
+    let mut damaged = Vec::new();
+    // What there was before a block whose ledger is still to come.
+    let mut before_block: Option<(SegmentInfo, Option<u64>)> = None;
     while let Some(found) = frames.next_frame()? {
         let frame = match found {
             Scanned::Frame(frame) => frame,
             Scanned::Damage(damage) => {
-                scan.damage.push(damage.to_string());
+                damaged.push(damage);
                 continue;
             }
         };
+        let before = (scan.info.clone(), scan.last_block);
         scan.info.bytes = frame.offset + frame.bytes.len() as u64;
         match frame.kind {
             Kind::Anchor => {
@@ -79,23 +84,29 @@ pub fn scan(path: &Path) -> io::Result<Scan> {
                     let wall = |time| clock.wall(time).unwrap_or(0);
                     scan.info.add(u64::from(head.events), (wall(head.times.0), wall(head.times.1)));
                     scan.last_block = scan.last_block.max(Some(head.sequence));
-                    scan.pages_end = scan.pages_end.max(Some(head.pages.end));
+                    before_block.get_or_insert(before);
                 }
             }
             Kind::Ledger => {
-                for account in decode_accounts(frame.payload()).unwrap_or_default() {
-                    scan.totals.entry(account.cpu).or_default().add(&account);
-                    scan.accounted_until = scan.accounted_until.max(account.to);
+                if let Some((accounts, pages_end)) = decode_ledger(frame.payload()) {
+                    for account in accounts {
+                        scan.totals.entry(account.cpu).or_default().add(&account);
+                        scan.accounted_until = scan.accounted_until.max(account.to);
+                    }
+                    scan.pages_end = scan.pages_end.max(Some(pages_end));
+                    before_block = None;
                 }
             }
             _ => {}
         }
     }
-    scan.torn = length - scan.info.bytes.min(length);
-    if scan.torn > 0 {
-        // The damage at the very end is the torn tail.
-        scan.damage.pop();
+    if let Some(before) = before_block {
+        (scan.info, scan.last_block) = before;
     }
+    scan.torn = length - scan.info.bytes.min(length);
+    // The damage at the very end is the torn tail.
+    damaged.retain(|damage| damage.offset < scan.info.bytes);
+    scan.damage = damaged.iter().map(ToString::to_string).collect();
     Ok(scan)
 }
 

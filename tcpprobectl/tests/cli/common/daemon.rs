@@ -140,7 +140,6 @@ impl Service {
         self.asked.lock().unwrap().push(what);
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's type")]
     fn find(&self, name: &str) -> Result<Job, Status> {
         if name == "denied" {
             return Err(Status::permission_denied("uid 1000 may not see jobs"));
@@ -228,18 +227,19 @@ impl TcpProbe for Service {
     type ReadStream = ReceiverStream<Result<ReadReply, Status>>;
 
     /// Sends the trace in pieces that end anywhere. A follower gets it until the job is stopped; of the job `breaks`
-    /// a half comes and then an error.
+    /// a half comes and then an error, of `hangs` a half and then nothing.
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
         let request = request.into_inner();
         self.note(format!("read {request:?}"));
-        if !request.name.starts_with("trace") && request.name != "breaks" {
+        if !request.name.starts_with("trace") && !["breaks", "hangs"].contains(&request.name.as_str()) {
             self.find(&request.name)?;
         }
         let (sender, receiver) = mpsc::channel(4);
         let (trace, mut stopped) = (self.trace.clone(), self.stopped.subscribe());
         tokio::spawn(async move {
             let total_bytes = trace.len() as u64;
-            let half = if request.name == "breaks" { trace.len() / 2 } else { trace.len() };
+            let is_whole = !["breaks", "hangs"].contains(&request.name.as_str());
+            let half = if is_whole { trace.len() } else { trace.len() / 2 };
             for (number, piece) in trace[..half].chunks(10_007).enumerate() {
                 let total_bytes = if number == 0 { total_bytes } else { 0 };
                 if sender.send(Ok(ReadReply { frames: piece.to_vec().into(), total_bytes })).await.is_err() {
@@ -249,7 +249,7 @@ impl TcpProbe for Service {
             if request.name == "breaks" {
                 let _ = sender.send(Err(Status::unavailable("the daemon is stopping; try again later"))).await;
             }
-            if request.follow {
+            if request.follow || request.name == "hangs" {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             }
         });

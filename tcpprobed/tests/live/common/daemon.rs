@@ -1,0 +1,189 @@
+//! A daemon of the test's own, in a temporary folder, which leaves nothing behind.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tcpprobed::tracefs::{Instance, Tracefs};
+use tempfile::TempDir;
+
+use super::{Api, wait_for, wait_until};
+
+/// A daemon process and its folders. Dropped, it is killed, and its kernel instances are removed.
+pub struct Daemon {
+    child: Option<Child>,
+    folder: TempDir,
+    tracefs: Tracefs,
+    /// Of the names of its kernel instances.
+    prefix: String,
+}
+
+impl Daemon {
+    /// Starts one with the default configuration; `None`, with the reason printed, where there is no tracefs for it.
+    pub fn start() -> Option<Self> {
+        Self::configured("")
+    }
+
+    /// Starts one with this configuration.
+    pub fn configured(config: &str) -> Option<Self> {
+        let tracefs = super::tracefs()?;
+        let folder = tempfile::Builder::new().prefix("tcpprobed-test-").tempdir().unwrap();
+        // Retention by free disk is the business of other tests.
+        let store = "[store]\nfree_min = 0\n";
+        let config = if config.contains("[store]\n") {
+            config.replace("[store]\n", store)
+        } else {
+            format!("{config}\n{store}")
+        };
+        fs::write(folder.path().join("config.toml"), config).unwrap();
+        let state = folder.path().canonicalize().unwrap().join("state");
+        let prefix = format!("tcpprobed-{:08x}.", fnv1a(state.as_os_str().as_encoded_bytes()));
+        let mut daemon = Daemon { child: None, folder, tracefs, prefix };
+        daemon.run();
+        Some(daemon)
+    }
+
+    /// Starts the process and waits until it serves.
+    pub fn run(&mut self) {
+        assert!(self.child.is_none());
+        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let child = command(&self.path("state"), &self.path("run"), &self.path("config.toml")).stderr(log).spawn();
+        let child = self.child.insert(child.unwrap());
+        let socket = self.folder.path().join("run/tcpprobed.sock");
+        let gone = wait_for("the daemon serves", || match child.try_wait().unwrap() {
+            Some(status) => Some(Some(status)),
+            None => UnixStream::connect(&socket).is_ok().then_some(None),
+        });
+        assert_eq!(gone, None, "the daemon ended\n{}", self.log());
+        // It listens before it has taken up its jobs; then it answers.
+        self.api().list();
+    }
+
+    /// A file or folder of its own: `state`, `run`, `log`, `config.toml`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.path("run/tcpprobed.sock")
+    }
+
+    /// Its API.
+    pub fn api(&self) -> Api {
+        Api::connect(&self.socket())
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// The kernel instance of a job.
+    pub fn instance(&self, job: &str) -> PathBuf {
+        self.tracefs.root().join("instances").join(format!("{}{job}", self.prefix))
+    }
+
+    /// Names of its kernel instances, without the prefix.
+    pub fn instances(&self) -> Vec<String> {
+        let all = self.tracefs.instances(&self.prefix).unwrap();
+        all.iter().map(|name| name[self.prefix.len()..].to_owned()).collect()
+    }
+
+    /// The newest segment of a run.
+    pub fn live_segment(&self, job: &str, run: u32) -> PathBuf {
+        let folder = self.path("state/jobs").join(job).join(format!("{run:06}"));
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "tcpp")).max().unwrap()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().unwrap())
+    }
+
+    fn end(&mut self, signal: Signal) -> ExitStatus {
+        kill_process(self.pid(), signal).unwrap();
+        self.child.take().unwrap().wait().unwrap()
+    }
+
+    /// SIGKILL; gone when this returns.
+    pub fn kill(&mut self) {
+        self.end(Signal::KILL);
+    }
+
+    /// SIGTERM; gone when this returns.
+    pub fn terminate(&mut self) {
+        let status = self.end(Signal::TERM);
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// SIGSTOP; no thread runs any more when this returns.
+    pub fn pause(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+        let tasks = format!("/proc/{}/task", self.pid());
+        let stopped = |path: PathBuf| {
+            let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
+            // The name may hold anything, the state is behind its parenthesis.
+            stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+        };
+        wait_until("all threads are stopped", || {
+            fs::read_dir(&tasks).unwrap().all(|task| stopped(task.unwrap().path()))
+        });
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        for name in self.tracefs.instances(&self.prefix).unwrap_or_default() {
+            if let Err(error) = Instance::adopt(&self.tracefs, &name).and_then(Instance::remove) {
+                eprintln!("left behind: {error}");
+            }
+        }
+        if std::thread::panicking() {
+            eprintln!("the daemon's log:\n{}", self.log());
+        }
+    }
+}
+
+fn command(state: &Path, runtime: &Path, config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpprobed"));
+    command.arg("--state").arg(state).arg("--runtime").arg(runtime).arg("--config").arg(config);
+    // Nothing of a systemd that runs the tests.
+    for name in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// Runs a daemon in these folders that is expected to refuse; its words.
+pub fn refused(state: &Path, runtime: &Path, config: &Path, more: &[&str]) -> String {
+    let mut child = command(state, runtime, config).args(more).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = wait_for("the daemon refuses", || child.try_wait().unwrap().or_else(|| serves(runtime)));
+    assert_eq!(ended.code(), Some(1));
+    let mut words = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut words).unwrap();
+    words
+}
+
+fn serves(runtime: &Path) -> Option<ExitStatus> {
+    assert!(UnixStream::connect(runtime.join("tcpprobed.sock")).is_err(), "it serves");
+    std::thread::sleep(Duration::from_millis(10));
+    None
+}
+
+fn fnv1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}

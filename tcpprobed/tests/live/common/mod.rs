@@ -1,0 +1,62 @@
+//! A daemon, a client, a shadow and traffic.
+
+mod api;
+mod client;
+mod daemon;
+mod events;
+mod shadow;
+mod text;
+mod traffic;
+
+use std::time::{Duration, Instant};
+
+use tcpprobed::tracefs::Tracefs;
+
+pub use api::{Api, job};
+pub use client::{Answer, Client};
+pub use daemon::{Daemon, refused};
+pub use events::{Event, Trace, assert_part, assert_same};
+pub use shadow::{Recorded, Shadow};
+pub use text::{assert_same_text, names};
+pub use traffic::{Alone, Site};
+
+/// Longest wait for anything; a busy machine may need a good part of it, a quiet one hundredths.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The machine's tracefs; `None`, with the reason printed, where there is none for us.
+pub fn tracefs() -> Option<Tracefs> {
+    if !rustix::process::geteuid().is_root() {
+        return skip("not root");
+    }
+    match Tracefs::locate(None) {
+        Ok(tracefs) => Some(tracefs),
+        Err(error) => skip(&error.to_string()),
+    }
+}
+
+/// Says why a test does nothing; where nothing may be skipped, fails.
+pub fn skip<T>(reason: &str) -> Option<T> {
+    let required = std::env::var_os("TCPPROBE_REQUIRE_TRACEFS").is_some_and(|value| value != "0");
+    assert!(!required, "TCPPROBE_REQUIRE_TRACEFS is set, but: {reason}");
+    eprintln!("skipped: {reason}");
+    None
+}
+
+/// Waits until `done` gives something.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits until `done`.
+#[track_caller]
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    wait_for(what, || done().then_some(()));
+}

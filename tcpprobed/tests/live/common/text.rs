@@ -1,0 +1,53 @@
+//! Lines of ftrace text, ours and the kernel's.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Splits `          iperf3-42      [001] ..s2.  1830.433505: …` into the task's name and the rest.
+fn split(line: &str) -> (&str, &str) {
+    let bracket = line.find(" [").unwrap_or_else(|| panic!("no line of an event: {line}"));
+    let dash = line[..bracket].rfind('-').unwrap_or_else(|| panic!("no line of an event: {line}"));
+    (line[..dash].trim_start(), &line[dash + 1..])
+}
+
+/// Words that `%p` printed: by the kernel a hash, by us an id.
+fn is_pointer(word: &str) -> bool {
+    word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Checks our lines against the kernel's, in order and field by field. Of two pointers it is only asked that they always
+/// stand for each other, and a task's name may be missing in the kernel's.
+#[track_caller]
+pub fn assert_same_text(ours: &[String], kernels: &[String]) {
+    let (mut to_hash, mut to_id) = (HashMap::new(), HashMap::new());
+    for (our, their) in ours.iter().zip(kernels) {
+        let ((our_name, our_rest), (their_name, their_rest)) = (split(our), split(their));
+        assert!(our_name == their_name || their_name == "<...>", "\nours   {our}\nkernel {their}");
+        let (our_words, their_words): (Vec<_>, Vec<_>) =
+            (our_rest.split(['=', ' ']).collect(), their_rest.split(['=', ' ']).collect());
+        assert_eq!(our_words.len(), their_words.len(), "\nours   {our}\nkernel {their}");
+        for (&our_word, &their_word) in our_words.iter().zip(&their_words) {
+            if is_pointer(our_word) && is_pointer(their_word) {
+                assert_eq!(
+                    *to_hash.entry(our_word).or_insert(their_word),
+                    their_word,
+                    "one id, two hashes\n{our}\n{their}"
+                );
+                assert_eq!(*to_id.entry(their_word).or_insert(our_word), our_word, "one hash, two ids\n{our}\n{their}");
+            } else {
+                assert_eq!(our_word, their_word, "\nours   {our}\nkernel {their}");
+            }
+        }
+    }
+    assert_eq!(ours.len(), kernels.len(), "lines");
+}
+
+/// The names of each task in a text; what is not known is none.
+pub fn names(lines: &[String]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for line in lines {
+        let (name, rest) = split(line);
+        let pid = rest.split(' ').next().unwrap();
+        names.entry(pid).or_default().extend(Some(name).filter(|&name| name != "<...>"));
+    }
+    names
+}

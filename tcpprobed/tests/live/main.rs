@@ -1,0 +1,14 @@
+//! The whole path on the kernel that runs: real daemons, driven by their API and by the client's binary, and beside them
+//! a tracefs instance of the test's own that says what the kernel really traced.
+//!
+//! Needs root and tracefs; without them each test says so and passes, unless `TCPPROBE_REQUIRE_TRACEFS=1`.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+mod access;
+mod bad_input;
+mod exact;
+mod follow;
+mod ledger;
+mod restart;

@@ -1,0 +1,348 @@
+//! What ends a daemon, be it by force, costs no event that the kernel held, and none comes twice.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tcpprobe_proto::v1::{JobSpec, JobState, Ledger};
+
+use crate::common::{Daemon, Shadow, Site, assert_part, assert_same, job, wait_until};
+
+/// Far more than what happens while no daemon is there.
+const ROOMY_KB: u64 = 64 << 10;
+/// Most questions of the load of a test, two events each; it takes some ten seconds to ask them.
+const ROUNDS_MAX: u32 = 60_000;
+
+fn roomy(name: &str, filter: &str) -> JobSpec {
+    JobSpec { buffer_kb: ROOMY_KB, ..job(name, filter) }
+}
+
+/// Keeps traffic going while `work` is done.
+fn under_load(site: &Site, work: impl FnOnce()) {
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        scope.spawn(|| site.steady(&stop, ROUNDS_MAX));
+        work();
+    });
+}
+
+/// Checks that a stopped job has all that the shadow traced, and an account that says so.
+fn check_complete(daemon: &Daemon, shadow: Shadow) {
+    let api = daemon.api();
+    let recorded = shadow.stop();
+    let trace = api.trace("web");
+    assert_same(&trace.events, &recorded.events);
+    let (ledger, stored) = (api.ledger("web"), recorded.events.len() as u64);
+    assert_eq!((ledger.stored, ledger.filtered, ledger.lost, ledger.dropped), (stored, 0, 0, 0));
+    assert_eq!(trace.totals.stored, stored);
+}
+
+/// Checks that a stopped job accounts for all that the shadow traced, and stores nothing twice; gives the account.
+fn check_account(daemon: &Daemon, shadow: Shadow) -> Ledger {
+    let api = daemon.api();
+    let recorded = shadow.stop();
+    let trace = api.trace("web");
+    let ledger = api.ledger("web");
+    let missing = assert_part(&trace.events, &recorded.events);
+    assert_eq!(ledger.stored, trace.events.len() as u64, "{ledger:?}");
+    assert_eq!(ledger.filtered + ledger.lost + ledger.dropped, missing, "{ledger:?}");
+    ledger
+}
+
+fn stored(daemon: &Daemon) -> u64 {
+    daemon.api().ledger("web").stored
+}
+
+/// Waits for a block beyond the first `than` events, with some traffic in case that the load is over.
+fn wait_for_more(daemon: &Daemon, site: &Site, than: u64) {
+    wait_until("more is stored", || {
+        site.ping_pong(1);
+        stored(daemon) > than
+    });
+}
+
+#[test]
+fn killed_under_load() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let shadow = Shadow::start("killed", &daemon.api().start(roomy("web", &site.filter())).plan);
+    under_load(&site, || {
+        // Early in a block, late in a block, and in the first moments of a new process.
+        for pause_ms in [100, 950, 0, 400, 1300] {
+            thread::sleep(Duration::from_millis(pause_ms));
+            daemon.kill();
+            daemon.run();
+        }
+        let before = stored(&daemon);
+        wait_for_more(&daemon, &site, before);
+    });
+    shadow.quiet();
+    let job = daemon.api().stop("web");
+    assert_eq!(job.runs.len(), 1, "the run went on");
+    check_complete(&daemon, shadow);
+}
+
+#[test]
+fn terminated_under_load() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let shadow = Shadow::start("terminated", &daemon.api().start(roomy("web", &site.filter())).plan);
+    under_load(&site, || {
+        for pause_ms in [0, 300, 700] {
+            thread::sleep(Duration::from_millis(pause_ms));
+            daemon.terminate();
+            daemon.run();
+        }
+    });
+    shadow.quiet();
+    daemon.api().stop("web");
+    check_complete(&daemon, shadow);
+}
+
+/// With a buffer that overflows all the time, what was lost is counted once, by the process before or the one after.
+#[test]
+fn losses_are_counted_once() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let spec = JobSpec { buffer_kb: 16, ..job("web", &site.filter()) };
+    let shadow = Shadow::start("once", &daemon.api().start(spec).plan);
+    for kill in [false, true, false, true] {
+        thread::scope(|scope| {
+            let load = scope.spawn(|| site.ping_pong(4000));
+            thread::sleep(Duration::from_millis(50));
+            if kill {
+                daemon.kill()
+            } else {
+                daemon.terminate()
+            }
+            daemon.run();
+            load.join().unwrap();
+        });
+    }
+    shadow.quiet();
+    daemon.api().stop("web");
+    let ledger = check_account(&daemon, shadow);
+    assert!(ledger.lost > 0, "{ledger:?}: this shows little");
+}
+
+/// What is staged and in a block already is not taken for new, however often nothing new comes between two ends.
+#[test]
+fn killed_again_and_again_without_traffic() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let shadow = Shadow::start("idle", &daemon.api().start(roomy("web", &site.filter())).plan);
+    for _ in 0..2 {
+        site.ping_pong(200);
+        let traced = shadow.quiet();
+        wait_until("all is stored", || stored(&daemon) == traced);
+        for _ in 0..3 {
+            daemon.kill();
+            daemon.run();
+        }
+    }
+    daemon.api().stop("web");
+    check_complete(&daemon, shadow);
+}
+
+/// A segment that was only just made when the daemon was killed is no obstacle.
+#[test]
+fn killed_while_a_segment_began() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let shadow = Shadow::start("segment", &daemon.api().start(roomy("web", &site.filter())).plan);
+    site.ping_pong(100);
+    daemon.kill();
+    let live = daemon.live_segment("web", 1);
+    fs::write(live.with_file_name("00000002.tcpp"), "").unwrap();
+    daemon.run();
+    site.ping_pong(100);
+    shadow.quiet();
+    daemon.api().stop("web");
+    check_complete(&daemon, shadow);
+}
+
+/// Events that the filter's rest left out are counted once too, though no block tells of them.
+#[test]
+fn killed_with_nothing_but_filtered_events() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let filter = format!("addr == 10.1.2.3 && {}", site.filter());
+    let shadow = Shadow::start("all-filtered", &daemon.api().start(roomy("web", &filter)).plan);
+    for _ in 0..3 {
+        site.ping_pong(200);
+        let traced = shadow.quiet();
+        wait_until("all is filtered", || daemon.api().ledger("web").filtered == traced);
+        daemon.kill();
+        daemon.run();
+    }
+    daemon.api().stop("web");
+    let ledger = check_account(&daemon, shadow);
+    assert!(ledger.filtered > 1000 && ledger.lost + ledger.dropped == 0, "{ledger:?}");
+}
+
+/// A run that goes on in a new kernel instance begins to count its pages anew.
+#[test]
+fn killed_after_the_run_went_on() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let spec = roomy("web", &site.filter());
+    let shadow = Shadow::start("went-on", &daemon.api().start(spec.clone()).plan);
+    site.ping_pong(3000);
+    shadow.quiet();
+    daemon.api().stop("web");
+    daemon.api().go_on(spec);
+    under_load(&site, || {
+        for pause_ms in [300, 1200] {
+            thread::sleep(Duration::from_millis(pause_ms));
+            daemon.kill();
+            daemon.run();
+        }
+    });
+    shadow.quiet();
+    daemon.api().stop("web");
+    check_complete(&daemon, shadow);
+}
+
+/// Kills the daemon under load, does `damage` to the live segment, and lets the run go on.
+fn damaged(what: &str, damage: impl Fn(&Path)) -> Option<(Ledger, String)> {
+    let mut daemon = Daemon::start()?;
+    let site = Site::v4();
+    let shadow = Shadow::start(what, &daemon.api().start(roomy("web", &site.filter())).plan);
+    under_load(&site, || {
+        let mut before = 0;
+        // Three blocks at least, and then a part of one.
+        for _ in 0..3 {
+            wait_for_more(&daemon, &site, before);
+            before = stored(&daemon);
+        }
+        thread::sleep(Duration::from_millis(100));
+        daemon.kill();
+        damage(&daemon.live_segment("web", 1));
+        daemon.run();
+        let before = stored(&daemon);
+        wait_for_more(&daemon, &site, before);
+    });
+    shadow.quiet();
+    daemon.api().stop("web");
+    let log = daemon.log();
+    Some((check_account(&daemon, shadow), log))
+}
+
+#[test]
+fn garbage_behind_the_last_frame_is_cut() {
+    let garbage = |path: &Path| {
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(&b"TCPP\x04\0\0\0\xff\xff\0\0rubbish".repeat(50)).unwrap();
+    };
+    let Some((ledger, log)) = damaged("garbage", garbage) else { return };
+    assert_eq!((ledger.lost, ledger.dropped), (0, 0));
+    assert!(log.contains("torn tail"), "{log}");
+}
+
+/// The last block is torn, but its pages are staged yet, or were overwritten by those that came after it.
+#[test]
+fn a_torn_block_is_cut_and_accounted_for() {
+    for torn in [1, 40, 2000] {
+        let tear = |path: &Path| {
+            let file = OpenOptions::new().write(true).open(path).unwrap();
+            file.set_len(file.metadata().unwrap().len() - torn).unwrap();
+        };
+        let Some((ledger, log)) = damaged("torn", tear) else { return };
+        assert!(ledger.stored > 0 && ledger.lost == 0, "{ledger:?}");
+        assert!(log.contains("torn tail"), "{log}");
+    }
+}
+
+/// Blocks whose pages are long gone are missing, and the account says how many events that are.
+#[test]
+fn blocks_cut_off_are_accounted_for() {
+    let Some((ledger, _)) = damaged("cut-off", |path: &Path| {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    }) else {
+        return;
+    };
+    assert!(ledger.stored > 0 && ledger.dropped > 100 && ledger.lost == 0, "{ledger:?}");
+}
+
+#[test]
+fn the_catalog_may_be_deleted() {
+    let Some(mut daemon) = Daemon::configured("[store]\nsegment_bytes = 65536\nsegment_seconds = 1\n") else { return };
+    let site = Site::v4();
+    let shadow = Shadow::start("catalog", &daemon.api().start(roomy("web", &site.filter())).plan);
+    let catalog = daemon.path("state/catalog");
+    under_load(&site, || {
+        thread::sleep(Duration::from_millis(2500));
+        daemon.kill();
+        fs::remove_dir_all(&catalog).unwrap();
+        daemon.run();
+        thread::sleep(Duration::from_millis(500));
+        // Under its feet, too.
+        fs::remove_dir_all(&catalog).unwrap();
+        daemon.terminate();
+        daemon.run();
+    });
+    shadow.quiet();
+    let job = daemon.api().stop("web");
+    assert!(job.runs[0].segments >= 3, "{job:?}");
+    check_complete(&daemon, shadow);
+    fs::write(catalog.join("db"), "rubbish").unwrap();
+    daemon.kill();
+    daemon.run();
+    assert_eq!(daemon.api().get("web").runs, job.runs);
+    assert_eq!(daemon.api().trace("web").events.len() as u64, job.runs[0].ledger.unwrap().stored);
+}
+
+/// Where the kernel instance is gone, as after a reboot, the job goes on in a new run.
+#[test]
+fn a_lost_instance_begins_a_new_run() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let plan = daemon.api().start(roomy("web", &site.filter())).plan;
+    let first = Shadow::start("lost-instance-1", &plan);
+    site.ping_pong(200);
+    let traced = first.quiet();
+    wait_until("all is stored", || stored(&daemon) == traced);
+    daemon.kill();
+    fs::remove_dir(daemon.instance("web")).unwrap();
+    daemon.run();
+    let first = first.stop();
+    let second = Shadow::start("lost-instance-2", &plan);
+    site.ping_pong(300);
+    second.quiet();
+    let job = daemon.api().stop("web");
+    let states: Vec<_> =
+        job.runs.iter().map(|run| (run.number, run.ended_ns > 0, run.ledger.unwrap().stored)).collect();
+    assert_eq!(states[0], (1, true, first.events.len() as u64));
+    assert!(job.runs[0].ended_why.contains("instance"), "{job:?}");
+    assert_eq!(job.runs.len(), 2);
+    check_complete(&daemon, second);
+}
+
+/// A stopped job stays so, and a daemon leaves no instance of it.
+#[test]
+fn stopped_jobs_stay_stopped() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let api = daemon.api();
+    api.start(job("one", "port == 1"));
+    api.start(job("two", "port == 2"));
+    assert_eq!(daemon.instances(), ["one", "two"]);
+    api.stop("one");
+    assert_eq!(daemon.instances(), ["two"]);
+    daemon.kill();
+    fs::create_dir(daemon.instance("nobody")).unwrap();
+    daemon.run();
+    assert_eq!(daemon.instances(), ["two"], "an instance of no job is removed");
+    let states: Vec<_> = daemon.api().list().into_iter().map(|job| job.state()).collect();
+    assert_eq!(states, [JobState::Stopped, JobState::Running]);
+}
