@@ -85,6 +85,26 @@ fn a_file_behind_another_is_a_file() {
 }
 
 #[test]
+fn each_trace_has_its_own_clock() {
+    let decoded = capture();
+    let (schema, records) = (schema(&decoded), decoded.merged());
+    let other = Anchor { time: 0, wall: 5 };
+    let writer = Writer::new(Vec::new(), &Header::new("b"), &schema, &[other], None).unwrap();
+    let mut second = writer;
+    assert!(second.push(&records[0]).unwrap());
+    let bytes = [trace("a", &schema, &records[..10]), second.finish().unwrap().0].concat();
+    let mut reader = Reader::new(&*bytes);
+    let mut walls = Vec::new();
+    while let Some(item) = reader.next_item().unwrap() {
+        if let Item::Events(batch) = item {
+            let clock = reader.clock();
+            batch.for_each(|record| walls.push(clock.wall(record.time).unwrap() - record.time.cast_signed()));
+        }
+    }
+    assert_eq!(walls, [[ANCHOR.wall; 10].as_slice(), &[5]].concat());
+}
+
+#[test]
 fn any_flipped_byte_costs_a_frame_and_is_reported() {
     let decoded = capture();
     let (schema, records) = (schema(&decoded), decoded.merged());

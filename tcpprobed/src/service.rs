@@ -128,12 +128,12 @@ impl TcpProbe for Service {
         let service = self.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            let mut last = Vec::new();
+            let mut last = None;
             loop {
                 let mut views = service.jobs.list();
                 views.retain(|job| names.is_empty() || names.contains(&job.name));
-                if views != last || last.is_empty() {
-                    last.clone_from(&views);
+                if last.as_ref() != Some(&views) {
+                    last = Some(views.clone());
                     let jobs = views.into_iter().map(|job| service.to_job(job)).collect();
                     if sender.send(Ok(api::WatchJobsReply { jobs })).await.is_err() {
                         return;

@@ -195,6 +195,9 @@ impl<R: Read> Reader<R> {
     pub fn next_item(&mut self) -> Result<Option<Item>, TraceError> {
         loop {
             if let Some(item) = self.queue.pop_front() {
+                if let Item::Header(header) = &item {
+                    self.turn_to(header.clone());
+                }
                 return Ok(Some(item));
             }
             if self.ended {
@@ -260,12 +263,18 @@ impl<R: Read> Reader<R> {
         }
         if header.get("trace") != self.header.get("trace") {
             self.release(u64::MAX);
+        }
+        self.queue.push_back(Item::Header(header));
+        Ok(())
+    }
+
+    /// From here on everything is of the trace with this header. What came before was given with its own clock.
+    fn turn_to(&mut self, header: Header) {
+        if header.get("trace") != self.header.get("trace") {
             self.clock = Clock::default();
             self.schema = None;
         }
-        self.header = header.clone();
-        self.queue.push_back(Item::Header(header));
-        Ok(())
+        self.header = header;
     }
 
     fn block(&mut self, payload: &[u8]) -> Result<(), String> {

@@ -51,10 +51,6 @@ pub struct Rect {
 }
 
 impl Rect {
-    pub fn width(&self) -> f32 {
-        self.right - self.left
-    }
-
     pub fn height(&self) -> f32 {
         self.bottom - self.top
     }
@@ -64,9 +60,9 @@ impl Rect {
 #[derive(Debug, Clone, Copy)]
 pub struct Stroke {
     pub color: Color,
-    pub width: f32,
+    pub width: i32,
     /// Lengths of dash and gap.
-    pub dash: Option<(f32, f32)>,
+    pub dash: Option<(i32, i32)>,
 }
 
 /// Which part of a text stands at its point.

@@ -3,17 +3,16 @@
 //! Three panels share a time axis: the congestion window with ssthresh, the smoothed RTT, and the retransmissions.
 //! [`select`] says which connections are drawn; where [`Flows::lacks_curves`] of them, the caller pushes the events once
 //! more, into a `Flows` that collects only those. [`render`] then draws them. In the order that data flows: `steps` (bins → points), `axis` (values → pixels and ticks),
-//! `figure` (everything → shapes), then `png` or `svg` (shapes → bytes).
+//! `figure` (everything → shapes), `drawing` (shapes → bytes).
 
 mod axis;
 mod canvas;
+mod drawing;
 mod figure;
 mod font;
 mod legend;
 mod panels;
-mod png;
 mod steps;
-mod svg;
 mod units;
 
 use tcpprobe::flow::{Flow, Flows};
@@ -147,16 +146,8 @@ pub fn render(input: &PlotInput, options: &Options) -> Result<Vec<u8>, PlotError
     let fonts = font::Fonts::new()?;
     let figure = figure::Figure::new(input, options, &selection, &fonts)?;
     match options.format {
-        Format::Png => {
-            let mut canvas = png::Png::new(figure.size(), &fonts);
-            figure.draw(&mut canvas);
-            canvas.finish()
-        }
-        Format::Svg => {
-            let mut canvas = svg::Svg::new(figure.size(), input.title);
-            figure.draw(&mut canvas);
-            Ok(canvas.finish())
-        }
+        Format::Png => drawing::png(figure.size(), &fonts, |canvas| figure.draw(canvas)),
+        Format::Svg => drawing::svg(figure.size(), &fonts, |canvas| figure.draw(canvas)),
     }
 }
 

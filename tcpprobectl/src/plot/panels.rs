@@ -259,7 +259,7 @@ impl Panels<'_> {
     }
 
     fn draw_steps(&self, canvas: &mut impl Canvas, line: &Line, metric: Metric, y: impl Fn(u32) -> f32) {
-        let (width, dash) = if metric == Metric::Ssthresh { (1.1, Some((5.0, 4.0))) } else { (1.6, None) };
+        let (width, dash) = if metric == Metric::Ssthresh { (1, Some((5, 4))) } else { (2, None) };
         let stroke = Stroke { color: line.color, width, dash };
         for points in steps(line.curves.bins(metric), |time| self.time.at(time), y) {
             canvas.line(&points, stroke);

@@ -102,6 +102,7 @@ pub fn human(ns: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const HOUR_NS: i64 = 3_600_000_000_000;
     /// 2026-01-31 12:00:00 UTC.
@@ -150,5 +151,19 @@ mod tests {
     fn for_programs() {
         assert_eq!(rfc3339(NOON_NS + 1), "2026-01-31T12:00:00.000000001Z");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000000000Z");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_moment_or_an_error(text in "[-0-9:.TZ ago]{0,24}|.{0,24}") {
+            let _ = parse_at(&text, &at_noon_in_berlin());
+        }
+
+        #[test]
+        fn what_programs_are_told_can_be_typed(ns in 0i64..4_000_000_000_000_000_000) {
+            prop_assert_eq!(parse_at(&rfc3339(ns), &at_noon_in_berlin()), Ok(ns));
+            let seconds = format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000);
+            prop_assert_eq!(parse_at(&seconds, &at_noon_in_berlin()), Ok(ns));
+        }
     }
 }

@@ -90,6 +90,7 @@ pub fn human(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn sizes() {
@@ -144,6 +145,19 @@ mod tests {
             (u64::MAX, "18447 PB"),
         ] {
             assert_eq!(human(bytes), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_size_or_an_error(text in "[-0-9. KMGTBikmgtb]{0,12}|.{0,12}") {
+            let _ = (parse(&text), parse_kb(&text));
+        }
+
+        #[test]
+        fn whole_bytes_and_units_are_exact(count in 0u64..1 << 24) {
+            prop_assert_eq!(parse(&count.to_string()), Ok(count));
+            prop_assert_eq!(parse(&format!("{count}GiB")), Ok(count << 30));
         }
     }
 }

@@ -88,6 +88,7 @@ pub fn human_s(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn spans() {
@@ -130,6 +131,20 @@ mod tests {
             [(0, "0s"), (59, "59s"), (60, "1m"), (9000, "2h30m"), (86_400 * 3, "3d"), (86_400 + 3600 + 60, "1d1h")]
         {
             assert_eq!(human_s(s), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_span_or_an_error(text in "[-0-9. smhdw]{0,12}|.{0,12}") {
+            let _ = (parse(&text), parse_s(&text));
+        }
+
+        #[test]
+        fn what_is_shown_can_be_typed(seconds in 1u64..1_000_000_000) {
+            let typed = parse_s(&human_s(seconds)).unwrap();
+            // Two units are shown; what is cut off is less than the smaller of them.
+            prop_assert!(typed <= seconds && seconds - typed < 3600, "{typed} of {seconds}");
         }
     }
 }

@@ -84,7 +84,8 @@ fn candidates(store: &Store, job: &str, keep: &Keep) -> Result<Vec<Candidate>, S
     for run in store.runs(job)? {
         let live = keep.live.filter(|live| live.0 == run).map(|live| live.1);
         for (number, info) in store.closed_segments(job, run, live)? {
-            let last_wall = info.walls.map_or(0, |walls| walls.1);
+            // One without events is a few hundred bytes, and may be about to get some.
+            let Some((_, last_wall)) = info.walls else { continue };
             list.push(Candidate { last_wall, job: job.to_owned(), run, number, bytes: info.bytes });
         }
     }
