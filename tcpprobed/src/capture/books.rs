@@ -35,10 +35,10 @@ pub struct Books {
 }
 
 impl Books {
-    /// Opens the books of a CPU at `now`. `booked` is what was booked since the instance was made.
+    /// Opens the books of a CPU from `since` on. `booked` is what was booked since the instance was made.
     #[must_use]
-    pub fn new(cpu: u32, booked: Totals, now: u64) -> Self {
-        Books { cpu, from: now, last_event: now, booked, ..Books::default() }
+    pub fn new(cpu: u32, booked: Totals, since: u64) -> Self {
+        Books { cpu, from: since, last_event: since, booked, ..Books::default() }
     }
 
     /// A page begins.

@@ -213,6 +213,7 @@ fn damaged_files() {
     let Some(client) = Client::of(&daemon) else { return };
     let (api, site) = (daemon.api(), Site::v4());
     api.start(job("web", &site.filter()));
+    let _sooner = api.follow("web");
     for _ in 0..3 {
         site.ping_pong(100);
         let before = api.ledger("web").stored;

@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+/// Names of the tasks at the two ends of a connection.
+pub const CLIENT: &str = "client";
+pub const SERVER: &str = "server";
+
 /// Where traffic goes to.
 pub struct Site {
     listener: TcpListener,
@@ -54,8 +58,8 @@ impl Site {
     /// Runs `client` and `server` at the two ends of a connection.
     fn connection(&self, client: impl FnOnce(TcpStream) + Send, server: impl FnOnce(TcpStream) + Send) {
         thread::scope(|scope| {
-            named("server", scope, || server(self.listener.accept().unwrap().0));
-            named("client", scope, || client(TcpStream::connect(self.to).unwrap()));
+            named(SERVER, scope, || server(self.listener.accept().unwrap().0));
+            named(CLIENT, scope, || client(TcpStream::connect(self.to).unwrap()));
         });
     }
 
