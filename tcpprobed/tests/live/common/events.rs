@@ -139,7 +139,8 @@ fn differences<'e>(first: &[&'e Event], second: &[&'e Event]) -> (Vec<&'e Event>
         } else if order.is_gt() {
             only_second.extend(second.next());
         } else {
-            (first.next(), second.next());
+            first.next();
+            second.next();
         }
     }
 }
