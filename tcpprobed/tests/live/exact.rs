@@ -9,8 +9,8 @@ use tcpprobe::event::{Event as Typed, EventReader};
 use tcpprobe_proto::v1::JobSpec;
 
 use crate::common::{
-    Alone, Api, CLIENT, Client, Daemon, Event, Recorded, Shadow, Site, assert_same, assert_same_names,
-    assert_same_text, job,
+    Alone, Api, CLIENT, Client, Daemon, Event, Recorded, Shadow, Site, assert_same, assert_same_lines,
+    assert_same_names, assert_same_text, job,
 };
 
 /// Runs a job of this spec under `traffic` and checks all that it stored. The traffic comes twice: first while the daemon
@@ -43,6 +43,7 @@ fn check(what: &str, spec: JobSpec, traffic: impl Fn()) {
     let ours = lines(&client.run(&["fetch", &name, "--format", "text"]).expect(0));
     assert_eq!(ours.len() as u64, all);
     assert_same_text(&ours[..kernels.len()], &kernels);
+    assert_same_lines(&ours, &recorded.text);
     assert_same_names(&ours, &recorded.text);
 }
 

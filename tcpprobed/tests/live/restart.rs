@@ -330,6 +330,25 @@ fn a_lost_instance_begins_a_new_run() {
     check_complete(&daemon, second);
 }
 
+/// A job with a duration ends by itself when that is over, restarts counted in.
+#[test]
+fn a_duration_is_over() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let spec = JobSpec { duration_s: 2, ..roomy("web", &site.filter()) };
+    let shadow = Shadow::start("duration", &daemon.api().start(spec).plan);
+    site.ping_pong(100);
+    shadow.quiet();
+    daemon.kill();
+    daemon.run();
+    let api = daemon.api();
+    wait_until("the job is over", || api.get("web").state() == JobState::Stopped);
+    let run = &api.get("web").runs[0];
+    assert!(run.ended_why.contains("duration") && run.ended_ns - run.started_ns >= 2_000_000_000, "{run:?}");
+    assert!(daemon.instances().is_empty());
+    check_complete(&daemon, shadow);
+}
+
 /// A stopped job stays so, and a daemon leaves no instance of it.
 #[test]
 fn stopped_jobs_stay_stopped() {
