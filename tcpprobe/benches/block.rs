@@ -1,5 +1,4 @@
 //! Pages to blocks, blocks to columns and to records; and the bytes that an event takes.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! Pages to records.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 mod common;
 

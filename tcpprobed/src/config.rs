@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
 /// Where the configuration is looked for when no `--config` is given; it may be missing there.
@@ -137,8 +137,12 @@ impl Config {
             Some(path) => std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?,
             None => std::fs::read_to_string(DEFAULT_PATH).unwrap_or_default(),
         };
-        let config: Config = toml::from_str(&text)
-            .with_context(|| format!("{} is not valid", path.unwrap_or(Path::new(DEFAULT_PATH)).display()))?;
+        let config: Config = toml::from_str(&text).map_err(|error| {
+            // The error's own words are a picture of several lines.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            let line = before.matches('\n').count() + 1;
+            anyhow!("{}, line {line}: {}", path.unwrap_or(Path::new(DEFAULT_PATH)).display(), error.message())
+        })?;
         config.check()?;
         Ok(config)
     }

@@ -35,10 +35,10 @@ pub struct Books {
 }
 
 impl Books {
-    /// Opens the books of a CPU at `now`. `booked` is what was booked since the instance was made.
+    /// Opens the books of a CPU from `since` on. `booked` is what was booked since the instance was made.
     #[must_use]
-    pub fn new(cpu: u32, booked: Totals, now: u64) -> Self {
-        Books { cpu, from: now, last_event: now, booked, ..Books::default() }
+    pub fn new(cpu: u32, booked: Totals, since: u64) -> Self {
+        Books { cpu, from: since, last_event: since, booked, ..Books::default() }
     }
 
     /// A page begins.
@@ -66,7 +66,9 @@ impl Books {
     fn lost(&mut self, lost: u64, now: u64) {
         if lost > 0 {
             self.booked.lost += lost;
-            self.gaps.push(Account { cpu: self.cpu, from: self.last_event, to: now, lost, ..Account::default() });
+            // A drain is dated from its beginning, and may have met later events.
+            let to = now.max(self.last_event);
+            self.gaps.push(Account { cpu: self.cpu, from: self.last_event, to, lost, ..Account::default() });
         }
     }
 
@@ -167,6 +169,18 @@ mod tests {
         books.totals(stats(1, 4, 2, 3), 40);
         books.drained(50);
         assert_eq!(close(&mut books, 60), Totals::default(), "nothing twice");
+    }
+
+    #[test]
+    fn a_gap_never_ends_before_it_begins() {
+        let mut books = Books::new(0, Totals::default(), 0);
+        books.totals(stats(0, 4, 0, 0), 5);
+        books.record(30, true);
+        books.drained(20);
+        let mut accounts = Vec::new();
+        books.close(40, &mut accounts);
+        assert!(accounts.iter().all(|account| account.from <= account.to), "{accounts:?}");
+        assert_eq!(accounts.iter().map(|account| account.lost).sum::<u64>(), 4);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use crate::tracefs::{Tracefs, task_comm};
 
 /// A name is asked for again after this time: a task may have exec'd.
 const NAME_AGE_MAX: Duration = Duration::from_secs(1);
-/// The kernel's list of saved names is read at most this often; it may have thousands of lines.
-const LIST_INTERVAL: Duration = Duration::from_millis(500);
+/// The kernel's list of saved names, of thousands of lines, is read at most this often: less than the age of a block, so
+/// that tasks which ended since the last block are in it.
+const LIST_INTERVAL: Duration = Duration::from_millis(100);
 /// Most names kept; a machine has some thousand tasks.
 const NAMES_MAX: usize = 16 << 10;
 

@@ -57,6 +57,8 @@ pub struct Setup {
     pub staging: Staging,
     /// Number of the first staged page that is not accounted for.
     pub pages_end: u64,
+    /// Where the books begin, in the trace's clock: when recording did, or where the account of an earlier process ends.
+    pub since: u64,
     /// What was booked since the instance was made, by CPU.
     pub booked: LedgerByCpu,
     /// Makes pointers opaque.
@@ -132,14 +134,13 @@ impl Engine {
     }
 
     fn open(&mut self) -> Result<(), TracefsError> {
-        let now = clock::boot_ns();
         for number in self.setup.instance.cpus()? {
             let booked = self.setup.booked.get(&number).copied().unwrap_or_default();
             self.cpus.push(Cpu {
                 number,
                 reader: CpuReader::open(&self.setup.instance, number)?,
                 stats: StatsFile::open(&self.setup.instance, number)?,
-                books: Books::new(number, booked, now),
+                books: Books::new(number, booked, self.setup.since),
                 complete: 0,
             });
         }

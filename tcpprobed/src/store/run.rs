@@ -45,6 +45,8 @@ pub struct RunMeta {
     pub sequence: u64,
     /// Number of the first staged page that is not accounted for, at the beginning of that segment.
     pub pages: u64,
+    /// End of the last interval in the ledger, in the trace's clock, at the beginning of that segment.
+    pub accounted: u64,
     /// Ledger by CPU up to the beginning of that segment.
     pub ledger: BTreeMap<String, Counts>,
     /// Ledger by CPU when the kernel instance was made: what came before it, the instance does not know.
@@ -123,9 +125,10 @@ impl RunMeta {
         self.ledger = to_toml(&ledger);
         self.sequence = found.last_block.map_or(self.sequence, |last| last + 1).max(self.sequence);
         self.pages = found.pages_end.unwrap_or(self.pages);
+        self.accounted = self.accounted.max(found.accounted_until);
         self.segment += 1;
         let last_wall = info.walls.map(|walls| walls.1);
-        Ok(Resumed { accounted_until: found.accounted_until, last_wall, torn: found.torn, damage: found.damage })
+        Ok(Resumed { last_wall, torn: found.torn, damage: found.damage })
     }
 
     /// The key of the run's pointer ids.
@@ -164,8 +167,9 @@ pub struct RunWriter {
     anchored: Instant,
     ledger: LedgerByCpu,
     sequence: u64,
-    /// See [`RunMeta::pages`].
+    /// See [`RunMeta::pages`] and [`RunMeta::accounted`].
     pages_end: u64,
+    accounted: u64,
     closed_bytes: u64,
     catalog: Catalog,
     syncer: Syncer,
@@ -186,8 +190,6 @@ pub struct SegmentLimits {
 /// What was found in the last segment of an interrupted run.
 #[derive(Debug, Clone, Default)]
 pub struct Resumed {
-    /// End of the last interval in its ledger.
-    pub accounted_until: u64,
     /// Wall clock of its newest event.
     pub last_wall: Option<i64>,
     /// Bytes that were cut off it.
@@ -244,6 +246,7 @@ impl RunWriter {
         RunWriter {
             sequence: meta.sequence,
             pages_end: meta.pages,
+            accounted: meta.accounted,
             closed_bytes: 0,
             folder,
             key,
@@ -311,7 +314,7 @@ impl RunWriter {
             put_frame(Kind::Ledger, &mut self.frames, |out| encode_accounts(accounts, pages_end, out));
         }
         self.segment.append(&self.frames)?;
-        self.pages_end = pages_end;
+        (self.pages_end, self.accounted) = (pages_end, self.accounted.max(now.time));
         if !block.is_empty() {
             self.sequence += 1;
             self.segment.info.add(events, walls);
@@ -351,6 +354,7 @@ impl RunWriter {
             segment: self.meta.segment + 1,
             sequence: self.sequence,
             pages: self.pages_end,
+            accounted: self.accounted,
             ledger: to_toml(&self.ledger),
             ..self.meta.clone()
         }

@@ -144,7 +144,7 @@ fn a_stranger_learns_nothing() {
     let Some(scene) = Scene::new() else { return };
     scene.run(Person { uid: 0, gid: 0 }, "start web --filter port==1").expect(0);
     let stranger = scene.person(61_005, "");
-    let answers = ["status web", "status nosuch", "start web", "start ../x", "stop nosuch", "fetch web", "version"]
+    let answers = ["status web", "status nosuch", "start web", "start ../x", "stop nosuch", "fetch web", "list"]
         .map(|line| scene.run(stranger, line));
     for answer in &answers {
         assert_eq!((answer.code, &answer.out, &answer.err), (4, &String::new(), &answers[0].err));

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use tcpprobe_proto::v1::JobSpec;
+use tcpprobe_proto::v1::{JobSpec, JobState};
 use tonic::Code;
 
 use crate::common::{Client, Daemon, Shadow, Site, assert_same, job, refused};
@@ -71,7 +71,7 @@ fn the_client_says_it_in_one_line() {
     run("start web --filter port==1").refused(1, &["running", "tcpprobectl stop web"]);
     run("start web --buffer 999999999999").refused(1, &["running"]);
     run("rm web").refused(1, &["running", "stop"]);
-    run("fetch web").refused(5, &["web"]);
+    run("fetch web --format text").refused(5, &["web"]);
     run("fetch web --run 7").refused(5, &["7", "tcpprobectl status web"]);
     run("stop web").expect(0);
     run("stop web").refused(1, &["not running", "tcpprobectl start web"]);
@@ -151,12 +151,14 @@ fn a_daemon_that_cannot_start_says_why() {
         refused(&path("state"), &path("run"), &path("config.toml"), &[])
     };
     let check = |words: String, expected: &[&str]| {
+        let errors: Vec<&str> = words.lines().filter(|line| !line.contains(" WARN ")).collect();
+        assert_eq!(errors.len(), 1, "{words}");
         for word in expected {
             assert!(words.contains(word), "without {word:?}: {words}");
         }
     };
     check(config("[limits]\njbos = 3\n"), &["config.toml", "jbos", "line 2"]);
-    check(config("state = 3\n"), &["config.toml", "state"]);
+    check(config("state = 3\n"), &["config.toml, line 1", "path"]);
     check(config("[limits]\nkernel_memory_percent = 200\n"), &["kernel_memory_percent", "1 to 90"]);
     fs::remove_file(path("config.toml")).unwrap();
     check(refused(&path("state"), &path("run"), &path("config.toml"), &[]), &["config.toml", "No such file"]);
@@ -166,12 +168,42 @@ fn a_daemon_that_cannot_start_says_why() {
     check(with(&["--tracefs", &root]), &[&root, "tracefs"]);
     check(with(&["--tracefs", "/nonexistent"]), &["/nonexistent", "does not exist"]);
     let file = path("config.toml").display().to_string();
-    check(with(&["--state", &file]), &["config.toml"]);
+    check(refused(&path("config.toml"), &path("run"), &path("config.toml"), &[]), &["config.toml"]);
+    check(refused(&path("state"), &path("config.toml"), &path("config.toml"), &[]), &["config.toml"]);
     check(with(&["--socket", &file]), &["config.toml", "no socket"]);
     check(with(&["--socket", &daemon.socket().display().to_string()]), &["another daemon"]);
     let second = refused(&daemon.path("state"), &path("run"), &path("config.toml"), &[]);
     check(second, &["in use by another tcpprobed", "--state"]);
     daemon.api().list();
+}
+
+/// Whoever starts, stops and removes at the same time, a job either is or is not, and so is its kernel instance.
+#[test]
+fn many_hands_on_one_job() {
+    let Some(daemon) = Daemon::start() else { return };
+    std::thread::scope(|scope| {
+        for hand in 0..6 {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                let api = daemon.api();
+                for turn in 0..8 {
+                    let status = match (hand + turn) % 4 {
+                        0 | 1 => api.try_start(job("web", "port == 1")).map(drop),
+                        2 => api.try_stop("web").map(drop),
+                        _ => api.remove("web", turn % 2 == 0).map(drop),
+                    };
+                    let expected = [Code::Ok, Code::NotFound, Code::FailedPrecondition];
+                    let code = status.as_ref().err().map_or(Code::Ok, tonic::Status::code);
+                    assert!(expected.contains(&code), "{status:?}");
+                }
+            });
+        }
+    });
+    let api = daemon.api();
+    let running: Vec<_> = api.list().into_iter().filter(|job| job.state() == JobState::Running).collect();
+    assert_eq!(daemon.instances().len(), running.len());
+    let _ = api.remove("web", true);
+    assert_eq!(api.start(job("web", "port == 1")).run, 1, "nothing is left of the one before");
 }
 
 /// Of a damaged file the client gives what is left, and says what is wrong with it.
@@ -181,6 +213,7 @@ fn damaged_files() {
     let Some(client) = Client::of(&daemon) else { return };
     let (api, site) = (daemon.api(), Site::v4());
     api.start(job("web", &site.filter()));
+    let _sooner = api.follow("web");
     for _ in 0..3 {
         site.ping_pong(100);
         let before = api.ledger("web").stored;

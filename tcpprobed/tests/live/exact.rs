@@ -9,7 +9,8 @@ use tcpprobe::event::{Event as Typed, EventReader};
 use tcpprobe_proto::v1::JobSpec;
 
 use crate::common::{
-    Alone, Api, Client, Daemon, Event, Recorded, Shadow, Site, assert_same, assert_same_text, job, names,
+    Alone, Api, CLIENT, Client, Daemon, Event, Recorded, Shadow, Site, assert_same, assert_same_lines,
+    assert_same_names, assert_same_text, job,
 };
 
 /// Runs a job of this spec under `traffic` and checks all that it stored. The traffic comes twice: first while the daemon
@@ -25,10 +26,12 @@ fn check(what: &str, spec: JobSpec, traffic: impl Fn()) {
     let waiting = shadow.quiet();
     let kernels = lines(&fs::read_to_string(daemon.instance(&name).join("trace")).unwrap());
     daemon.go_on();
+    let follower = api.follow(&name);
     traffic();
     let all = shadow.quiet();
     assert!(waiting > 0 && all > waiting, "{waiting} events and then {all}: this shows little");
     let job = api.stop(&name);
+    drop(follower);
     let recorded = shadow.stop();
 
     check_store(&api, &name, &recorded);
@@ -40,7 +43,8 @@ fn check(what: &str, spec: JobSpec, traffic: impl Fn()) {
     let ours = lines(&client.run(&["fetch", &name, "--format", "text"]).expect(0));
     assert_eq!(ours.len() as u64, all);
     assert_same_text(&ours[..kernels.len()], &kernels);
-    check_names(&ours, &recorded.text);
+    assert_same_lines(&ours, &recorded.text);
+    assert_same_names(&ours, &recorded.text);
 }
 
 fn lines(text: &str) -> Vec<String> {
@@ -52,14 +56,6 @@ fn check_store(api: &Api, name: &str, recorded: &Recorded) {
     assert_same(&trace.events, &recorded.events);
     assert!(trace.events.is_sorted_by_key(|event| (event.time, event.cpu)), "not in the order of time");
     assert_eq!(trace.totals.stored, trace.events.len() as u64);
-}
-
-/// Whatever task the kernel can name, the store can, by the same name.
-fn check_names(ours: &[String], kernels: &[String]) {
-    let ours = names(ours);
-    for (pid, known) in names(kernels).iter().filter(|(_, known)| !known.is_empty()) {
-        assert_eq!(&ours[pid], known, "names of task {pid}");
-    }
 }
 
 #[test]
@@ -164,7 +160,7 @@ fn all_events() {
     std::thread::scope(|scope| {
         // Dropped when the test fails, so that the task ends.
         let go = go;
-        scope.spawn(move || {
+        let task = std::thread::Builder::new().name(CLIENT.to_owned()).spawn_scoped(scope, move || {
             let site = Alone::new();
             done.send(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
             for () in goes.lock().unwrap().iter() {
@@ -172,6 +168,7 @@ fn all_events() {
                 done.send(0).unwrap();
             }
         });
+        task.unwrap();
         let task = is_done.recv().unwrap();
         let events = vec!["tcp:*".to_owned(), "sock:inet_sock_set_state".to_owned()];
         let spec = JobSpec { events, ..job("all", &format!("common_pid == {task}")) };

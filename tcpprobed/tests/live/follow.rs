@@ -13,10 +13,6 @@ fn all_of(name: &str) -> ReadRequest {
     ReadRequest { name: name.into(), ..Default::default() }
 }
 
-fn following(name: &str) -> ReadRequest {
-    ReadRequest { follow: true, ..all_of(name) }
-}
-
 /// Events in blocks of a trace that may be a piece.
 fn count(bytes: &[u8]) -> u64 {
     if bytes.is_empty() { 0 } else { Trace::decode(bytes).events.len() as u64 }
@@ -28,7 +24,7 @@ fn events_come_as_they_are_recorded() {
     let (api, site) = (daemon.api(), Site::v4());
     let shadow = Shadow::start("follow", &api.start(job("web", &site.filter())).plan);
     site.ping_pong(100);
-    let stream = api.stream(following("web")).unwrap();
+    let stream = api.follow("web");
     let mut bytes = Vec::new();
     for round in 0..4 {
         let traced = shadow.quiet();
@@ -56,7 +52,7 @@ fn a_follower_waits_for_a_part_of_a_second() {
     let Some(daemon) = Daemon::start() else { return };
     let (api, site) = (daemon.api(), Site::v4());
     api.start(job("web", &site.filter()));
-    let stream = api.stream(following("web")).unwrap();
+    let stream = api.follow("web");
     let mut quickest = PATIENCE;
     for _ in 0..5 {
         let began = Instant::now();
@@ -92,7 +88,7 @@ fn followers_pass_from_segment_to_segment() {
     let Some(daemon) = Daemon::configured("[store]\nsegment_seconds = 1\n") else { return };
     let (api, site) = (daemon.api(), Site::v4());
     let shadow = Shadow::start("segments", &api.start(job("web", &site.filter())).plan);
-    let stream = api.stream(following("web")).unwrap();
+    let stream = api.follow("web");
     wait_until("there are some segments", || {
         site.ping_pong(20);
         api.get("web").runs[0].segments > 3
@@ -111,7 +107,7 @@ fn followers_end_with_the_daemon() {
     let Some(mut daemon) = Daemon::start() else { return };
     let (api, site) = (daemon.api(), Site::v4());
     api.start(job("web", &site.filter()));
-    let stream = api.stream(following("web")).unwrap();
+    let stream = api.follow("web");
     site.ping_pong(10);
     daemon.terminate();
     let mut bytes = Vec::new();
@@ -128,7 +124,7 @@ fn a_reader_that_does_not_read() {
     let (api, site) = (daemon.api(), Site::v4());
     let shadow = Shadow::start("slow", &api.start(job("web", &site.filter())).plan);
     let lazy: Vec<Api> = (0..20).map(|_| daemon.api()).collect();
-    let streams: Vec<_> = lazy.iter().map(|api| api.stream(following("web")).unwrap()).collect();
+    let streams: Vec<_> = lazy.iter().map(|api| api.follow("web")).collect();
     site.bulk(8, 16 << 20);
     site.ping_pong(5000);
     drop(streams.into_iter().skip(10).collect::<Vec<_>>());
@@ -172,6 +168,7 @@ fn wall_ns() -> i64 {
 fn bursts(daemon: &Daemon) -> ([i64; 2], [u64; 3]) {
     let (api, site) = (daemon.api(), Site::v4());
     let shadow = Shadow::start("bursts", &api.start(job("web", &site.filter())).plan);
+    let _sooner = api.follow("web");
     let (mut times, mut counts) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         times.push(wall_ns());
@@ -250,6 +247,7 @@ fn one_connection() {
     let Some(daemon) = Daemon::start() else { return };
     let (api, site) = (daemon.api(), Site::v4());
     api.start(job("web", &site.filter()));
+    let _sooner = api.follow("web");
     for _ in 0..5 {
         site.ping_pong(20);
         let before = api.ledger("web").stored;

@@ -144,6 +144,8 @@ fn killed_again_and_again_without_traffic() {
     for _ in 0..2 {
         site.ping_pong(200);
         let traced = shadow.quiet();
+        let api = daemon.api();
+        let _sooner = api.follow("web");
         wait_until("all is stored", || stored(&daemon) == traced);
         for _ in 0..3 {
             daemon.kill();
@@ -181,6 +183,8 @@ fn killed_with_nothing_but_filtered_events() {
     for _ in 0..3 {
         site.ping_pong(200);
         let traced = shadow.quiet();
+        let api = daemon.api();
+        let _sooner = api.follow("web");
         wait_until("all is filtered", || daemon.api().ledger("web").filtered == traced);
         daemon.kill();
         daemon.run();
@@ -213,29 +217,37 @@ fn killed_after_the_run_went_on() {
     check_complete(&daemon, shadow);
 }
 
-/// Kills the daemon under load, does `damage` to the live segment, and lets the run go on.
-fn damaged(what: &str, damage: impl Fn(&Path)) -> Option<(Ledger, String)> {
+/// Kills the daemon under load, does `damage` to the live segment, and lets the run go on; as often as told.
+fn damaged(what: &str, damages: &[&dyn Fn(&Path)]) -> Option<Ledger> {
     let mut daemon = Daemon::start()?;
     let site = Site::v4();
     let shadow = Shadow::start(what, &daemon.api().start(roomy("web", &site.filter())).plan);
     under_load(&site, || {
-        let mut before = 0;
-        // Three blocks at least, and then a part of one.
-        for _ in 0..3 {
-            wait_for_more(&daemon, &site, before);
-            before = stored(&daemon);
+        for damage in damages {
+            let api = daemon.api();
+            let sooner = api.follow("web");
+            // Three blocks at least, and then a part of one.
+            for _ in 0..3 {
+                let before = stored(&daemon);
+                wait_for_more(&daemon, &site, before);
+            }
+            thread::sleep(Duration::from_millis(100));
+            daemon.kill();
+            drop(sooner);
+            damage(&daemon.live_segment("web", 1));
+            daemon.run();
         }
-        thread::sleep(Duration::from_millis(100));
-        daemon.kill();
-        damage(&daemon.live_segment("web", 1));
-        daemon.run();
-        let before = stored(&daemon);
-        wait_for_more(&daemon, &site, before);
     });
     shadow.quiet();
     daemon.api().stop("web");
     let log = daemon.log();
-    Some((check_account(&daemon, shadow), log))
+    assert!(log.contains("torn tail"), "{log}");
+    Some(check_account(&daemon, shadow))
+}
+
+fn cut(path: &Path, new_length: impl Fn(u64) -> u64) {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(new_length(file.metadata().unwrap().len())).unwrap();
 }
 
 #[test]
@@ -244,34 +256,23 @@ fn garbage_behind_the_last_frame_is_cut() {
         let mut file = OpenOptions::new().append(true).open(path).unwrap();
         file.write_all(&b"TCPP\x04\0\0\0\xff\xff\0\0rubbish".repeat(50)).unwrap();
     };
-    let Some((ledger, log)) = damaged("garbage", garbage) else { return };
+    let Some(ledger) = damaged("garbage", &[&garbage]) else { return };
     assert_eq!((ledger.lost, ledger.dropped), (0, 0));
-    assert!(log.contains("torn tail"), "{log}");
 }
 
-/// The last block is torn, but its pages are staged yet, or were overwritten by those that came after it.
+/// The last block is torn, or the ledger behind it; its pages are staged yet, or were overwritten by those that came after.
 #[test]
 fn a_torn_block_is_cut_and_accounted_for() {
-    for torn in [1, 40, 2000] {
-        let tear = |path: &Path| {
-            let file = OpenOptions::new().write(true).open(path).unwrap();
-            file.set_len(file.metadata().unwrap().len() - torn).unwrap();
-        };
-        let Some((ledger, log)) = damaged("torn", tear) else { return };
-        assert!(ledger.stored > 0 && ledger.lost == 0, "{ledger:?}");
-        assert!(log.contains("torn tail"), "{log}");
-    }
+    let tear = |bytes: u64| move |path: &Path| cut(path, |length| length - bytes);
+    let Some(ledger) = damaged("torn", &[&tear(1), &tear(40), &tear(2000)]) else { return };
+    assert!(ledger.stored > 0 && ledger.lost == 0, "{ledger:?}");
 }
 
 /// Blocks whose pages are long gone are missing, and the account says how many events that are.
 #[test]
 fn blocks_cut_off_are_accounted_for() {
-    let Some((ledger, _)) = damaged("cut-off", |path: &Path| {
-        let file = OpenOptions::new().write(true).open(path).unwrap();
-        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
-    }) else {
-        return;
-    };
+    let half = |path: &Path| cut(path, |length| length / 2);
+    let Some(ledger) = damaged("cut-off", &[&half]) else { return };
     assert!(ledger.stored > 0 && ledger.dropped > 100 && ledger.lost == 0, "{ledger:?}");
 }
 
@@ -327,6 +328,25 @@ fn a_lost_instance_begins_a_new_run() {
     assert!(job.runs[0].ended_why.contains("instance"), "{job:?}");
     assert_eq!(job.runs.len(), 2);
     check_complete(&daemon, second);
+}
+
+/// A job with a duration ends by itself when that is over, restarts counted in.
+#[test]
+fn a_duration_is_over() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let spec = JobSpec { duration_s: 2, ..roomy("web", &site.filter()) };
+    let shadow = Shadow::start("duration", &daemon.api().start(spec).plan);
+    site.ping_pong(100);
+    shadow.quiet();
+    daemon.kill();
+    daemon.run();
+    let api = daemon.api();
+    wait_until("the job is over", || api.get("web").state() == JobState::Stopped);
+    let run = &api.get("web").runs[0];
+    assert!(run.ended_why.contains("duration") && run.ended_ns - run.started_ns >= 2_000_000_000, "{run:?}");
+    assert!(daemon.instances().is_empty());
+    check_complete(&daemon, shadow);
 }
 
 /// A stopped job stays so, and a daemon leaves no instance of it.

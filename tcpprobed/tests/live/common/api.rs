@@ -97,6 +97,11 @@ impl Api {
         Ok(Stream { api: self, stream: RefCell::new(self.call(self.client.clone().read(request))?) })
     }
 
+    /// A follower. As long as it lives, blocks of the job are sealed four times a second.
+    pub fn follow(&self, name: &str) -> Stream<'_, ReadReply> {
+        self.stream(ReadRequest { name: name.into(), follow: true, ..Default::default() }).unwrap()
+    }
+
     pub fn watch(&self, names: &[&str]) -> Stream<'_, WatchJobsReply> {
         let names = names.iter().map(ToString::to_string).collect();
         let stream = self.call(self.client.clone().watch_jobs(WatchJobsRequest { names })).unwrap();

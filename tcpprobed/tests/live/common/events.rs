@@ -98,7 +98,21 @@ impl Trace {
             }
         }
         trace.accounts.iter().for_each(|account| trace.totals.add(account));
+        trace.check_intervals();
         trace
+    }
+
+    /// The account is kept by intervals that follow one another, on every CPU and through every restart.
+    fn check_intervals(&self) {
+        let mut ends: HashMap<u32, u64> = HashMap::new();
+        for account in &self.accounts {
+            assert!(account.from <= account.to, "{account:?}");
+            if account.stored + account.filtered > 0 {
+                let end = ends.entry(account.cpu).or_insert(account.from);
+                assert!(*end <= account.from, "begins before {end}: {account:?}");
+                *end = account.to;
+            }
+        }
     }
 }
 
@@ -125,7 +139,8 @@ fn differences<'e>(first: &[&'e Event], second: &[&'e Event]) -> (Vec<&'e Event>
         } else if order.is_gt() {
             only_second.extend(second.next());
         } else {
-            (first.next(), second.next());
+            first.next();
+            second.next();
         }
     }
 }

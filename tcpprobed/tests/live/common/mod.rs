@@ -17,8 +17,8 @@ pub use client::{Answer, Client};
 pub use daemon::{Daemon, refused};
 pub use events::{Event, Trace, assert_part, assert_same};
 pub use shadow::{Recorded, Shadow};
-pub use text::{assert_same_text, names};
-pub use traffic::{Alone, Site};
+pub use text::{assert_same_lines, assert_same_names, assert_same_text};
+pub use traffic::{Alone, CLIENT, Site};
 
 /// Longest wait for anything; a busy machine may need a good part of it, a quiet one hundredths.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,11 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::traffic::{CLIENT, SERVER};
+
+/// What is printed for a task whose name is not known.
+const UNKNOWN: &str = "<...>";
+
 /// Splits `          iperf3-42      [001] ..s2.  1830.433505: …` into the task's name and the rest.
 fn split(line: &str) -> (&str, &str) {
     let bracket = line.find(" [").unwrap_or_else(|| panic!("no line of an event: {line}"));
     let dash = line[..bracket].rfind('-').unwrap_or_else(|| panic!("no line of an event: {line}"));
     (line[..dash].trim_start(), &line[dash + 1..])
+}
+
+/// The kernel forgets names, and was asked at another time than by the daemon: then a task of some other program may have
+/// begun another one.
+fn is_same_name(one: &str, other: &str) -> bool {
+    let is_ours = |name| name == CLIENT || name == SERVER;
+    one == other || one == UNKNOWN || other == UNKNOWN || !is_ours(one) && !is_ours(other)
+}
+
+/// Checks that whatever task the kernel still can name, we can, by the same name.
+#[track_caller]
+pub fn assert_same_names(ours: &[String], kernels: &[String]) {
+    let ours = names(ours);
+    let kernels = names(kernels);
+    let known = kernels.iter().filter(|(_, names)| !names.contains(UNKNOWN));
+    for (pid, theirs) in known {
+        let is_same =
+            ours[pid].iter().all(|our| *our != UNKNOWN && theirs.iter().all(|their| is_same_name(our, their)));
+        assert!(is_same, "task {pid} is {:?}, for the kernel {theirs:?}", ours[pid]);
+    }
+    assert!(kernels.values().any(|names| names.contains(CLIENT)), "this shows little");
 }
 
 /// Words that `%p` printed: by the kernel a hash, by us an id.
@@ -15,13 +41,13 @@ fn is_pointer(word: &str) -> bool {
 }
 
 /// Checks our lines against the kernel's, in order and field by field. Of two pointers it is only asked that they always
-/// stand for each other, and a task's name may be missing in the kernel's.
+/// stand for each other.
 #[track_caller]
 pub fn assert_same_text(ours: &[String], kernels: &[String]) {
     let (mut to_hash, mut to_id) = (HashMap::new(), HashMap::new());
     for (our, their) in ours.iter().zip(kernels) {
         let ((our_name, our_rest), (their_name, their_rest)) = (split(our), split(their));
-        assert!(our_name == their_name || their_name == "<...>", "\nours   {our}\nkernel {their}");
+        assert!(is_same_name(our_name, their_name), "\nours   {our}\nkernel {their}");
         let (our_words, their_words): (Vec<_>, Vec<_>) =
             (our_rest.split(['=', ' ']).collect(), their_rest.split(['=', ' ']).collect());
         assert_eq!(our_words.len(), their_words.len(), "\nours   {our}\nkernel {their}");
@@ -41,13 +67,40 @@ pub fn assert_same_text(ours: &[String], kernels: &[String]) {
     assert_eq!(ours.len(), kernels.len(), "lines");
 }
 
-/// The names of each task in a text; what is not known is none.
-pub fn names(lines: &[String]) -> BTreeMap<&str, BTreeSet<&str>> {
+/// Checks our lines against those of another instance, which has its own times and hashes: that the same lines come equally
+/// often.
+#[track_caller]
+pub fn assert_same_lines(ours: &[String], kernels: &[String]) {
+    let sorted = |lines: &[String]| {
+        let mut lines: Vec<String> = lines.iter().map(|line| of_any_instance(line)).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let (ours, kernels) = (sorted(ours), sorted(kernels));
+    let different = ours.iter().zip(&kernels).find(|(our, their)| our != their);
+    assert_eq!(different, None);
+    assert_eq!(ours.len(), kernels.len(), "lines");
+}
+
+/// `42 [001] ..s2. tcp_probe: …`: without the name, the time, pointers, and whether the scheduler wanted the CPU back.
+fn of_any_instance(line: &str) -> String {
+    let (_, rest) = split(line);
+    let mut words = rest.split_whitespace();
+    let (pid, cpu, flags, _time) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap(), words.next());
+    let fields = words.map(|word| match word.split_once('=') {
+        Some((name, value)) if is_pointer(value) => name,
+        _ => word,
+    });
+    [&[pid, cpu, &flags[..1], &flags[2..]], fields.collect::<Vec<_>>().as_slice()].concat().join(" ")
+}
+
+/// The names of each task in a text.
+fn names(lines: &[String]) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for line in lines {
         let (name, rest) = split(line);
         let pid = rest.split(' ').next().unwrap();
-        names.entry(pid).or_default().extend(Some(name).filter(|&name| name != "<...>"));
+        names.entry(pid).or_default().insert(name);
     }
     names
 }

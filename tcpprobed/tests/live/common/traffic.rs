@@ -2,9 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
+
+/// Names of the tasks at the two ends of a connection.
+pub const CLIENT: &str = "client";
+pub const SERVER: &str = "server";
 
 /// Where traffic goes to.
 pub struct Site {
@@ -54,8 +58,8 @@ impl Site {
     /// Runs `client` and `server` at the two ends of a connection.
     fn connection(&self, client: impl FnOnce(TcpStream) + Send, server: impl FnOnce(TcpStream) + Send) {
         thread::scope(|scope| {
-            named("server", scope, || server(self.listener.accept().unwrap().0));
-            named("client", scope, || client(TcpStream::connect(self.to).unwrap()));
+            named(SERVER, scope, || server(self.listener.accept().unwrap().0));
+            named(CLIENT, scope, || client(TcpStream::connect(self.to).unwrap()));
         });
     }
 
@@ -100,11 +104,12 @@ impl Site {
 
     /// A connection whose first SYN finds no room, and comes again after a second.
     pub fn retransmission(&self) {
-        use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
-        let narrow = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        // The ends of an earlier one may be remembered yet.
-        rustix::net::sockopt::set_socket_reuseaddr(&narrow, true).unwrap();
-        bind(&narrow, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, 9), self.port()))).unwrap();
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
+        static ADDRESS: AtomicU8 = AtomicU8::new(10);
+        // Each time another: a process that was just started may hold the listener before yet.
+        let address = Ipv4Addr::new(127, 0, 1, ADDRESS.fetch_add(1, Ordering::Relaxed));
+        let narrow = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        bind(&narrow, &SocketAddr::from((address, self.port()))).unwrap();
         listen(&narrow, 0).unwrap();
         let narrow = TcpListener::from(narrow);
         let address = narrow.local_addr().unwrap();
