@@ -17,8 +17,11 @@ pub const PAGE_BYTES: usize = 4096;
 /// The names of the cases.
 pub const CASES: [&str; 2] = ["bulk-8-flows", "ping-pong"];
 
+/// A CPU's pages, one after the other.
+type Pages = Vec<u8>;
+
 /// The pages of a case, by CPU, and the schema that explains them.
-pub fn pages(case: &str) -> Result<(Vec<Vec<u8>>, Arc<Schema>), Box<dyn Error>> {
+pub fn pages(case: &str) -> Result<(Vec<Pages>, Arc<Schema>), Box<dyn Error>> {
     let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"));
     let mut formats = Vec::new();
     for event in ["tcp_probe", "tcp_retransmit_skb"] {

@@ -3,7 +3,7 @@
 //! In the order in which data flows:
 //!
 //! - [`format`](mod@format): what a kernel says about its events; [`page`]: ring-buffer pages to records; [`event`]: records, typed.
-//! - [`print`]: a record as that kernel prints it; [`text`]: ftrace text, in ([`text::parse_trace`], [`text::parse_line`]) and out.
+//! - [`mod@print`]: a record as that kernel prints it; [`text`]: ftrace text, in ([`text::parse_trace`], [`text::parse_line`]) and out.
 //! - [`filter`]: the filter language, split between kernel and user space.
 //! - [`block`]: columns of events, compressed; [`trace`]: the `.tcpp` file.
 //! - [`flow`]: connections, their totals, and curves that stay small for any length of trace.
