@@ -170,7 +170,8 @@ async fn tell_systemd(jobs: Arc<Jobs>) {
         systemd::watchdog();
         let list = jobs.list();
         let running = list.iter().filter(|job| job.state == tcpprobed::jobs::State::Running);
-        let rate: f64 = running.clone().map(|job| job.events_per_s).sum();
+        // Not `sum()`: that of nothing is -0.
+        let rate = running.clone().fold(0.0, |sum, job| sum + job.events_per_s);
         let lost: u64 = running.clone().filter_map(|job| Some(job.runs.last()?.ledger.missing())).sum();
         let running = running.count();
         systemd::status(&format!("{running} of {} jobs running, {rate:.0} events/s, {lost} lost", list.len()));
