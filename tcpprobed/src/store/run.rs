@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tcpprobe::block::{PointerKey, Schema};
-use tcpprobe::trace::{Account, Anchor, Header, Kind, Totals, encode_accounts, put_frame};
+use tcpprobe::trace::{Account, Anchor, Clock, Header, Kind, Totals, encode_accounts, put_frame};
 use tokio::sync::watch;
 
 use super::catalog::Catalog;
@@ -165,6 +165,8 @@ pub struct RunWriter {
     segment: SegmentWriter,
     segment_began: Instant,
     anchored: Instant,
+    /// The anchors of this segment: what a reader of it tells times by.
+    clock: Clock,
     ledger: LedgerByCpu,
     sequence: u64,
     /// See [`RunMeta::pages`] and [`RunMeta::accounted`].
@@ -256,6 +258,7 @@ impl RunWriter {
             segment,
             segment_began: now,
             anchored: now,
+            clock: Clock::default(),
             ledger,
             catalog: workshop.catalog,
             syncer: workshop.syncer,
@@ -298,15 +301,16 @@ impl RunWriter {
         &mut self,
         block: &[u8],
         events: u64,
-        walls: (i64, i64),
+        times: (u64, u64),
         accounts: &[Account],
         pages_end: u64,
         now: Anchor,
-    ) -> io::Result<()> {
+    ) -> io::Result<(i64, i64)> {
         self.rotate_if_due()?;
         self.frames.clear();
         if self.anchored.elapsed() >= ANCHOR_INTERVAL {
             put_frame(Kind::Anchor, &mut self.frames, |out| now.encode(out));
+            self.clock.add(now);
             self.anchored = Instant::now();
         }
         self.frames.extend_from_slice(block);
@@ -315,6 +319,8 @@ impl RunWriter {
         }
         self.segment.append(&self.frames)?;
         (self.pages_end, self.accounted) = (pages_end, self.accounted.max(now.time));
+        let wall = |time| self.clock.wall(time).unwrap_or(0);
+        let walls = (wall(times.0), wall(times.1));
         if !block.is_empty() {
             self.sequence += 1;
             self.segment.info.add(events, walls);
@@ -323,7 +329,7 @@ impl RunWriter {
             self.ledger.entry(account.cpu).or_default().add(account);
         }
         self.published(false);
-        Ok(())
+        Ok(walls)
     }
 
     /// Closes the segment where it is long or old enough.
@@ -367,7 +373,10 @@ impl RunWriter {
             put_frame(Kind::Header, &mut self.frames, |out| self.header.encode(out));
             put_frame(Kind::Schema, &mut self.frames, |out| out.extend(self.schema.encode()));
         }
-        put_frame(Kind::Anchor, &mut self.frames, |out| crate::clock::anchor().encode(out));
+        let anchor = crate::clock::anchor();
+        put_frame(Kind::Anchor, &mut self.frames, |out| anchor.encode(out));
+        self.clock = Clock::default();
+        self.clock.add(anchor);
         self.anchored = Instant::now();
         self.segment.append(&self.frames)?;
         self.published(false);
