@@ -315,19 +315,17 @@ impl Engine {
                 builder.seal(&seal, Some(&setup.pointer_key), |pid| comms.get(pid), out);
             });
         }
-        let wall = |time: u64| anchor.wall - anchor.time.wrapping_sub(time).cast_signed();
-        let walls = times.map_or((0, 0), |(first, last)| (wall(first), wall(last)));
-        self.store(events, walls, anchor);
+        self.store(events, times.unwrap_or_default(), anchor);
         self.setup.staging.clear();
     }
 
     /// Appends what was sealed to the run. Where that fails, the events are dropped and booked so, and the accounts
     /// wait for the disk.
-    fn store(&mut self, events: u64, walls: (i64, i64), anchor: Anchor) {
+    fn store(&mut self, events: u64, times: (u64, u64), anchor: Anchor) {
         let before = self.setup.run.written();
         let pages_end = self.setup.staging.numbers().end;
-        match self.setup.run.append(&self.frame, events, walls, &self.accounts, pages_end, anchor) {
-            Ok(()) => {
+        match self.setup.run.append(&self.frame, events, times, &self.accounts, pages_end, anchor) {
+            Ok(walls) => {
                 let mut totals = Totals::default();
                 self.accounts.drain(..).for_each(|account| totals.add(&account));
                 count(&self.shared, &totals);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tcpprobe::block::{PointerKey, Schema};
-use tcpprobe::trace::{Account, Anchor, Header, Kind, Totals, encode_accounts, put_frame};
+use tcpprobe::trace::{Account, Anchor, Clock, Header, Kind, Totals, encode_accounts, put_frame};
 use tokio::sync::watch;
 
 use super::catalog::Catalog;
@@ -165,6 +165,8 @@ pub struct RunWriter {
     segment: SegmentWriter,
     segment_began: Instant,
     anchored: Instant,
+    /// The anchors of this segment, as a reader of it knows them.
+    clock: Clock,
     ledger: LedgerByCpu,
     sequence: u64,
     /// See [`RunMeta::pages`] and [`RunMeta::accounted`].
@@ -256,6 +258,7 @@ impl RunWriter {
             segment,
             segment_began: now,
             anchored: now,
+            clock: Clock::default(),
             ledger,
             catalog: workshop.catalog,
             syncer: workshop.syncer,
@@ -290,7 +293,8 @@ impl RunWriter {
     }
 
     /// Appends a block, given as a frame, and its accounts; or accounts alone, with an empty block. All staged pages
-    /// numbered below `pages_end` are then accounted for.
+    /// numbered below `pages_end` are then accounted for. `times` are those of the block's earliest and latest event; it
+    /// gives back what they are by the wall clock, as every reader of the segment will find them.
     ///
     /// # Errors
     /// Those of the file system. Nothing is written then, and the block's sequence number is free again.
@@ -298,22 +302,28 @@ impl RunWriter {
         &mut self,
         block: &[u8],
         events: u64,
-        walls: (i64, i64),
+        times: (u64, u64),
         accounts: &[Account],
         pages_end: u64,
         now: Anchor,
-    ) -> io::Result<()> {
+    ) -> io::Result<(i64, i64)> {
         self.rotate_if_due()?;
         self.frames.clear();
-        if self.anchored.elapsed() >= ANCHOR_INTERVAL {
+        let is_anchor_due = self.anchored.elapsed() >= ANCHOR_INTERVAL;
+        if is_anchor_due {
             put_frame(Kind::Anchor, &mut self.frames, |out| now.encode(out));
-            self.anchored = Instant::now();
         }
         self.frames.extend_from_slice(block);
         if !accounts.is_empty() {
             put_frame(Kind::Ledger, &mut self.frames, |out| encode_accounts(accounts, pages_end, out));
         }
         self.segment.append(&self.frames)?;
+        if is_anchor_due {
+            self.clock.add(now);
+            self.anchored = Instant::now();
+        }
+        let wall = |time| self.clock.wall(time).unwrap_or(0);
+        let walls = (wall(times.0), wall(times.1));
         (self.pages_end, self.accounted) = (pages_end, self.accounted.max(now.time));
         if !block.is_empty() {
             self.sequence += 1;
@@ -323,7 +333,7 @@ impl RunWriter {
             self.ledger.entry(account.cpu).or_default().add(account);
         }
         self.published(false);
-        Ok(())
+        Ok(walls)
     }
 
     /// Closes the segment where it is long or old enough.
@@ -337,8 +347,9 @@ impl RunWriter {
         let segment = new_segment(path)?;
         self.syncer.sync(self.segment.file());
         let closed = std::mem::replace(&mut self.segment, segment);
+        let clock = self.clock.clone();
         if let Err(error) = self.begin_segment().and_then(|()| meta.save(&self.folder)) {
-            self.segment = closed;
+            (self.segment, self.clock) = (closed, clock);
             return Err(error);
         }
         self.catalog.put(&segment_key(&self.key, self.meta.segment), &closed.info);
@@ -367,7 +378,10 @@ impl RunWriter {
             put_frame(Kind::Header, &mut self.frames, |out| self.header.encode(out));
             put_frame(Kind::Schema, &mut self.frames, |out| out.extend(self.schema.encode()));
         }
-        put_frame(Kind::Anchor, &mut self.frames, |out| crate::clock::anchor().encode(out));
+        let now = crate::clock::anchor();
+        put_frame(Kind::Anchor, &mut self.frames, |out| now.encode(out));
+        self.clock = Clock::default();
+        self.clock.add(now);
         self.anchored = Instant::now();
         self.segment.append(&self.frames)?;
         self.published(false);
