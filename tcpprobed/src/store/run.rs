@@ -165,7 +165,7 @@ pub struct RunWriter {
     segment: SegmentWriter,
     segment_began: Instant,
     anchored: Instant,
-    /// The anchors of this segment: what a reader of it tells times by.
+    /// The anchors of this segment, as a reader of it knows them.
     clock: Clock,
     ledger: LedgerByCpu,
     sequence: u64,
@@ -293,7 +293,8 @@ impl RunWriter {
     }
 
     /// Appends a block, given as a frame, and its accounts; or accounts alone, with an empty block. All staged pages
-    /// numbered below `pages_end` are then accounted for.
+    /// numbered below `pages_end` are then accounted for. `times` are those of the block's earliest and latest event; it
+    /// gives back what they are by the wall clock, as every reader of the segment will find them.
     ///
     /// # Errors
     /// Those of the file system. Nothing is written then, and the block's sequence number is free again.
@@ -308,19 +309,22 @@ impl RunWriter {
     ) -> io::Result<(i64, i64)> {
         self.rotate_if_due()?;
         self.frames.clear();
-        if self.anchored.elapsed() >= ANCHOR_INTERVAL {
+        let is_anchor_due = self.anchored.elapsed() >= ANCHOR_INTERVAL;
+        if is_anchor_due {
             put_frame(Kind::Anchor, &mut self.frames, |out| now.encode(out));
-            self.clock.add(now);
-            self.anchored = Instant::now();
         }
         self.frames.extend_from_slice(block);
         if !accounts.is_empty() {
             put_frame(Kind::Ledger, &mut self.frames, |out| encode_accounts(accounts, pages_end, out));
         }
         self.segment.append(&self.frames)?;
-        (self.pages_end, self.accounted) = (pages_end, self.accounted.max(now.time));
+        if is_anchor_due {
+            self.clock.add(now);
+            self.anchored = Instant::now();
+        }
         let wall = |time| self.clock.wall(time).unwrap_or(0);
         let walls = (wall(times.0), wall(times.1));
+        (self.pages_end, self.accounted) = (pages_end, self.accounted.max(now.time));
         if !block.is_empty() {
             self.sequence += 1;
             self.segment.info.add(events, walls);
@@ -343,8 +347,9 @@ impl RunWriter {
         let segment = new_segment(path)?;
         self.syncer.sync(self.segment.file());
         let closed = std::mem::replace(&mut self.segment, segment);
+        let clock = self.clock.clone();
         if let Err(error) = self.begin_segment().and_then(|()| meta.save(&self.folder)) {
-            self.segment = closed;
+            (self.segment, self.clock) = (closed, clock);
             return Err(error);
         }
         self.catalog.put(&segment_key(&self.key, self.meta.segment), &closed.info);
@@ -373,10 +378,10 @@ impl RunWriter {
             put_frame(Kind::Header, &mut self.frames, |out| self.header.encode(out));
             put_frame(Kind::Schema, &mut self.frames, |out| out.extend(self.schema.encode()));
         }
-        let anchor = crate::clock::anchor();
-        put_frame(Kind::Anchor, &mut self.frames, |out| anchor.encode(out));
+        let now = crate::clock::anchor();
+        put_frame(Kind::Anchor, &mut self.frames, |out| now.encode(out));
         self.clock = Clock::default();
-        self.clock.add(anchor);
+        self.clock.add(now);
         self.anchored = Instant::now();
         self.segment.append(&self.frames)?;
         self.published(false);

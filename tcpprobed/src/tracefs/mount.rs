@@ -74,6 +74,8 @@ fn mount_tracefs(at: &Path) -> Result<PathBuf, TracefsError> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     match mount("tracefs", at, "tracefs", flags, None) {
         Ok(()) => Ok(at.to_owned()),
+        // Somebody else was faster.
+        Err(Errno::BUSY) if is_tracefs(at) => Ok(at.to_owned()),
         Err(Errno::PERM | Errno::ACCESS) => Err(TracefsError::MountDenied { path: at.to_owned() }),
         Err(Errno::NODEV) => Err(TracefsError::NoTracefs),
         Err(errno) => Err(TracefsError::io(at, "mount tracefs", errno)),
