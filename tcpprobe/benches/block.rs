@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput};
-use tcpprobe::block::{Block, BlockBuilder, PointerKey, Seal, Timed};
+use tcpprobe::block::{Block, BlockBuilder, PointerKey, Projection, Seal, Timed};
 use tcpprobe::format::PageLayout;
 use tcpprobe::page::Page;
 
@@ -44,9 +44,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             bencher.iter(|| encode(&mut builder, black_box(&cpus), &key, &mut out));
         });
         group.bench_function(format!("decode/{case}"), |bencher| {
-            bencher.iter(|| Block::decode(black_box(&block), &schema).map(|block| block.rows().len()));
+            bencher.iter(|| {
+                Block::decode(black_box(&block), &schema, Projection::default()).map(|block| block.rows().len())
+            });
         });
-        let decoded = Block::decode(&block, &schema)?;
+        let decoded = Block::decode(&block, &schema, Projection::default())?;
         let mut buffer = Vec::new();
         group.bench_function(format!("records/{case}"), |bencher| {
             bencher

@@ -39,6 +39,14 @@ pub enum Kind {
     RelLoc,
 }
 
+impl Kind {
+    /// Whether the field's bytes are behind the fixed fields of a record.
+    #[must_use]
+    pub fn is_dynamic(self) -> bool {
+        matches!(self, Kind::DataLoc | Kind::RelLoc)
+    }
+}
+
 /// One field of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
