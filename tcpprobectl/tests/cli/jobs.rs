@@ -31,19 +31,16 @@ fn list_of_nothing() {
     assert_eq!(stdout(&run(&daemon.socket(), &["list", "--json"]).code(0)), "[]\n");
 }
 
-/// How long the run that goes on has lasted is another with every second.
+/// How long the run that goes on has lasted is another with every second, and as wide as it is the column.
 fn settled(status: &str) -> String {
-    let settle = |line: &str| match line.ends_with("goes on") {
-        true => line
-            .split_whitespace()
-            .enumerate()
-            .filter(|(at, _)| *at != 3)
-            .map(|(_, word)| word)
-            .collect::<Vec<_>>()
-            .join(" "),
-        false => line.to_owned(),
+    let settle = |line: &str| {
+        let is_run = line.trim_start().starts_with(|c: char| c.is_ascii_digit()) || line.contains("LASTED");
+        let words = line.split_whitespace().enumerate();
+        let lasts = line.ends_with("goes on");
+        let kept: Vec<&str> = words.filter(|(at, _)| !(lasts && *at == 3)).map(|(_, word)| word).collect();
+        if is_run { kept.join(" ") } else { line.to_owned() }
     };
-    status.lines().map(settle).collect::<Vec<_>>().join("\n")
+    status.lines().map(|line| settle(line) + "\n").collect()
 }
 
 #[test]
