@@ -31,11 +31,7 @@ fn every_event_of_every_capture_comes_back() {
     for capture in common::captures() {
         let decoded = capture.decode();
         let schema = Schema::new(decoded.formats.values().cloned().collect()).unwrap();
-        let records: Vec<(u32, u64, Vec<u8>)> = decoded
-            .cpus
-            .iter()
-            .flat_map(|cpu| cpu.records.iter().map(|(time, bytes)| (cpu.number, *time, bytes.clone())))
-            .collect();
+        let records = decoded.records;
         if records.is_empty() {
             continue;
         }
@@ -59,8 +55,7 @@ fn pointers_become_ids_that_join() {
         common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == "ipv4-loss2").unwrap();
     let decoded = capture.decode();
     let schema = Schema::new(decoded.formats.values().cloned().collect()).unwrap();
-    let records: Vec<(u32, u64, Vec<u8>)> =
-        decoded.cpus[0].records.iter().map(|(time, bytes)| (0, *time, bytes.clone())).collect();
+    let records = decoded.records;
     let block = Block::decode(&seal(&schema, &records, Some(&PointerKey::new([9; 16]))), &schema).unwrap();
     let (mut buffer, mut ids, mut pointers) = (Vec::new(), std::collections::HashMap::new(), 0);
     for (row, (_, _, original)) in block.rows().iter().zip(&records) {
