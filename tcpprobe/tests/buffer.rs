@@ -150,7 +150,7 @@ fn what_is_no_page_is_told() {
 }
 
 #[test]
-fn a_failing_input_is_an_error_and_one_that_ends_early_is_not() {
+fn a_failing_input_is_an_error_and_a_damaged_one_is_not() {
     struct Broken(std::io::ErrorKind);
     impl std::io::Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
@@ -163,10 +163,11 @@ fn a_failing_input_is_an_error_and_one_that_ends_early_is_not() {
         let mut buffer = Buffer::new(PageLayout::default(), [(0, whole.chain(Broken(kind)))]);
         assert!(matches!(buffer.next_item(), Ok(Some(Item::Record { .. }))));
         let next = buffer.next_item();
-        next.map(|item| matches!(item, Some(Item::Bad(_)))).map_err(|error| error.kind())
+        next.map(|item| matches!(item, Some(Item::Bad(_)))).map_err(|error| error.source.kind())
     };
     assert_eq!(read(std::io::ErrorKind::PermissionDenied), Err(std::io::ErrorKind::PermissionDenied));
     assert_eq!(read(std::io::ErrorKind::UnexpectedEof), Ok(true));
+    assert_eq!(read(std::io::ErrorKind::InvalidInput), Ok(true), "as flate2 says of a damaged stream");
 }
 
 proptest! {

@@ -33,8 +33,8 @@ pub(super) struct CpuReader<R> {
     /// Where it begins in the input.
     offset: u64,
     ended: bool,
-    /// The compressed input ended before it was complete.
-    cut: bool,
+    /// Why the input ended before it was complete.
+    broken: Option<&'static str>,
     records: Vec<Place>,
     next: usize,
 }
@@ -58,7 +58,7 @@ impl<R: Read> CpuReader<R> {
             length: 0,
             offset: 0,
             ended: false,
-            cut: false,
+            broken: None,
             records: Vec::new(),
             next: 0,
         }
@@ -88,8 +88,8 @@ impl<R: Read> CpuReader<R> {
             self.records.clear();
             self.fill(self.size)?;
             if self.bytes.is_empty() {
-                let is_cut = std::mem::take(&mut self.cut);
-                return Ok(is_cut.then(|| Opened { lost: Lost::None, bad: Some(self.bad(0, "the file is cut short")) }));
+                let bad = self.broken.take().map(|reason| self.bad(0, reason));
+                return Ok(bad.map(|bad| Opened { lost: Lost::None, bad: Some(bad) }));
             }
             self.measure()?;
             self.length = self.size.min(self.bytes.len());
@@ -107,8 +107,15 @@ impl<R: Read> CpuReader<R> {
         }
         match self.input.by_ref().take(missing as u64).read_to_end(&mut self.bytes) {
             Ok(read) => self.ended = read < missing,
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => (self.ended, self.cut) = (true, true),
-            Err(error) => return Err(error),
+            Err(error) => {
+                // What was inflated before the place where a compressed file is damaged still counts.
+                self.broken = Some(match error.kind() {
+                    ErrorKind::UnexpectedEof => "the compressed file is cut short",
+                    ErrorKind::InvalidData | ErrorKind::InvalidInput => "the compressed file is damaged",
+                    _ => return Err(error),
+                });
+                self.ended = true;
+            }
         }
         Ok(())
     }

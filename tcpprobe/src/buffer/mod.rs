@@ -39,6 +39,16 @@ pub struct BadPage {
     pub reason: &'static str,
 }
 
+/// An input that cannot be read on.
+#[derive(Debug, thiserror::Error)]
+#[error("pages of CPU {cpu}: {source}")]
+pub struct ReadError {
+    /// The CPU whose pages it gives.
+    pub cpu: u32,
+    /// Why.
+    pub source: io::Error,
+}
+
 /// What a [`Buffer`] holds next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item<'a> {
@@ -76,7 +86,7 @@ pub enum Item<'a> {
 /// assert!(matches!(buffer.next_item()?, Some(Item::Lost(loss)) if loss.to == Some(1005)));
 /// assert_eq!(buffer.next_item()?, Some(Item::Record { time: 1005, cpu: 3, bytes: &[7, 0, 0, 0] }));
 /// assert_eq!(buffer.next_item()?, None);
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), tcpprobe::buffer::ReadError>(())
 /// ```
 #[derive(Debug)]
 pub struct Buffer<R> {
@@ -117,11 +127,11 @@ impl<R: Read> Buffer<R> {
     /// What comes next; `None` at the end.
     ///
     /// # Errors
-    /// When an input fails. One that ends too early does not.
-    pub fn next_item(&mut self) -> io::Result<Option<Item<'_>>> {
+    /// When an input fails. One that is cut short or damaged does not.
+    pub fn next_item(&mut self) -> Result<Option<Item<'_>>, ReadError> {
         while let Some(&index) = self.stale.last() {
             let cpu = &mut self.cpus[index];
-            if let Some(bad) = cpu.go_on()? {
+            if let Some(bad) = cpu.go_on().map_err(|source| ReadError { cpu: cpu.reader.number, source })? {
                 return Ok(Some(Item::Bad(bad)));
             }
             self.stale.pop();
