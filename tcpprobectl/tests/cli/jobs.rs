@@ -31,16 +31,17 @@ fn list_of_nothing() {
     assert_eq!(stdout(&run(&daemon.socket(), &["list", "--json"]).code(0)), "[]\n");
 }
 
-/// How long the run that goes on has lasted is another with every second, and as wide as it is the column.
+/// How long a run that goes on has lasted is another with every second, and with it the width of the table's column.
 fn settled(status: &str) -> String {
-    let settle = |line: &str| {
-        let is_run = line.trim_start().starts_with(|c: char| c.is_ascii_digit()) || line.contains("LASTED");
-        let words = line.split_whitespace().enumerate();
-        let lasts = line.ends_with("goes on");
-        let kept: Vec<&str> = words.filter(|(at, _)| !(lasts && *at == 3)).map(|(_, word)| word).collect();
-        if is_run { kept.join(" ") } else { line.to_owned() }
+    let without_time = |line: &str| {
+        let words = line.split_whitespace().enumerate().filter(|(at, _)| *at != 3 || !line.ends_with("goes on"));
+        words.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
     };
-    status.lines().map(|line| settle(line) + "\n").collect()
+    let settle = |paragraph: &str| match paragraph.contains("goes on") {
+        true => paragraph.lines().map(without_time).collect::<Vec<_>>().join("\n"),
+        false => paragraph.to_owned(),
+    };
+    status.split("\n\n").map(settle).collect::<Vec<_>>().join("\n\n")
 }
 
 #[test]
