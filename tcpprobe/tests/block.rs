@@ -54,9 +54,7 @@ fn every_event_of_every_capture_comes_back() {
 fn capture(case: &str) -> (Arc<Schema>, Vec<(u32, u64, Vec<u8>)>) {
     let capture = common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == case).unwrap();
     let decoded = capture.decode();
-    let cpus = decoded.cpus.iter();
-    let records = cpus.flat_map(|cpu| cpu.records.iter().map(|(time, bytes)| (cpu.number, *time, bytes.clone())));
-    (Schema::new(decoded.formats.values().cloned().collect()).unwrap(), records.collect())
+    (Schema::new(decoded.formats.values().cloned().collect()).unwrap(), decoded.records)
 }
 
 #[test]
@@ -132,19 +130,10 @@ fn only_the_wanted_connection_is_decoded() {
 
 #[test]
 fn pointers_become_ids_that_join() {
-<<<<<<< HEAD
     let (schema, records) = capture("ipv4-loss2");
     let block =
         Block::decode(&seal(&schema, &records, Some(&PointerKey::new([9; 16]))), &schema, Projection::default())
             .unwrap();
-=======
-    let capture =
-        common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == "ipv4-loss2").unwrap();
-    let decoded = capture.decode();
-    let schema = Schema::new(decoded.formats.values().cloned().collect()).unwrap();
-    let records = decoded.records;
-    let block = Block::decode(&seal(&schema, &records, Some(&PointerKey::new([9; 16]))), &schema).unwrap();
->>>>>>> convert
     let (mut buffer, mut ids, mut pointers) = (Vec::new(), std::collections::HashMap::new(), 0);
     for (row, (_, _, original)) in block.rows().iter().zip(&records) {
         let record = block.record(row, &mut buffer);

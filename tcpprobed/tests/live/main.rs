@@ -12,3 +12,4 @@ mod exact;
 mod follow;
 mod ledger;
 mod restart;
+mod scale;
