@@ -16,7 +16,7 @@ fn values<'a>(format: &'a Format, record: &'a [u8]) -> Vec<(&'a str, Value<'a>)>
 }
 
 /// A block of these records: CPU, time, bytes.
-fn seal(schema: &Arc<Schema>, records: &[(u32, u64, Vec<u8>)], key: Option<&PointerKey>) -> Vec<u8> {
+fn seal(schema: &Arc<Schema>, records: &[Recorded], key: Option<&PointerKey>) -> Vec<u8> {
     let mut builder = BlockBuilder::new(Arc::clone(schema));
     for (cpu, time, record) in records {
         assert_eq!(builder.push(*cpu, &[(*time, record.as_slice())]), 0, "the schema knows it");
@@ -50,8 +50,11 @@ fn every_event_of_every_capture_comes_back() {
     }
 }
 
+/// CPU, time, bytes.
+type Recorded = (u32, u64, Vec<u8>);
+
 /// A capture of real traffic, decoded: the schema and the records.
-fn capture(case: &str) -> (Arc<Schema>, Vec<(u32, u64, Vec<u8>)>) {
+fn capture(case: &str) -> (Arc<Schema>, Vec<Recorded>) {
     let capture = common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == case).unwrap();
     let decoded = capture.decode();
     (Schema::new(decoded.formats.values().cloned().collect()).unwrap(), decoded.records)
@@ -228,7 +231,7 @@ proptest! {
     #[test]
     fn any_event_comes_back((formats, list) in any_records()) {
         let schema = Schema::new(formats.clone()).unwrap();
-        let records: Vec<(u32, u64, Vec<u8>)> =
+        let records: Vec<Recorded> =
             list.iter().map(|(cpu, time, which, bytes)| (*cpu, *time, fill(&formats[*which], bytes))).collect();
         let block = Block::decode(&seal(&schema, &records, None), &schema, Projection::default()).unwrap();
         prop_assert_eq!(block.rows().len(), records.len());
@@ -254,7 +257,7 @@ proptest! {
         (formats, list) in any_records(), places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)
     ) {
         let schema = Schema::new(formats.clone()).unwrap();
-        let records: Vec<(u32, u64, Vec<u8>)> =
+        let records: Vec<Recorded> =
             list.iter().map(|(cpu, time, which, bytes)| (*cpu, *time, fill(&formats[*which], bytes))).collect();
         let mut bytes = seal(&schema, &records, None);
         for (place, value) in places {

@@ -6,7 +6,8 @@ mod common;
 use std::sync::Arc;
 
 use tcpprobe::block::Schema;
-use tcpprobe::event::Record;
+use tcpprobe::event::{Record, Value};
+use tcpprobe::format::Kind;
 use tcpprobe::trace::{Account, Anchor, Damage, Header, Item, Reader, Select, TraceError, Writer};
 
 const ANCHOR: Anchor = Anchor { time: 0, wall: 1_000_000_000_000 };
@@ -167,4 +168,33 @@ fn what_is_no_trace_is_said_so() {
         let writer = Writer::new(Vec::new(), &other, &schema(&decoded), &[], None).unwrap();
         assert!(matches!(error(&writer.finish().unwrap().0), Some(TraceError::Version(v)) if v == version));
     }
+}
+
+/// Every value of every event, but for pointers, which are ids in a trace.
+fn all_values(record: &Record<'_>) -> Vec<(String, String)> {
+    let fields = record.format.fields.iter().filter(|field| field.kind != Kind::Pointer);
+    fields.map(|field| (field.name.clone(), format!("{:?}", Value::of(field, record.bytes).unwrap()))).collect()
+}
+
+#[test]
+fn a_trace_of_each_version_is_read_for_ever() {
+    let bytes = std::fs::read(common::fixtures().join("traces/version-2.tcpp")).unwrap();
+    let capture = common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == "ipv4-loss2");
+    let decoded = capture.unwrap().decode();
+    let expected = decoded.merged();
+    let (mut reader, mut at) = (Reader::new(bytes.as_slice()), 0);
+    while let Some(item) = reader.next_item().unwrap() {
+        match item {
+            Item::Header(header) => assert_eq!(header.version(), 2),
+            Item::Events(batch) => batch.for_each(|record| {
+                let original = &expected[at];
+                assert_eq!((record.time, record.cpu, record.comm), (original.time, original.cpu, original.comm));
+                assert_eq!(all_values(&record), all_values(original));
+                at += 1;
+            }),
+            Item::Accounts(_) => {}
+            Item::Damage(damage) => panic!("{damage}"),
+        }
+    }
+    assert_eq!(at, expected.len());
 }
