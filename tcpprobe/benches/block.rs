@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput};
-use tcpprobe::block::{Block, BlockBuilder, PointerKey};
+use tcpprobe::block::{Block, BlockBuilder, PointerKey, Projection};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
@@ -26,9 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             bencher.iter(|| common::encode(&mut builder, black_box(&cpus), &key, &mut out));
         });
         group.bench_function(format!("decode/{case}"), |bencher| {
-            bencher.iter(|| Block::decode(black_box(&block), &schema).map(|block| block.rows().len()));
+            bencher.iter(|| {
+                Block::decode(black_box(&block), &schema, Projection::default()).map(|block| block.rows().len())
+            });
         });
-        let decoded = Block::decode(&block, &schema)?;
+        let decoded = Block::decode(&block, &schema, Projection::default())?;
         let mut buffer = Vec::new();
         group.bench_function(format!("records/{case}"), |bencher| {
             bencher

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use tcpprobe::block::{Block, BlockBuilder, PointerKey, Schema, Seal, Timed};
+use tcpprobe::block::{Block, BlockBuilder, PointerKey, Projection, Schema, Seal, Timed};
 use tcpprobe::filter::{Context, Filter, Predicate};
 use tcpprobe::format::{Format, PageLayout};
 use tcpprobe::page::Page;
@@ -52,7 +52,7 @@ fn payload(case: &str) -> (Vec<u8>, Arc<Schema>) {
 
 fn block(case: &str) -> Block {
     let (payload, schema) = payload(case);
-    Block::decode(&payload, &schema).expect("a block just made")
+    Block::decode(&payload, &schema, Projection::default()).expect("a block just made")
 }
 
 /// Prints a block, and gives the writer back.
@@ -153,7 +153,7 @@ fn pages_to_block(mut pages: Pages) -> (usize, Pages) {
 #[bench::bulk("bulk-8-flows")]
 #[bench::ping_pong("ping-pong")]
 fn block_to_columns((payload, schema): (Vec<u8>, Arc<Schema>)) -> Option<Block> {
-    Block::decode(black_box(&payload), &schema).ok()
+    Block::decode(black_box(&payload), &schema, Projection::default()).ok()
 }
 
 #[library_benchmark(setup = block)]

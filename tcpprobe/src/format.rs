@@ -39,6 +39,14 @@ pub enum Kind {
     RelLoc,
 }
 
+impl Kind {
+    /// Whether the field's bytes are behind the fixed fields of a record.
+    #[must_use]
+    pub fn is_dynamic(self) -> bool {
+        matches!(self, Kind::DataLoc | Kind::RelLoc)
+    }
+}
+
 /// One field of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -300,12 +308,14 @@ pub struct PageLayout {
     pub commit: usize,
     /// Offset of the first record.
     pub data: usize,
+    /// Bytes of a sub-buffer, of the buffer whose file this is. Each instance may have a size of its own.
+    pub size: usize,
 }
 
 impl Default for PageLayout {
     /// Of every 64-bit kernel so far.
     fn default() -> Self {
-        PageLayout { commit: 8, data: 16 }
+        PageLayout { commit: 8, data: 16, size: 4096 }
     }
 }
 
@@ -313,7 +323,8 @@ impl PageLayout {
     /// Reads the text of `events/header_page`.
     ///
     /// # Errors
-    /// When `commit` or `data` is missing, or the header is not one of a 64-bit kernel.
+    /// When `commit` or `data` is missing, or the header is not one of a 64-bit kernel. (That of a big-endian kernel reads
+    /// the same; its pages tell.)
     pub fn parse(text: &str) -> Result<Self, FormatError> {
         let fail = |line, reason| FormatError { event: "header_page".into(), line, reason };
         let (mut commit, mut data) = (None, None);
@@ -324,14 +335,17 @@ impl PageLayout {
             }
             let field = parse_field(line).map_err(|reason| fail(number + 1, reason))?;
             match field.name.as_str() {
-                "commit" => commit = Some(field.offset as usize),
-                "data" => data = Some(field.offset as usize),
+                "commit" => commit = Some((field.offset as usize, field.size)),
+                "data" => data = Some((field.offset as usize, field.size as usize)),
                 _ => {}
             }
         }
         match (commit, data) {
-            (Some(commit @ 8..=64), Some(data @ 12..=128)) if data >= commit + 4 => Ok(PageLayout { commit, data }),
-            (Some(_), Some(_)) => Err(fail(0, "not the page header of a 64-bit kernel")),
+            (Some((_, 4)), Some(_)) => Err(fail(0, "of a 32-bit kernel, and only 64-bit kernels are supported")),
+            (Some((commit @ 8..=64, 8)), Some((data @ 16..=128, size))) if data >= commit + 8 => {
+                Ok(PageLayout { commit, data, size: data + size })
+            }
+            (Some(_), Some(_)) => Err(fail(0, "not the page header of any kernel known")),
             _ => Err(fail(0, "no commit or no data field")),
         }
     }
@@ -400,5 +414,8 @@ mod tests {
                     \tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n";
         assert_eq!(PageLayout::parse(text), Ok(PageLayout::default()));
         assert!(PageLayout::parse("").is_err());
+        let of_32_bits = text.replace("offset:8;\tsize:8", "offset:8;\tsize:4").replace("offset:16", "offset:12");
+        let error = PageLayout::parse(&of_32_bits).unwrap_err().to_string();
+        assert!(error.contains("32-bit"), "{error}");
     }
 }

@@ -352,19 +352,29 @@ pub struct PlotArgs {
     pub range: RangeArgs,
 }
 
-/// Turn a trace file into another format
+/// Turn a trace file, or pages saved by hand, into another format
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv (see `help fetch`).
-Text does not tell the time of day, so `time` and `time_ns` are empty; it cannot become .tcpp.
+Text and pages do not tell the time of day: `time` and `time_ns` are empty. Text cannot become .tcpp.
+
+DIR holds the pages of each CPU as cpuN.raw, and if you have them, saved_cmdlines (names of tasks),
+cpuN.stats, trace_clock and uname (`uname -r`); each may be gzipped. To save them, as root:
+  cd /sys/kernel/tracing; cp saved_cmdlines trace_clock DIR; uname -r > DIR/uname
+  for cpu in per_cpu/cpu*; do timeout 1 cat $cpu/trace_pipe_raw > DIR/${cpu#*/}.raw; done
+  cp -r events/header_page events/tcp events/sock EVENTS_DIR
 
 Examples:
   tcpprobectl convert web.tcpp -o web.txt.gz
-  tcpprobectl convert old-trace.txt.gz -o old.json")]
+  tcpprobectl convert old-trace.txt.gz -o old.json
+  tcpprobectl convert DIR --formats EVENTS_DIR -o web.tcpp")]
 pub struct ConvertArgs {
-    /// The trace: .tcpp, ftrace text, either with .gz
-    #[arg(value_hint = ValueHint::FilePath)]
+    /// The trace: .tcpp, ftrace text, either with .gz; or, with --formats, a folder of cpuN.raw
+    #[arg(value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub file: PathBuf,
+    /// The events/ folder of the kernel that wrote the pages in DIR
+    #[arg(long, value_name = "EVENTS_DIR", value_hint = ValueHint::DirPath)]
+    pub formats: Option<PathBuf>,
     /// Write to this file; `-` is stdout, and needs --format
     #[arg(short, long, value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub output: PathBuf,

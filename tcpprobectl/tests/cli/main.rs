@@ -7,4 +7,5 @@ mod errors;
 mod help;
 mod jobs;
 mod plot;
+mod saved;
 mod traces;

@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use tcpprobe::buffer::saved_cmdlines;
+
 use super::{Tracefs, TracefsError, file};
 
 impl Tracefs {
     /// pid → comm of the tasks that the kernel remembers: `saved_cmdlines`.
     ///
     /// There is one table for all instances, at the top level only; of `saved_cmdlines_size` entries (6552 by default),
-    /// the newest replacing the oldest. A full one takes about 3 ms to read, a single [`task_comm`] 6 µs. A comm that is not UTF-8 is read lossily; one with a line break may lose
-    /// what follows it.
+    /// the newest replacing the oldest. A full one takes about 3 ms to read, a single [`task_comm`] 6 µs.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn saved_cmdlines(&self) -> Result<HashMap<i32, String>, TracefsError> {
-        Ok(parse_cmdlines(&file::read_bytes(&self.root.join("saved_cmdlines"))?))
+        Ok(saved_cmdlines(&file::read_bytes(&self.root.join("saved_cmdlines"))?))
     }
 
     /// Whether the kernel notes the names of tasks that cause events (`options/record-cmd`, on by default).
@@ -29,15 +30,6 @@ impl Tracefs {
     }
 }
 
-fn parse_cmdlines(bytes: &[u8]) -> HashMap<i32, String> {
-    let text = String::from_utf8_lossy(bytes);
-    let pairs = text.lines().filter_map(|line| {
-        let (pid, comm) = line.split_once(' ')?;
-        Some((pid.parse().ok()?, comm.to_owned()))
-    });
-    pairs.collect()
-}
-
 /// The present name of a task (`/proc/<pid>/comm`), `None` where there is no such task any more.
 #[must_use]
 pub fn task_comm(pid: i32) -> Option<String> {
@@ -49,13 +41,6 @@ pub fn task_comm(pid: i32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_may_hold_anything() {
-        let map = parse_cmdlines(b"1 systemd\n12 tmux: server\n7 \n\nrubbish\n9 a\xffb\n13  x\n");
-        let expected = [(1, "systemd"), (12, "tmux: server"), (7, ""), (9, "a\u{fffd}b"), (13, " x")];
-        assert_eq!(map, expected.map(|(pid, comm)| (pid, comm.to_owned())).into());
-    }
 
     #[test]
     fn own_name() {
