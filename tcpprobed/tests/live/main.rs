@@ -9,6 +9,7 @@ mod common;
 mod access;
 mod bad_input;
 mod exact;
+mod filters;
 mod follow;
 mod ledger;
 mod restart;
