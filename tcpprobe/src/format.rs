@@ -39,6 +39,14 @@ pub enum Kind {
     RelLoc,
 }
 
+impl Kind {
+    /// Whether the field's bytes are behind the fixed fields of a record.
+    #[must_use]
+    pub fn is_dynamic(self) -> bool {
+        matches!(self, Kind::DataLoc | Kind::RelLoc)
+    }
+}
+
 /// One field of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -160,7 +168,8 @@ impl Format {
     /// ```
     ///
     /// # Errors
-    /// When a line is not of the kernel's syntax, a field lies outside any possible record, or a part is missing.
+    /// When a line is not of the kernel's syntax, a part is missing, or a field lies where no kernel has it: outside any
+    /// possible record, on another field, or as a `common_type` elsewhere than in the first two bytes.
     pub fn parse(system: &str, text: &str) -> Result<Self, FormatError> {
         let mut name = None;
         let mut id = None;
@@ -198,6 +207,7 @@ impl Format {
             }
         }
         let missing = |what| fail(&name, 0, what);
+        check_places(&fields).map_err(missing)?;
         let format = Format {
             system: system.to_owned(),
             id: id.ok_or_else(|| missing("no ID line"))?,
@@ -225,6 +235,19 @@ impl Format {
     pub fn record_size(&self) -> usize {
         self.fields.iter().map(|field| field.offset + field.size).max().unwrap_or(0) as usize
     }
+}
+
+/// What is stored field by field comes back only if each byte is of one field.
+fn check_places(fields: &[Field]) -> Result<(), &'static str> {
+    let mut places: Vec<_> = fields.iter().map(|f| (f.offset, f.size)).filter(|(_, size)| *size > 0).collect();
+    places.sort_unstable();
+    if places.windows(2).any(|pair| pair[0].0 + pair[0].1 > pair[1].0) {
+        return Err("a field lies on another one");
+    }
+    if fields.iter().any(|field| field.name == "common_type" && (field.offset, field.size) != (0, 2)) {
+        return Err("common_type is not in the first two bytes");
+    }
+    Ok(())
 }
 
 /// `field:__u8 saddr[28]; offset:8; size:28; signed:0;`
@@ -370,6 +393,19 @@ mod tests {
         let error = Format::parse("tcp", "name: a\nID: 70000\n").unwrap_err();
         assert_eq!(error.to_string(), "format file of a, line 2: the ID is not a number below 65536");
         assert_eq!(Format::parse("tcp", "name: a\nID: 1\n").unwrap_err().reason, "no print fmt line");
+    }
+
+    #[test]
+    fn fields_have_their_own_places() {
+        let parse = |fields: &[&str]| {
+            let lines: String = fields.iter().map(|field| format!("\tfield:{field};\tsigned:0;\n")).collect();
+            Format::parse("tcp", &format!("name: a\nID: 1\nformat:\n{lines}\nprint fmt: \"\"\n")).map_err(|e| e.reason)
+        };
+        let check = |fields: &[&str], reason| assert_eq!(parse(fields).err(), reason, "{fields:?}");
+        check(&["u32 b;offset:8;size:4", "u8 a[4];offset:4;size:4", "char rest[];offset:10;size:0"], None);
+        check(&["u32 b;offset:8;size:4", "u8 a[5];offset:4;size:5"], Some("a field lies on another one"));
+        check(&["u32 b;offset:8;size:4", "u8 c;offset:8;size:1"], Some("a field lies on another one"));
+        check(&["u32 common_type;offset:0;size:4"], Some("common_type is not in the first two bytes"));
     }
 
     #[test]

@@ -159,6 +159,13 @@ impl<'a> Input<'a> {
         Ok(Input { name: name.to_owned(), source, range, losses: Losses::new(name) })
     }
 
+    /// Leaves out all other fields than these, where the source has columns; see [`tcpprobe::block::Projection`].
+    #[must_use]
+    pub fn fields(mut self, fields: &'static [&'static str]) -> Self {
+        self.range.wanted.fields = Some(fields);
+        self
+    }
+
     /// Gives the events of `selection` to `visitor`. How many there were, and what is missing.
     pub fn visit(mut self, selection: &mut Selection, visitor: &mut dyn Visitor) -> Result<(u64, Losses)> {
         let selected = match self.source {

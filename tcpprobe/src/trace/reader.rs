@@ -9,7 +9,7 @@ use super::clock::{Anchor, Clock};
 use super::frame::{Damage, Frames, Kind, Scanned};
 use super::header::{FORMAT_VERSION, Header};
 use super::ledger::{Account, decode_accounts};
-use crate::block::{Block, BlockHead, Schema};
+use crate::block::{Block, BlockHead, Projection, Schema};
 use crate::event::Record;
 
 /// Most events held back for their order, if a damaged block claims that more are to come.
@@ -21,8 +21,8 @@ pub enum TraceError {
     /// The input failed.
     #[error("reading the trace: {0}")]
     Io(#[from] io::Error),
-    /// Written by something newer.
-    #[error("the trace is of format version {0}, this program reads up to {FORMAT_VERSION}; use a newer one")]
+    /// Written by something newer, or by a draft that was never released.
+    #[error("the trace is of format version {0}, this program reads {FORMAT_VERSION}; use the one that wrote it")]
     Version(u32),
     /// There is no frame at all in it.
     #[error("not a .tcpp trace")]
@@ -36,8 +36,8 @@ pub struct Select {
     pub since: Option<i64>,
     /// Nanoseconds since 1970.
     pub until: Option<i64>,
-    /// Blocks in which the connection of this id ([`crate::block::connection_id`]) cannot be are left out.
-    pub connection: Option<u64>,
+    /// Which connection, and which fields.
+    pub wanted: Projection,
 }
 
 /// What a [`Reader`] finds.
@@ -255,7 +255,7 @@ impl<R: Read> Reader<R> {
 
     /// Another trace begins, or another file of the same.
     fn begin(&mut self, header: Header) -> Result<(), TraceError> {
-        if header.version() > FORMAT_VERSION {
+        if header.version() != FORMAT_VERSION {
             return Err(TraceError::Version(header.version()));
         }
         if header == self.header {
@@ -284,7 +284,7 @@ impl<R: Read> Reader<R> {
         }
         if self.is_wanted(&head) {
             let schema = self.schema.as_ref().ok_or("a block without the schema that explains it")?;
-            let block = Block::decode(payload, schema).map_err(|e| e.to_string())?;
+            let block = Block::decode(payload, schema, self.select.wanted).map_err(|e| e.to_string())?;
             let number = self.blocks.len() as u32;
             self.waiting.extend(block.rows().iter().enumerate().map(|(row, r)| Waiting {
                 time: r.time,
@@ -302,7 +302,7 @@ impl<R: Read> Reader<R> {
         let (first, last) = (self.clock.wall(head.times.0), self.clock.wall(head.times.1));
         let early = matches!((self.select.since, last), (Some(since), Some(last)) if last < since);
         let late = matches!((self.select.until, first), (Some(until), Some(first)) if first > until);
-        let other = self.select.connection.is_some_and(|connection| !head.may_hold(connection));
+        let other = self.select.wanted.connection.is_some_and(|connection| !head.may_hold(connection));
         !early && !late && !other
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::assert::Assert;
-use tcpprobe::trace::{Account, Header, Item, Reader};
+use tcpprobe::trace::{Account, FORMAT_VERSION, Header, Item, Reader};
 
 use crate::common::capture::{KERNEL, events, fixtures, folder, gunzip, records, text};
 use crate::common::{check_failure, program, stderr, stdout};
@@ -167,8 +167,9 @@ fn a_tcpp_of_pages_has_all_of_it() {
     let bytes = assert.get_output().stdout.clone();
     let trace = Trace::read(&bytes);
     let header: Vec<(&str, &str)> = trace.header.iter().filter(|(name, _)| *name != "trace").collect();
+    let version = &FORMAT_VERSION.to_string();
     let writer = concat!("tcpprobectl ", env!("CARGO_PKG_VERSION"));
-    let expected = [("clock", "local"), ("host", "vm"), ("kernel", KERNEL), ("version", "1"), ("writer", writer)];
+    let expected = [("clock", "local"), ("host", "vm"), ("kernel", KERNEL), ("version", version), ("writer", writer)];
     assert_eq!(header, expected);
     assert_eq!((trace.events, trace.sum(|a| a.stored), trace.sum(|a| a.lost)), (263, 263, 2050));
     assert!(trace.accounts.iter().all(|account| account.lost == 0 || account.cpu == 1));

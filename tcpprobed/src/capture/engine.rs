@@ -79,6 +79,8 @@ struct Cpu {
     books: Books,
     /// Every event of this CPU up to this time has been read.
     complete: u64,
+    /// It has no buffer yet, and poll would not wait for it (`ring_buffer_poll_wait()`: `EPOLLERR`).
+    offline: bool,
 }
 
 pub struct Engine {
@@ -140,6 +142,7 @@ impl Engine {
                 stats: StatsFile::open(&self.setup.instance, number)?,
                 books: Books::new(number, booked, self.setup.since),
                 complete: 0,
+                offline: false,
             });
         }
         self.setup.run.ledger().values().for_each(|totals| count(&self.shared, totals));
@@ -215,7 +218,8 @@ impl Engine {
             return true;
         }
         let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(&self.shared.wake, PollFlags::IN)];
-        fds.extend(self.cpus.iter().map(|cpu| PollFd::new(&cpu.reader, PollFlags::IN)));
+        let online = self.cpus.iter().filter(|cpu| !cpu.offline);
+        fds.extend(online.map(|cpu| PollFd::new(&cpu.reader, PollFlags::IN)));
         let timeout = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
         let ready = poll(&mut fds, Some(&timeout)).unwrap_or(0);
         if fds[0].revents().contains(PollFlags::IN) {
@@ -255,7 +259,9 @@ impl Engine {
             let Engine { setup, cpus, builder, .. } = self;
             let cpu = &mut cpus[index];
             let slot = setup.staging.slot(cpu.number, subbuf);
-            match cpu.reader.read(slot)? {
+            let outcome = cpu.reader.read(slot)?;
+            cpu.offline = outcome == ReadOutcome::Offline;
+            match outcome {
                 ReadOutcome::Page(_) => {}
                 ReadOutcome::Empty | ReadOutcome::Offline => {
                     cpu.complete = cpu.complete.max(before);

@@ -158,8 +158,8 @@ impl Instance {
 
     /// Sets the size of every CPU's buffer, also of those that come online later, and returns what it became.
     ///
-    /// Events stay; if it shrinks below them, the oldest are counted as overrun. A gigabyte takes the kernel about
-    /// 2.5 s in sub-buffers of 4 KiB and 0.4 s in 64 KiB.
+    /// Events stay; if it shrinks below them, the oldest are counted as overrun. A gigabyte takes the kernel 0.1 to
+    /// 0.2 s; where a hypervisor must give the memory first, seconds, as it does any program.
     ///
     /// More than fits is refused before the kernel is asked: it would fill one CPU's buffer before it finds that the
     /// next one's does not fit, and of numbers from 2^54 on it takes the low bits.

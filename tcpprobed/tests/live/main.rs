@@ -13,3 +13,4 @@ mod exact;
 mod follow;
 mod ledger;
 mod restart;
+mod scale;
