@@ -7,6 +7,7 @@ pub mod access;
 pub mod capture;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod handed_over;
 pub mod jobs;
 pub mod reading;

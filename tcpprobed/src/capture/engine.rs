@@ -13,13 +13,11 @@ use tcpprobe::trace::{Account, Anchor, Kind, Totals, put_frame};
 
 use super::books::Books;
 use super::comms::Comms;
-use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, Shared, Staging};
+use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS, Shared, Staging};
 use crate::clock;
 use crate::store::{LedgerByCpu, RunWriter};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs, TracefsError};
 
-/// Events in a block: see ARCHITECTURE.md.
-const BLOCK_EVENTS: usize = 32 << 10;
 /// Pages of one CPU read before the next CPU has its turn.
 const TURN_BYTES: usize = 1 << 20;
 /// The kernel's totals are read this often while events come.

@@ -22,6 +22,8 @@ pub use staging::Staging;
 
 use crate::store::Progress;
 
+/// Events in a block: see ARCHITECTURE.md.
+pub const BLOCK_EVENTS: usize = 32 << 10;
 /// A block is sealed at this age.
 pub const BLOCK_AGE: Duration = Duration::from_secs(1);
 /// The same while somebody follows the run.

@@ -6,6 +6,7 @@
 mod error;
 mod plan;
 mod spec;
+mod trial;
 mod view;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 pub use error::JobError;
 pub use plan::{EventPlan, Plan};
 pub use spec::{JobFile, Spec};
+pub use trial::Sample;
 pub use view::{JobView, RunView, State};
 
 use crate::capture::{Capture, Ending, Follower, STAGING_BYTES, Setup, Shared, Staging};
@@ -43,6 +45,8 @@ pub struct Jobs {
     /// Counts changes, for watchers.
     changes: watch::Sender<u64>,
     stopping: AtomicBool,
+    /// Held by whoever uses the instance for trials.
+    trying: Mutex<()>,
 }
 
 /// One job.
@@ -219,6 +223,15 @@ pub struct Caller {
     pub is_admin: bool,
 }
 
+/// Kernel memory of all jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// What their buffers hold.
+    pub used_kb: u64,
+    /// What more they may have now.
+    pub fits_kb: u64,
+}
+
 /// A job that was started.
 pub struct Started {
     /// As it is now; none in a dry run.
@@ -236,7 +249,8 @@ impl Jobs {
     /// When the store cannot be listed. A job that cannot be taken up is there as failed.
     pub fn open(config: Config, tracefs: Tracefs, store: Store, prefix: String) -> Result<Arc<Self>, StoreError> {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
-        let jobs = Jobs { config, tracefs, store, prefix, entries: Mutex::default(), changes, stopping };
+        let (entries, trying) = (Mutex::default(), Mutex::default());
+        let jobs = Jobs { config, tracefs, store, prefix, entries, changes, stopping, trying };
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {
                 tracing::error!(job = name, %error, "a job cannot be read; it is left alone");
@@ -328,6 +342,12 @@ impl Jobs {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Beginning of the names of this daemon's kernel instances.
+    #[must_use]
+    pub fn instance_prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The configuration.
@@ -440,15 +460,23 @@ impl Jobs {
 
     /// Refuses buffers that would take too much of the machine's memory.
     fn check_memory(&self, plan: &Plan) -> Result<(), JobError> {
-        let used: u64 =
-            self.all().iter().map(|e| lock(&e.now).capture.as_ref().map_or(0, |r| r.kernel_buffer_kb)).sum();
-        let (total_kb, available_kb) = memory_kb().map_err(|source| JobError::Io { doing: "/proc/meminfo", source })?;
-        let share_kb = (total_kb / 100 * self.config.limits.kernel_memory_percent).saturating_sub(used);
+        let Memory { fits_kb, .. } = self.memory()?;
         // Whole sub-buffers on every CPU, so that the figure can be asked for as it is.
         let step_kb = u64::from(plan.cpus) * plan.subbuf_kb.unwrap_or(4).max(self.config.job.subbuf_kb);
-        let fits_kb = share_kb.min(available_kb / 10 * 9) / step_kb * step_kb;
-        let asked_kb = plan.buffer_kb_total();
+        let (asked_kb, fits_kb) = (plan.buffer_kb_total(), fits_kb / step_kb * step_kb);
         if asked_kb <= fits_kb { Ok(()) } else { Err(JobError::Memory { asked_kb, fits_kb }) }
+    }
+
+    /// The kernel memory of jobs.
+    ///
+    /// # Errors
+    /// When `/proc/meminfo` cannot be read.
+    pub fn memory(&self) -> Result<Memory, JobError> {
+        let used_kb: u64 =
+            self.all().iter().map(|e| lock(&e.now).capture.as_ref().map_or(0, |r| r.kernel_buffer_kb)).sum();
+        let (total_kb, available_kb) = memory_kb().map_err(|source| JobError::Io { doing: "/proc/meminfo", source })?;
+        let share_kb = (total_kb / 100 * self.config.limits.kernel_memory_percent).saturating_sub(used_kb);
+        Ok(Memory { used_kb, fits_kb: share_kb.min(available_kb / 10 * 9) })
     }
 
     /// A job that was not there before.

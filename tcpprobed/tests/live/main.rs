@@ -8,6 +8,7 @@ mod common;
 
 mod access;
 mod bad_input;
+mod doctor;
 mod exact;
 mod filters;
 mod follow;
