@@ -10,6 +10,7 @@ use clap::Parser;
 use tcpprobe_proto::v1::tcp_probe_server::TcpProbeServer;
 use tcpprobed::config::Config;
 use tcpprobed::jobs::Jobs;
+use tcpprobed::runtime::Runtime;
 use tcpprobed::service::Service;
 use tcpprobed::store::Store;
 use tcpprobed::tracefs::Tracefs;
@@ -81,6 +82,8 @@ fn log_to_the_right_place() {
 }
 
 fn run(flags: Flags) -> Result<()> {
+    // Modes are those that the documentation says, whoever started this.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let mut config = Config::load(flags.config.as_deref())?;
     config.state = flags.state.unwrap_or(config.state);
     config.runtime = flags.runtime.unwrap_or(config.runtime);
@@ -88,16 +91,15 @@ fn run(flags: Flags) -> Result<()> {
     config.tracefs = flags.tracefs.or(config.tracefs);
 
     let tracefs = Tracefs::locate(config.tracefs.as_deref())?;
-    let runtime_folder = &config.runtime;
-    std::fs::create_dir_all(runtime_folder).with_context(|| format!("{}", runtime_folder.display()))?;
-    let store = Store::open(&config.state, config.segment_limits())?;
+    let runtime_folder = Runtime::open(&config.runtime)?;
+    let store = Store::open(&config.state, config.upkeep())?;
     let prefix = instance_prefix(&config);
     let listener = match systemd::activated_socket() {
         Some(listener) => listener,
         None => socket::listen(&config.socket(), &config.access.group)?,
     };
     let socket_path = config.socket();
-    let jobs = Jobs::open(config, tracefs, store, prefix)?;
+    let jobs = Jobs::open(config, tracefs, store, runtime_folder, prefix)?;
     tracing::info!(socket = %socket_path.display(), tracefs = %jobs.tracefs().root().display(), "ready");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(serve(Arc::clone(&jobs), listener));

@@ -1,27 +1,28 @@
 //! Taking up what an earlier daemon left: jobs, runs that nobody ended, kernel instances that went on recording.
 
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tcpprobe::trace::Totals;
 
-use super::begin::{boot_id, open_staging};
+use super::begin::boot_id;
 use super::entry::{Entry, lock};
 use super::record::RunRecord;
-use super::{JobError, JobFile, Jobs, Plan, spec};
+use super::{JobError, JobFile, Jobs, Plan, State, spec};
 use crate::capture::Setup;
-use crate::store::{LedgerByCpu, RunMeta, RunWriter, Store, at, from_toml};
+use crate::store::{LedgerByCpu, RunMeta, RunPlace, RunWriter, Store, at, from_toml};
 use crate::tracefs::Instance;
+
+/// A job that cannot be taken up is tried again this often: the disk may have been full.
+const RESUME_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Jobs {
     pub(super) fn load(&self, name: &str) -> Result<(), JobError> {
         spec::check_name(name)?;
-        let folder = self.store.job_folder(name);
-        let file = at(&folder, JobFile::load(&folder))?;
-        let wanted = file.running;
+        let folder = self.store.job_folder(name)?;
+        let file = at(folder.path(), JobFile::load(&folder))?;
+        let goes_on = file.running;
         let entry = Entry::new(name, file, self.load_runs(name)?);
-        if !wanted {
-            self.close_open_runs(&entry);
-        }
+        self.close_open_runs(&entry, goes_on);
         lock(&self.entries).insert(name.to_owned(), entry);
         Ok(())
     }
@@ -37,10 +38,10 @@ impl Jobs {
         Ok(runs)
     }
 
-    /// Ends, on disk, the runs of a job that nobody ended.
-    pub(super) fn close_open_runs(&self, entry: &Entry) {
+    /// Ends, on disk, the runs of a job that nobody ended; not the newest, if that goes on.
+    pub(super) fn close_open_runs(&self, entry: &Entry, newest_goes_on: bool) {
         let numbers: Vec<u32> = lock(&entry.now).runs.iter().map(|run| run.number).collect();
-        for number in numbers {
+        for &number in &numbers[..numbers.len() - usize::from(newest_goes_on && !numbers.is_empty())] {
             self.close_interrupted(entry, number, "tcpprobed was interrupted");
         }
     }
@@ -59,27 +60,25 @@ impl Jobs {
         }
     }
 
-    /// Takes up a job that was running when an earlier daemon ended.
-    pub(super) fn resume(&self, entry: &Arc<Entry>) -> Result<(), JobError> {
-        let _change = lock(&entry.change);
+    /// Takes up a job that was running when an earlier daemon ended. The job must be held.
+    fn resume(&self, entry: &Entry) -> Result<(), JobError> {
         let plan = Plan::new(&lock(&entry.now).file.spec.clone(), &self.config, &self.tracefs)?;
         let name = self.instance_name(&entry.name);
         let number = lock(&entry.now).last_run();
-        let folder = self.store.run_folder(&entry.name, number);
-        let meta = if number == 0 { None } else { RunMeta::load(&folder).ok() };
-        let same_boot = meta.as_ref().is_some_and(|meta| meta.boot == boot_id());
-        let (Some(mut meta), true, true) = (meta, same_boot, Instance::exists(&self.tracefs, &name)) else {
+        let folder = self.store.run_folder(&entry.name, number).ok();
+        let found = folder.and_then(|folder| Some((RunMeta::load(&folder).ok()?, folder)));
+        let same_boot = found.as_ref().is_some_and(|(meta, _)| meta.boot == boot_id());
+        let (Some((mut meta, folder)), true, true) = (found, same_boot, Instance::exists(&self.tracefs, &name)) else {
             self.close_interrupted(entry, number, "the machine was restarted, or the kernel instance removed");
             tracing::info!(job = entry.name, "its kernel instance is gone: a new run begins");
             return self.begin(entry, &plan, false);
         };
         let instance = Instance::adopt(&self.tracefs, &name)?;
-        let (workshop, schema) = (self.store.workshop(), plan.schema()?);
-        let key = Store::run_key(&entry.name, number);
-        let resumed = at(&folder, meta.take_up(&folder, &key, self.store.catalog()))?;
-        let header = self.header(entry, number, &meta);
-        let run = RunWriter::create(folder.clone(), key, meta.clone(), header, schema.clone(), workshop);
-        let run = at(&folder, run)?;
+        let (key, path) = (Store::run_key(&entry.name, number), folder.path().to_owned());
+        let resumed = at(&path, meta.take_up(&folder, &key, self.store.catalog()))?;
+        let (header, schema) = (self.header(entry, number, &meta), plan.schema()?);
+        let place = RunPlace { folder, key, meta: meta.clone(), header, schema: schema.clone() };
+        let run = at(&path, RunWriter::create(place, self.store.workshop()))?;
         if resumed.torn > 0 {
             tracing::warn!(job = entry.name, bytes = resumed.torn, "the torn tail of the last segment was cut");
         }
@@ -91,7 +90,7 @@ impl Jobs {
             pointer_key: meta.pointer_key(),
             since: meta.accounted,
             booked: difference(run.ledger(), &from_toml(&meta.baseline)),
-            staging: open_staging(&self.staging_path(&entry.name), meta.pages)?,
+            staging: self.open_staging(&entry.name, meta.pages)?,
             pages_end: meta.pages,
             instance: instance.clone(),
             schema,
@@ -99,13 +98,38 @@ impl Jobs {
         };
         instance.set_tracing(true)?;
         tracing::info!(job = entry.name, run = number, "adopted: the kernel went on recording");
-        let record = RunRecord { number, meta, bytes: 0, segments: 0, walls: None };
-        self.launch(entry, setup, record)
+        self.launch(entry, setup, RunRecord { number, meta })
+    }
+
+    /// Takes up a job again that could not be taken up before, unless somebody is at it.
+    pub(super) fn resume_again(&self, entry: &Entry) {
+        if let Ok(_change) = entry.change.try_lock()
+            && lock(&entry.now).resume_due.is_some()
+        {
+            self.resume_or_say(entry);
+        }
+    }
+
+    /// Takes up a job; where that fails, it is tried again later. The job must be held.
+    pub(super) fn resume_or_say(&self, entry: &Entry) {
+        let failed = self.resume(entry).err().map(|error| error.to_string());
+        let mut now = lock(&entry.now);
+        now.resume_due = failed.as_ref().map(|_| Instant::now() + RESUME_INTERVAL);
+        match failed {
+            None => tracing::info!(job = entry.name, "the job goes on"),
+            Some(error) if now.message == error => {}
+            Some(error) => {
+                tracing::error!(job = entry.name, error, "the job cannot go on; this is tried again");
+                (now.state, now.message) = (State::Failed, error);
+            }
+        }
+        drop(now);
+        self.changed();
     }
 
     /// Ends, on disk, a run that nobody ended.
     pub(super) fn close_interrupted(&self, entry: &Entry, number: u32, why: &str) {
-        let folder = self.store.run_folder(&entry.name, number);
+        let Ok(folder) = self.store.run_folder(&entry.name, number) else { return };
         let Ok(mut meta) = RunMeta::load(&folder) else { return };
         if meta.ended_ns != 0 {
             return;

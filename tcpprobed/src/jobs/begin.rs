@@ -1,7 +1,6 @@
 //! From a plan to a capture that runs: the kernel instance, the run's files, the staging area, the thread.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tcpprobe::trace::Header;
@@ -11,7 +10,7 @@ use super::record::RunRecord;
 use super::{JobError, Jobs, Plan, State};
 use crate::capture::{Capture, STAGING_BYTES, Setup, Staging};
 use crate::clock;
-use crate::store::{RunMeta, RunWriter, Store, at, make_directory};
+use crate::store::{RunMeta, RunPlace, RunWriter, Store, at};
 use crate::tracefs::{Instance, kernel_release};
 
 impl Jobs {
@@ -19,12 +18,14 @@ impl Jobs {
         format!("{}{job}", self.prefix)
     }
 
-    pub(super) fn staging_path(&self, job: &str) -> PathBuf {
-        self.config.runtime.join(format!("{job}.staging"))
+    pub(super) fn open_staging(&self, job: &str, next: u64) -> Result<Staging, JobError> {
+        let opened = self.runtime.staging(job).and_then(|file| Staging::open(&file, STAGING_BYTES, next));
+        opened.map_err(|source| JobError::Io { doing: "the staging area", source })
     }
 
     /// Makes the kernel instance and begins a run, or goes on with the last one.
     pub(super) fn begin(&self, entry: &Entry, plan: &Plan, no_clear: bool) -> Result<(), JobError> {
+        self.close_rest(entry)?;
         let name = self.instance_name(&entry.name);
         if Instance::exists(&self.tracefs, &name) {
             Instance::adopt(&self.tracefs, &name)?.remove()?;
@@ -36,7 +37,7 @@ impl Jobs {
             let _ = instance.remove();
             // A run that never began leaves nothing.
             for run in self.store.runs(&entry.name)?.into_iter().filter(|&run| Some(run) > last) {
-                let _ = std::fs::remove_dir_all(self.store.run_folder(&entry.name, run));
+                let _ = self.store.remove_run(&entry.name, run);
             }
         }
         begun
@@ -44,31 +45,27 @@ impl Jobs {
 
     fn begin_in(&self, entry: &Entry, plan: &Plan, no_clear: bool, instance: &Instance) -> Result<(), JobError> {
         instance.configure(&plan.settings())?;
-        let staging_path = self.staging_path(&entry.name);
         // Pages of a run that ended are in its blocks.
-        let _ = std::fs::remove_file(&staging_path);
+        self.runtime.remove_staging(&entry.name);
         let last = lock(&entry.now).last_run();
         let go_on = no_clear && last > 0;
         // A run that could not be read has its number all the same.
         let next = self.store.runs(&entry.name)?.last().map_or(1, |newest| newest + 1);
         let number = if go_on { last } else { next };
-        let folder = self.store.run_folder(&entry.name, number);
+        let folder = self.store.make_run_folder(&entry.name, number)?;
         let key = Store::run_key(&entry.name, number);
-        let (workshop, schema) = (self.store.workshop(), plan.schema()?);
         let meta = if go_on {
-            let mut meta = at(&folder, RunMeta::load(&folder))?;
-            at(&folder, meta.take_up(&folder, &key, self.store.catalog()))?;
+            let mut meta = at(folder.path(), RunMeta::load(&folder))?;
+            at(folder.path(), meta.take_up(&folder, &key, self.store.catalog()))?;
             meta.baseline = meta.ledger.clone();
             meta.boot = boot_id();
             meta
         } else {
-            at(&folder, make_directory(&folder))?;
             new_meta().map_err(|source| JobError::Io { doing: "random numbers", source })?
         };
-        let header = self.header(entry, number, &meta);
-        let run = RunWriter::create(folder.clone(), key, meta.clone(), header, schema.clone(), workshop);
-        let (run, pages_end) = (at(&folder, run)?, meta.pages);
-        let staging = open_staging(&staging_path, pages_end)?;
+        let (header, schema, path) = (self.header(entry, number, &meta), plan.schema()?, folder.path().to_owned());
+        let place = RunPlace { folder, key, meta: meta.clone(), header, schema: schema.clone() };
+        let run = at(path, RunWriter::create(place, self.store.workshop()))?;
         let setup = Setup {
             instance: instance.clone(),
             tracefs: self.tracefs.clone(),
@@ -77,46 +74,47 @@ impl Jobs {
             pointer_key: meta.pointer_key(),
             since: clock::boot_ns(),
             booked: BTreeMap::new(),
+            staging: self.open_staging(&entry.name, meta.pages)?,
+            pages_end: meta.pages,
             schema,
             run,
-            staging,
-            pages_end,
         };
         self.keep_running(entry, true)?;
         instance.set_tracing(true)?;
-        let record = RunRecord { number, meta, bytes: 0, segments: 0, walls: None };
-        self.launch(entry, setup, record)
+        self.launch(entry, setup, RunRecord { number, meta })
     }
 
     /// Starts the capture's thread and notes that it runs.
-    pub(super) fn launch(&self, entry: &Entry, setup: Setup, mut record: RunRecord) -> Result<(), JobError> {
+    pub(super) fn launch(&self, entry: &Entry, setup: Setup, record: RunRecord) -> Result<(), JobError> {
         let instance = setup.instance.clone();
         let kernel_buffer_kb = instance.kernel_memory_kb()?;
-        record.measure(&self.store, &entry.name)?;
-        // What this daemon writes is counted by the capture.
-        record.bytes = record.bytes.saturating_sub(setup.run.written());
         let duration = lock(&entry.now).file.spec.duration_s;
         let elapsed = clock::wall_ns().saturating_sub(record.meta.started_ns).max(0).cast_unsigned() / 1_000_000_000;
         let deadline = (duration > 0).then(|| Instant::now() + Duration::from_secs(duration.saturating_sub(elapsed)));
+        let meta_file = setup.run.meta_file();
         let capture =
             Capture::start(&entry.name, setup).map_err(|source| JobError::Io { doing: "a thread", source })?;
         let rate = [(Instant::now(), capture.shared().totals().stored); 2];
         let mut now = lock(&entry.now);
         now.runs.retain(|run| run.number != record.number);
         now.runs.push(record);
-        now.capture = Some(Running { capture, instance, kernel_buffer_kb, rate, deadline });
+        now.capture = Some(Running { capture, instance, meta_file, kernel_buffer_kb, rate, deadline });
         (now.state, now.message) = (State::Running, String::new());
         Ok(())
     }
 
+    /// Notes in `job.toml` whether the job is to run.
     pub(super) fn keep_running(&self, entry: &Entry, running: bool) -> Result<(), JobError> {
-        let file = {
-            let mut now = lock(&entry.now);
-            now.file.running = running;
-            now.file.clone()
-        };
-        let folder = self.store.job_folder(&entry.name);
-        Ok(at(&folder, file.save(&folder))?)
+        lock(&entry.now).file.running = running;
+        self.save(entry)
+    }
+
+    /// Writes `job.toml`. Where that fails, it is tried again later.
+    pub(super) fn save(&self, entry: &Entry) -> Result<(), JobError> {
+        let file = lock(&entry.now).file.clone();
+        let saved = self.store.job_folder(&entry.name).and_then(|folder| at(folder.path(), file.save(&folder)));
+        lock(&entry.now).is_unsaved = saved.is_err();
+        Ok(saved?)
     }
 
     pub(super) fn header(&self, entry: &Entry, run: u32, meta: &RunMeta) -> Header {
@@ -131,10 +129,6 @@ impl Jobs {
             .with("filter", &now.file.spec.filter)
             .with("writer", concat!("tcpprobed ", env!("CARGO_PKG_VERSION")))
     }
-}
-
-pub(super) fn open_staging(path: &Path, next: u64) -> Result<Staging, JobError> {
-    Staging::open(path, STAGING_BYTES, next).map_err(|source| JobError::Io { doing: "the staging area", source })
 }
 
 /// A new run, from now on.

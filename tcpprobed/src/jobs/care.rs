@@ -1,11 +1,11 @@
-//! Looking after jobs that run: durations, retention, captures that ended by themselves.
+//! Looking after jobs: durations, retention, captures that ended by themselves, what the disk refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::entry::{Entry, lock};
+use super::entry::{Entry, Now, lock};
 use super::{Jobs, State};
 use crate::store::{Capacity, Keep};
 
@@ -15,9 +15,11 @@ const CARE_INTERVAL: Duration = Duration::from_secs(1);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Jobs {
-    /// Looks after the jobs until the daemon stops: durations, retention, captures that ended by themselves.
+    /// Looks after the jobs until the daemon stops.
     pub fn care(self: &Arc<Self>) {
         let mut retained = Instant::now();
+        // Said once, until it is another.
+        let mut trouble = None;
         while !self.stopping.load(Ordering::Relaxed) {
             std::thread::sleep(CARE_INTERVAL);
             for entry in self.all() {
@@ -25,7 +27,11 @@ impl Jobs {
             }
             if retained.elapsed() >= RETENTION_INTERVAL {
                 retained = Instant::now();
-                self.retain();
+                let failed = self.retain().err().map(|error| error.to_string());
+                if let Some(error) = failed.as_ref().filter(|_| failed != trouble) {
+                    tracing::error!(error, "retention failed");
+                }
+                trouble = failed;
             }
         }
     }
@@ -33,6 +39,14 @@ impl Jobs {
     fn care_for(&self, entry: &Entry) {
         let (ended, due) = {
             let mut now = lock(&entry.now);
+            if now.unclosed.is_some() || now.is_unsaved {
+                drop(now);
+                return self.care_for_rest(entry);
+            }
+            if now.resume_due.is_some_and(|due| due <= Instant::now()) {
+                drop(now);
+                return self.resume_again(entry);
+            }
             let Some(running) = &mut now.capture else { return };
             running.note_rate();
             (running.capture.is_finished(), running.deadline.is_some_and(|deadline| deadline <= Instant::now()))
@@ -51,41 +65,38 @@ impl Jobs {
         }
     }
 
-    fn retain(&self) {
-        let mut keeps = BTreeMap::new();
-        for entry in self.all() {
-            let now = lock(&entry.now);
-            let spec = &now.file.spec;
-            let bytes_max = if spec.max_size_bytes > 0 { spec.max_size_bytes } else { self.config.job.max_size };
-            let age_max_ns = i64::try_from(spec.max_age_s.saturating_mul(1_000_000_000)).unwrap_or(i64::MAX);
-            let progress = now.capture.as_ref().map(|running| *running.capture.progress().borrow());
-            let live = progress.map(|progress| (now.last_run(), progress.segment));
-            let live_bytes = progress.map_or(0, |progress| progress.bytes);
-            keeps.insert(entry.name.clone(), Keep { bytes_max, age_max_ns, live, live_bytes });
-        }
-        let (bytes_max, free_min) = (self.config.store.max_size, self.config.store.free_min);
-        let capacity = Capacity { bytes_max, free_min, interval: RETENTION_INTERVAL };
-        match crate::store::enforce(&self.store, &keeps, capacity) {
-            Ok(0) => {}
-            Ok(_) => self.measure_all(),
-            Err(error) => tracing::error!(%error, "retention failed"),
+    /// Tries again what the disk refused, unless somebody else is at the job.
+    fn care_for_rest(&self, entry: &Entry) {
+        if let Ok(_change) = entry.change.try_lock() {
+            // That it still fails was said when it began to.
+            let _ = self.close_rest(entry);
         }
     }
 
-    /// Looks at the disk again after segments went.
-    fn measure_all(&self) {
+    /// Has the store keep what it is to keep.
+    fn retain(&self) -> Result<(), crate::store::StoreError> {
+        let mut keeps = BTreeMap::new();
         for entry in self.all() {
-            let mut now = lock(&entry.now);
-            let written = now.capture.as_ref().map_or(0, |running| running.capture.shared().bytes());
-            let live = now.capture.is_some().then(|| now.last_run());
-            for run in &mut now.runs {
-                if let Err(error) = run.measure(&self.store, &entry.name) {
-                    tracing::error!(job = entry.name, %error, "its size is not known");
-                }
-                if Some(run.number) == live {
-                    run.bytes = run.bytes.saturating_sub(written);
-                }
-            }
+            keeps.insert(entry.name.clone(), self.keep(&lock(&entry.now)));
+        }
+        let capacity = Capacity { bytes_max: self.config.store.max_size, free_min: self.config.store.free_min };
+        crate::store::enforce(&self.store, &keeps, capacity).map(drop)
+    }
+
+    fn keep(&self, now: &Now) -> Keep {
+        let spec = &now.file.spec;
+        let running = now.capture.as_ref();
+        Keep {
+            bytes_max: if spec.max_size_bytes > 0 { spec.max_size_bytes } else { self.config.job.max_size },
+            age_max_ns: i64::try_from(spec.max_age_s.saturating_mul(1_000_000_000)).unwrap_or(i64::MAX),
+            runs: now.runs.iter().map(|run| run.number).collect(),
+            needed: match (running, &now.unclosed) {
+                (Some(running), _) => Some(running.meta_file.first_needed()),
+                (None, Some(unclosed)) => Some(unclosed.first_needed()),
+                (None, None) => None,
+            },
+            live_bytes: running.map_or(0, |running| running.live_bytes()),
+            live_wall: running.and_then(|running| running.capture.shared().walls()).map(|walls| walls.1),
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::record::{RunRecord, join};
+use super::record::RunRecord;
+use super::stop::Unclosed;
 use super::{JobError, JobFile, JobView, RunView, State};
 use crate::capture::Capture;
+use crate::store::{Catalog, MetaFile, Store, join};
 use crate::tracefs::Instance;
 
 /// One job.
@@ -22,12 +24,19 @@ pub struct Now {
     pub runs: Vec<RunRecord>,
     pub state: State,
     pub capture: Option<Running>,
+    /// The newest run, where it ended and could not be closed: the disk is full.
+    pub unclosed: Option<Unclosed>,
+    /// When to try again to take up a job that could not be taken up.
+    pub resume_due: Option<Instant>,
+    /// Whether `job.toml` is older than `file`.
+    pub is_unsaved: bool,
     pub message: String,
 }
 
 pub struct Running {
     pub capture: Capture,
     pub instance: Instance,
+    pub meta_file: Arc<MetaFile>,
     pub kernel_buffer_kb: u64,
     /// Events stored and when that was looked at, twice: for the rate.
     pub rate: [(Instant, u64); 2],
@@ -41,7 +50,9 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Entry {
     pub fn new(name: &str, file: JobFile, runs: Vec<RunRecord>) -> Arc<Self> {
-        let now = Now { file, runs, state: State::Stopped, capture: None, message: String::new() };
+        let (state, message) = (State::Stopped, String::new());
+        let (capture, unclosed, resume_due, is_unsaved) = (None, None, None, false);
+        let now = Now { file, runs, state, capture, unclosed, resume_due, is_unsaved, message };
         Arc::new(Entry { name: name.to_owned(), change: Mutex::new(()), now: Mutex::new(now) })
     }
 
@@ -58,15 +69,15 @@ impl Now {
         self.runs.last().map_or(0, |run| run.number)
     }
 
-    pub fn view(&self, name: &str, all_runs: bool) -> JobView {
+    pub fn view(&self, name: &str, all_runs: bool, catalog: &Catalog) -> JobView {
         let skip = if all_runs { 0 } else { self.runs.len().saturating_sub(1) };
-        let mut runs: Vec<RunView> = self.runs[skip..].iter().map(RunRecord::view).collect();
+        let mut runs: Vec<RunView> = self.runs[skip..].iter().map(|run| run.view(name, catalog)).collect();
         if let (Some(running), Some(last)) = (&self.capture, runs.last_mut()) {
             let shared = running.capture.shared();
             last.ledger = shared.totals();
-            last.bytes += shared.bytes();
+            last.bytes += running.live_bytes();
             last.walls = join(last.walls, shared.walls());
-            last.segments = running.capture.progress().borrow().segment;
+            last.segments += 1;
         }
         let running = self.capture.as_ref();
         let trouble = running.and_then(|running| running.capture.shared().trouble.borrow().clone());
@@ -83,13 +94,19 @@ impl Now {
         }
     }
 
-    pub fn stored_bytes(&self) -> u64 {
-        let live = self.capture.as_ref().map_or(0, |running| running.capture.shared().bytes());
-        live + self.runs.iter().map(|run| run.bytes).sum::<u64>()
+    /// Bytes on disk.
+    pub fn stored_bytes(&self, name: &str, catalog: &Catalog) -> u64 {
+        let closed = self.runs.iter().map(|run| catalog.sum(&Store::run_key(name, run.number)).bytes);
+        closed.sum::<u64>() + self.capture.as_ref().map_or(0, Running::live_bytes)
     }
 }
 
 impl Running {
+    /// Bytes of the segment that is being written.
+    pub fn live_bytes(&self) -> u64 {
+        self.capture.progress().borrow().bytes
+    }
+
     pub fn rate(&self) -> f64 {
         let [(before, count), _] = self.rate;
         let seconds = before.elapsed().as_secs_f64();

@@ -32,6 +32,7 @@ pub use view::{JobView, RunView, State};
 use entry::{Entry, lock};
 
 use crate::config::Config;
+use crate::runtime::Runtime;
 use crate::store::{Store, StoreError};
 use crate::tracefs::Tracefs;
 
@@ -40,6 +41,7 @@ pub struct Jobs {
     config: Config,
     tracefs: Tracefs,
     store: Store,
+    runtime: Runtime,
     /// Beginning of the names of this daemon's kernel instances.
     prefix: String,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
@@ -64,9 +66,15 @@ impl Jobs {
     ///
     /// # Errors
     /// When the store cannot be listed. A job that cannot be taken up is there as failed.
-    pub fn open(config: Config, tracefs: Tracefs, store: Store, prefix: String) -> Result<Arc<Self>, StoreError> {
+    pub fn open(
+        config: Config,
+        tracefs: Tracefs,
+        store: Store,
+        runtime: Runtime,
+        prefix: String,
+    ) -> Result<Arc<Self>, StoreError> {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
-        let jobs = Jobs { config, tracefs, store, prefix, entries: Mutex::default(), changes, stopping };
+        let jobs = Jobs { config, tracefs, store, runtime, prefix, entries: Mutex::default(), changes, stopping };
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {
                 tracing::error!(job = name, %error, "a job cannot be read; it is left alone");
@@ -74,11 +82,10 @@ impl Jobs {
         }
         jobs.remove_leftovers();
         for entry in jobs.all() {
-            let wanted = lock(&entry.now).file.running;
-            if wanted && let Err(error) = jobs.resume(&entry) {
-                tracing::error!(job = entry.name, %error, "the job cannot go on");
-                let mut now = lock(&entry.now);
-                (now.state, now.message) = (State::Failed, error.to_string());
+            let goes_on = lock(&entry.now).file.running;
+            if goes_on {
+                let _change = lock(&entry.change);
+                jobs.resume_or_say(&entry);
             }
         }
         Ok(Arc::new(jobs))
@@ -123,7 +130,7 @@ impl Jobs {
     /// All jobs, by name, each with its newest run.
     #[must_use]
     pub fn list(&self) -> Vec<JobView> {
-        self.all().iter().map(|entry| lock(&entry.now).view(&entry.name, false)).collect()
+        self.all().iter().map(|entry| lock(&entry.now).view(&entry.name, false, self.store.catalog())).collect()
     }
 
     /// One job with all its runs, and its bytes on disk.
@@ -133,12 +140,12 @@ impl Jobs {
     pub fn get(&self, name: &str) -> Result<JobView, JobError> {
         let entry = self.entry(name)?;
         let now = lock(&entry.now);
-        Ok(now.view(name, true))
+        Ok(now.view(name, true, self.store.catalog()))
     }
 
     /// Bytes on disk of a job.
     #[must_use]
     pub fn stored_bytes(&self, name: &str) -> u64 {
-        self.entry(name).map_or(0, |entry| lock(&entry.now).stored_bytes())
+        self.entry(name).map_or(0, |entry| lock(&entry.now).stored_bytes(name, self.store.catalog()))
     }
 }

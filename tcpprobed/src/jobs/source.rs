@@ -5,12 +5,13 @@ use tokio::sync::watch;
 use super::entry::lock;
 use super::{JobError, Jobs};
 use crate::capture::Follower;
+use crate::disk::Folder;
 use crate::store::{Progress, Store};
 
 /// Where a run can be read.
 pub struct Source {
     /// The run's folder.
-    pub folder: std::path::PathBuf,
+    pub folder: Folder,
     /// The run's name in the catalog.
     pub key: String,
     /// How far it is written, while it goes on.
@@ -33,7 +34,7 @@ impl Jobs {
         }
         let live = now.capture.as_ref().filter(|_| number == now.last_run());
         Ok(Source {
-            folder: self.store.run_folder(name, number),
+            folder: self.store.run_folder(name, number)?,
             key: Store::run_key(name, number),
             progress: live.map(|running| running.capture.progress()),
             follower: live.filter(|_| follow).map(|running| running.capture.follow()),

@@ -6,7 +6,7 @@ use std::sync::{Arc, MutexGuard};
 use super::entry::{Entry, lock};
 use super::{Caller, JobError, JobFile, JobView, Jobs, Plan, Spec, State, spec};
 use crate::clock;
-use crate::store::{at, make_directory};
+use crate::store::at;
 
 /// A job that was started.
 pub struct Started {
@@ -58,6 +58,7 @@ impl Jobs {
         let _change = self.hold(&entry)?;
         self.check_owner(&entry, caller)?;
         entry.check_idle()?;
+        lock(&entry.now).resume_due = None;
         let old = std::mem::replace(&mut lock(&entry.now).file.spec, spec);
         let began = self.begin(&entry, &plan, no_clear);
         if let Err(error) = began {
@@ -68,7 +69,7 @@ impl Jobs {
         tracing::info!(job = name, uid = caller.uid, pid = caller.pid, filter = plan_filter(&entry), "started");
         self.changed();
         let now = lock(&entry.now);
-        Ok(Started { job: Some(now.view(name, true)), run: now.last_run(), plan })
+        Ok(Started { job: Some(now.view(name, true, self.store.catalog())), run: now.last_run(), plan })
     }
 
     pub(super) fn check_owner(&self, entry: &Entry, caller: Caller) -> Result<(), JobError> {
@@ -89,12 +90,11 @@ impl Jobs {
             return Err(JobError::TooMany(entries.len()));
         }
         let file = JobFile { owner_uid: caller.uid, created_ns: clock::wall_ns(), running: false, spec: spec.clone() };
-        let folder = self.store.job_folder(name);
-        at(&folder, make_directory(&folder))?;
-        at(&folder, file.save(&folder))?;
+        let folder = self.store.make_job_folder(name)?;
+        at(folder.path(), file.save(&folder))?;
         // Whatever is there of a job that was made or removed by halves is kept.
         let entry = Entry::new(name, file, self.load_runs(name)?);
-        self.close_open_runs(&entry);
+        self.close_open_runs(&entry, false);
         entries.insert(name.to_owned(), Arc::clone(&entry));
         Ok(entry)
     }

@@ -1,5 +1,6 @@
 //! Ending runs, letting go of them, and removing jobs.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,7 +9,26 @@ use super::record::RunRecord;
 use super::{Caller, JobError, JobView, Jobs, State};
 use crate::capture::{Ending, Shared};
 use crate::clock;
-use crate::store::{RunMeta, at};
+use crate::store::{RunMeta, StoreError, at};
+
+/// A run that ended and is to be closed: what is on disk does not tell all of its account yet, nor that it ended.
+pub struct Unclosed {
+    ending: Ending,
+    ended_ns: i64,
+    why: String,
+}
+
+impl Unclosed {
+    /// Closes the run; where that fails, it can be tried again.
+    fn close(&mut self) -> io::Result<RunMeta> {
+        self.ending.close(self.ended_ns, &self.why)
+    }
+
+    /// The first segment that is needed to take the run up.
+    pub fn first_needed(&self) -> u32 {
+        self.ending.run.meta_file().first_needed()
+    }
+}
 
 impl Jobs {
     /// Ends the run of a job.
@@ -29,7 +49,7 @@ impl Jobs {
             let mut now = lock(&entry.now);
             let Some(running) = now.capture.take() else {
                 if now.state == State::Failed {
-                    (now.state, now.file.running) = (State::Stopped, false);
+                    (now.state, now.file.running, now.resume_due) = (State::Stopped, false, None);
                     drop(now);
                     return self.keep_running(entry, false);
                 }
@@ -45,42 +65,69 @@ impl Jobs {
         let ending = running.capture.stop();
         let finished = self.finish(entry, ending, &totals, why);
         let removed = running.instance.remove();
-        let _ = std::fs::remove_file(self.staging_path(&entry.name));
+        self.runtime.remove_staging(&entry.name);
         let kept = self.keep_running(entry, false);
         let mut now = lock(&entry.now);
         now.state = State::Stopped;
-        now.message = finished.err().map(|error| error.to_string()).unwrap_or_default();
+        // What the disk refuses is tried again until it does not.
+        now.message = finished.and(kept).err().map(|error| error.to_string()).unwrap_or_default();
         drop(now);
         self.changed();
         quiet?;
         removed?;
-        kept
+        Ok(())
     }
 
     /// Closes the run's files and notes what it came to.
     fn finish(&self, entry: &Entry, ending: Option<Ending>, shared: &Shared, why: &str) -> Result<(), JobError> {
         let number = lock(&entry.now).last_run();
-        let folder = self.store.run_folder(&entry.name, number);
         let ended_ns = clock::wall_ns();
-        let meta = match ending {
+        let (meta, unclosed, closed) = match ending {
             Some(ending) => {
-                let why = ending.error.map_or_else(|| why.to_owned(), |error| error.to_string());
-                at(&folder, ending.run.finish(ended_ns, &why))?
+                let why = ending.error.as_ref().map_or_else(|| why.to_owned(), ToString::to_string);
+                let meta = ending.meta(ended_ns, &why);
+                let mut unclosed = Unclosed { ending, ended_ns, why };
+                match unclosed.close() {
+                    Ok(meta) => (meta, None, Ok(())),
+                    Err(error) => (meta, Some(unclosed), Err(self.not_closed(entry, number, error))),
+                }
             }
             None => {
                 self.close_interrupted(entry, number, "the capture's thread panicked");
-                at(&folder, RunMeta::load(&folder))?
+                let folder = self.store.run_folder(&entry.name, number)?;
+                (at(folder.path(), RunMeta::load(&folder))?, None, Ok(()))
             }
         };
-        let mut record = RunRecord { number, meta, bytes: 0, segments: 0, walls: None };
-        record.measure(&self.store, &entry.name)?;
         let mut now = lock(&entry.now);
         now.runs.retain(|run| run.number != number);
-        now.runs.push(record);
+        now.runs.push(RunRecord { number, meta });
+        now.unclosed = unclosed;
         let totals = shared.totals();
         let (stored, lost) = (totals.stored, totals.missing());
-        tracing::info!(job = entry.name, run = number, stored, lost, "run closed");
-        Ok(())
+        tracing::info!(job = entry.name, run = number, stored, lost, "run ended");
+        closed
+    }
+
+    fn not_closed(&self, entry: &Entry, run: u32, source: io::Error) -> JobError {
+        tracing::error!(job = entry.name, run, error = %source, "the run cannot be closed; this is tried again");
+        let path = self.store.run_folder(&entry.name, run).map(|folder| folder.path().to_owned()).unwrap_or_default();
+        JobError::Store(StoreError::Io { path, source })
+    }
+
+    /// Does what the disk refused before: closes a run that ended, saves `job.toml`. The job must be held.
+    pub(super) fn close_rest(&self, entry: &Entry) -> Result<(), JobError> {
+        let unclosed = lock(&entry.now).unclosed.take();
+        if let Some(mut unclosed) = unclosed {
+            if let Err(source) = unclosed.close() {
+                lock(&entry.now).unclosed = Some(unclosed);
+                return Err(JobError::Io { doing: "closing the run before", source });
+            }
+            lock(&entry.now).message.clear();
+            tracing::info!(job = entry.name, "the run that could not be closed is closed");
+            self.changed();
+        }
+        let is_unsaved = lock(&entry.now).is_unsaved;
+        if is_unsaved { self.save(entry) } else { Ok(()) }
     }
 
     /// Removes a job and what it recorded; says how many bytes that were.
@@ -98,7 +145,8 @@ impl Jobs {
         }
         let _change = self.hold(&entry)?;
         entry.check_idle()?;
-        let bytes = lock(&entry.now).stored_bytes();
+        let bytes = lock(&entry.now).stored_bytes(name, self.store.catalog());
+        lock(&entry.now).unclosed = None;
         self.store.remove_job(name)?;
         lock(&self.entries).remove(name);
         self.changed();
@@ -111,6 +159,9 @@ impl Jobs {
         self.stopping.store(true, Ordering::Relaxed);
         for entry in self.all() {
             let _change = lock(&entry.change);
+            if let Err(error) = self.close_rest(&entry) {
+                tracing::error!(job = entry.name, %error, "its last run will be found interrupted");
+            }
             let Some(running) = lock(&entry.now).capture.take() else { continue };
             if let Some(ending) = running.capture.stop() {
                 ending.run.suspend();

@@ -1,0 +1,10 @@
+//! The file system as this daemon uses it: folders by descriptor, no symbolic link followed, small files replaced whole,
+//! and every change seen by a witness where a test wants one.
+
+mod file;
+mod folder;
+mod witness;
+
+pub use file::DiskFile;
+pub use folder::{Entry, Folder, FolderLock};
+pub use witness::{Change, Watched, Witness};
