@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod capture;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod disk;

@@ -212,6 +212,9 @@ impl Engine {
             if due && self.opened.is_some_and(|opened| opened.elapsed() >= self.age()) {
                 self.seal();
             }
+            if due && let Err(error) = self.setup.run.rotate_if_due() {
+                tracing::debug!(%error, "the segment of a quiet job cannot be closed");
+            }
         }
     }
 

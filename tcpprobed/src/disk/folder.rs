@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::DiskFile;
@@ -40,12 +40,6 @@ pub enum Entry {
     File,
     /// Something else: a symbolic link, a socket, …
     Other,
-}
-
-/// Holds a folder against other daemons as long as it lives.
-#[derive(Debug)]
-pub struct FolderLock {
-    _file: File,
 }
 
 impl Folder {
@@ -190,6 +184,14 @@ impl Folder {
         Ok(DiskFile::new(regular(File::from(file))?, path, self.watched.clone()))
     }
 
+    /// Makes a new file, or empties the one that has the name.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create_anew(&self, name: &str) -> io::Result<DiskFile> {
+        self.create_with(name, OFlags::TRUNC)
+    }
+
     /// A file that is there, open for writing.
     ///
     /// # Errors
@@ -215,7 +217,7 @@ impl Folder {
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = Path::new(name).with_extension("new");
         let temporary = temporary.to_str().unwrap_or(name);
-        let file = self.create_with(temporary, OFlags::TRUNC)?;
+        let file = self.create_anew(temporary)?;
         file.write_all_at(bytes, 0)?;
         file.sync()?;
         self.rename(temporary, self, name)?;
@@ -231,6 +233,25 @@ impl Folder {
         self.watched.make(Change::Rename(&from_path, &to_path), || {
             Ok(rustix::fs::renameat(&self.fd, single(name)?, &to.fd, single(new_name)?)?)
         })
+    }
+
+    /// Gives a file a second name; there must be nothing of that name.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn link(&self, name: &str, to: &Folder, new_name: &str) -> io::Result<()> {
+        Ok(rustix::fs::linkat(&self.fd, single(name)?, &to.fd, single(new_name)?, AtFlags::empty())?)
+    }
+
+    /// A name that is free: this one, or with a number behind it.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn free_name(&self, name: &str) -> io::Result<String> {
+        let taken = self.entries()?;
+        let is_free = |name: &String| taken.iter().all(|(known, _)| known != name);
+        let numbered = (1u64..).map(|number| format!("{name}.{number}"));
+        Ok(std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default())
     }
 
     /// Removes a file.
@@ -279,23 +300,6 @@ impl Folder {
     pub fn free_bytes(&self) -> Option<u64> {
         let found = rustix::fs::fstatvfs(&self.fd).ok()?;
         Some(found.f_bavail.saturating_mul(found.f_frsize))
-    }
-
-    /// Holds the folder against other daemons, by a file `lock` in it; `None` where another one holds it.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn lock(&self) -> io::Result<Option<FolderLock>> {
-        let file = self.scratch("lock")?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                // For whoever wonders who it is; the lock is what counts.
-                let _ = file.set_len(0).and_then(|()| writeln!(&file, "{}", std::process::id()));
-                Ok(Some(FolderLock { _file: file }))
-            }
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn stat(&self, name: &str) -> io::Result<Stat> {
@@ -423,17 +427,6 @@ mod tests {
         folder.create("file").unwrap();
         let mode = |name: &str| std::fs::metadata(keep.path().join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("folder"), mode("file")), (0o700, 0o600));
-    }
-
-    #[test]
-    fn a_folder_is_held_once() {
-        let (keep, folder) = folder();
-        let held = folder.lock().unwrap();
-        assert!(held.is_some());
-        let second = Folder::open(keep.path(), Watched::default()).unwrap();
-        assert!(second.lock().unwrap().is_none());
-        drop(held);
-        assert!(second.lock().unwrap().is_some());
     }
 
     #[test]

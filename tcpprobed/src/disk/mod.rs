@@ -3,8 +3,10 @@
 
 mod file;
 mod folder;
+mod lock;
 mod witness;
 
 pub use file::DiskFile;
-pub use folder::{Entry, Folder, FolderLock};
+pub use folder::{Entry, Folder};
+pub use lock::FolderLock;
 pub use witness::{Change, Watched, Witness};

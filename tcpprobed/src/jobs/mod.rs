@@ -25,7 +25,7 @@ use tokio::sync::watch;
 pub use error::JobError;
 pub use plan::{EventPlan, Plan};
 pub use source::Source;
-pub use spec::{JobFile, Spec};
+pub use spec::{JobFile, Spec, check_name};
 pub use start::Started;
 pub use view::{JobView, RunView, State};
 

@@ -167,7 +167,7 @@ impl Jobs {
                 ending.run.suspend();
             }
         }
-        self.store.catalog().flush();
+        self.store.catalog().close();
         self.changed();
     }
 }

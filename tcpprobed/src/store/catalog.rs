@@ -35,6 +35,19 @@ struct Known {
     info: SegmentInfo,
 }
 
+/// What a catalog on disk says of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogEntry {
+    /// The run's name.
+    pub run: String,
+    /// The segment's number.
+    pub number: u32,
+    /// Length of the file of which it is said.
+    pub length: u64,
+    /// What is said.
+    pub info: SegmentInfo,
+}
+
 /// What the segments of a run come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
@@ -50,6 +63,7 @@ enum Request {
     Put(Key, Known),
     Forget(String),
     Flush(SyncSender<()>),
+    Close(SyncSender<()>),
 }
 
 /// A handle to the catalog.
@@ -60,6 +74,16 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// All that a catalog in `directory` says, which nobody has open; `None` where it cannot be read. sled writes where it
+    /// only reads: give it a copy.
+    #[must_use]
+    pub fn read(directory: &Path) -> Option<Vec<CatalogEntry>> {
+        let (database, known) = open(directory)?;
+        quietly(|| drop(database));
+        let entry = |((run, number), Known { length, info })| CatalogEntry { run, number, length, info };
+        Some(known.into_iter().map(entry).collect())
+    }
+
     /// Opens the catalog in `directory`, makes it anew where it cannot be opened, and does without a copy on disk where
     /// that fails too.
     #[must_use]
@@ -153,8 +177,17 @@ impl Catalog {
 
     /// Waits until the copy on disk has everything, if that does not take too long.
     pub fn flush(&self) {
+        self.wait(Request::Flush);
+    }
+
+    /// Closes the copy on disk. What is noted from now on, the next start will find out anew.
+    pub fn close(&self) {
+        self.wait(Request::Close);
+    }
+
+    fn wait(&self, request: impl FnOnce(SyncSender<()>) -> Request) {
         let (sender, receiver) = sync_channel(1);
-        if self.send(Request::Flush(sender)).is_some() {
+        if self.send(request(sender)).is_some() {
             let _ = receiver.recv_timeout(PATIENCE);
         }
     }
@@ -179,6 +212,11 @@ fn own(directory: &Path, loaded: &SyncSender<BTreeMap<Key, Known>>, requests: &R
         return;
     }
     while let Ok(request) = requests.recv() {
+        if let Request::Close(reply) = request {
+            quietly(|| drop(database));
+            let _ = reply.send(());
+            return;
+        }
         if quietly(|| serve(database.as_ref(), request)).is_none() {
             tracing::warn!(directory = %directory.display(), "the catalog failed; it is made anew at the next start");
             // Its Drop may panic as well.
@@ -208,7 +246,7 @@ fn serve(database: Option<&sled::Db>, request: Request) {
             let _ = database.map(|db| db.flush());
             let _ = reply.send(());
         }
-        (_, None) => {}
+        (Request::Close(_), _) | (_, None) => {}
     }
 }
 
@@ -300,26 +338,16 @@ mod tests {
         catalog.keep("a/000001", 2);
         catalog.keep("b/000001", 1);
         catalog.forget("a/000001", 1);
-        catalog.flush();
-        let reopened = |wanted: usize| {
-            // The thread before lets go of sled's lock when it ends.
-            (0..100).find_map(|_| {
-                std::thread::sleep(Duration::from_millis(20));
-                let known = open_entries(folder.path());
-                (known.len() == wanted).then_some(known)
-            })
+        let kept = || -> Vec<(String, u32)> {
+            let entries = Catalog::read(&folder.path().join("catalog")).unwrap();
+            entries.into_iter().map(|entry| (entry.run, entry.number)).collect()
         };
-        drop(catalog);
-        assert_eq!(reopened(2).unwrap(), ["a/000001/00000002", "b/000001/00000001"]);
+        catalog.close();
+        assert_eq!(kept(), [("a/000001".to_owned(), 2), ("b/000001".to_owned(), 1)]);
         let catalog = open();
         catalog.forget_job("a");
         assert_eq!((catalog.segments("a/000001"), catalog.segments("b/000001")), (vec![], vec![(1, info(10, None))]));
-        catalog.flush();
-        drop(catalog);
-        assert_eq!(reopened(1).unwrap(), ["b/000001/00000001"]);
-    }
-
-    fn open_entries(folder: &Path) -> Vec<String> {
-        open(&folder.join("catalog")).map_or(Vec::new(), |(_, known)| known.keys().map(name_of).collect())
+        catalog.close();
+        assert_eq!(kept(), [("b/000001".to_owned(), 1)]);
     }
 }

@@ -30,13 +30,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use catalog::{Catalog, Sum};
+pub use catalog::{Catalog, CatalogEntry, Sum};
 pub use retention::{Keep, enforce};
 pub use run::{Progress, RunPlace, RunWriter, SEGMENT_AGE, SEGMENT_BYTES, SegmentLimits, Workshop};
-pub use run_meta::{LedgerByCpu, MetaFile, Resumed, RunMeta, from_toml, to_toml};
-pub use scan::{Scan, scan};
-pub use segment::{SegmentInfo, join, segment_name, segments};
+pub use run_meta::{LedgerByCpu, MetaFile, RUN_FILE, Resumed, RunMeta, from_toml, to_toml};
+pub use scan::{Scan, events_by_cpu, scan};
+pub use segment::{SegmentInfo, join, segment_name, segment_number, segments};
 pub use syncer::Syncer;
+pub use walk::{Ledger, Piece, Step, Walk};
 
 use crate::disk::{Entry, Folder, FolderLock, Watched};
 
@@ -255,14 +256,19 @@ impl Store {
     /// Those of the file system. Once it is moved aside it is no job any more, however far the rest gets.
     pub fn remove_job(&self, job: &str) -> Result<(), StoreError> {
         let path = self.jobs.path_of(job);
-        let taken = at(self.removed.path(), self.removed.entries())?;
-        let is_free = |name: &String| taken.iter().all(|(known, _)| known != name);
-        let name = (0u32..).map(|number| format!("{job}.{number}")).find(is_free).unwrap_or_default();
+        let name = at(self.removed.path(), self.removed.free_name(job))?;
         at(&path, self.jobs.rename(job, &self.removed, &name))?;
         at(&path, self.removed.sync().and_then(|()| self.jobs.sync()))?;
         self.catalog().forget_job(job);
         empty(&self.removed);
         Ok(())
+    }
+}
+
+impl Drop for Store {
+    /// The next to open the store may be this process.
+    fn drop(&mut self) {
+        self.catalog().close();
     }
 }
 
@@ -274,7 +280,9 @@ fn empty(folder: &Folder) {
     }
 }
 
-fn run_name(run: u32) -> String {
+/// The name of a run's folder.
+#[must_use]
+pub fn run_name(run: u32) -> String {
     format!("{run:06}")
 }
 

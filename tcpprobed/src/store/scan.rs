@@ -1,6 +1,6 @@
 //! What a segment came to, found by reading all of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -127,8 +127,8 @@ impl Scan {
 
 /// How many events of each CPU a block holds.
 #[must_use]
-pub fn events_by_cpu(block: &Block) -> HashMap<u32, u64> {
-    let mut events = HashMap::new();
+pub fn events_by_cpu(block: &Block) -> BTreeMap<u32, u64> {
+    let mut events = BTreeMap::new();
     block.rows().iter().for_each(|row| *events.entry(row.cpu).or_default() += 1);
     events
 }
