@@ -3,7 +3,7 @@
 use super::{Check, kind_name};
 use crate::disk::{Entry, Folder};
 use crate::jobs::{JobFile, check_name};
-use crate::store::{JOB_FILE, StoreError, at, run_number};
+use crate::store::{JOB_FILE, StoreError, at, holds_nothing, is_temporary, run_number};
 
 impl Check {
     pub(super) fn job(&mut self, jobs: &Folder, name: &str, kind: Entry) -> Result<(), StoreError> {
@@ -14,6 +14,10 @@ impl Check {
             return self.found_misplaced(jobs, name, "has a name that no job can have");
         }
         let folder = at(jobs.path_of(name), jobs.folder(name))?;
+        if holds_nothing(&folder) {
+            // Of an interrupted start; the daemon removes it.
+            return Ok(());
+        }
         self.summary.jobs += 1;
         let entries = at(folder.path(), folder.entries())?;
         self.job_file(&folder, entries.iter().any(|(name, _)| name == JOB_FILE))?;
@@ -38,9 +42,4 @@ impl Check {
         }
         Ok(())
     }
-}
-
-/// Whether it is what an interrupted replacement of a small file left; the next one replaces it.
-pub fn is_temporary(name: &str, kind: Entry) -> bool {
-    kind == Entry::File && name.ends_with(".new")
 }

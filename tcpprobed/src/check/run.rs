@@ -6,13 +6,12 @@ use tcpprobe::trace::Totals;
 
 use super::catalog::Segment;
 use super::inspect::{BlockFound, Flaw, Inspected, inspect};
-use super::job::is_temporary;
 use super::salvage::{REPAIRED, salvage};
 use super::{Check, kind_name};
 use crate::disk::{Entry, Folder};
 use crate::store::{
-    RUN_FILE, RunMeta, Store, StoreError, at, from_toml, run_name, save_toml, scan, segment_name, segment_number,
-    to_toml,
+    RUN_FILE, RunMeta, Store, StoreError, at, from_toml, holds_nothing, is_temporary, run_name, save_toml, scan,
+    segment_name, segment_number, to_toml,
 };
 
 /// What is known of a run while its segments are read, in order.
@@ -33,8 +32,12 @@ struct Run {
 
 impl Check {
     pub(super) fn run(&mut self, job_folder: &Folder, job: &str, number: u32) -> Result<(), StoreError> {
-        self.summary.runs += 1;
         let folder = at(job_folder.path_of(&run_name(number)), job_folder.folder(&run_name(number)))?;
+        if holds_nothing(&folder) {
+            // Of an interrupted start; the daemon removes it.
+            return Ok(());
+        }
+        self.summary.runs += 1;
         let meta = match RunMeta::load(&folder) {
             Ok(meta) => meta,
             Err(error) => {
@@ -137,7 +140,7 @@ impl Check {
 
     /// Compares `run.toml` with the segments of which it tells.
     fn ledger(&mut self, run: &Run) -> Result<(), StoreError> {
-        let is_complete = run.is_complete && (run.last_segment.is_none_or(|last| last + 1 >= run.meta.segment));
+        let is_complete = run.is_complete && run.last_segment.unwrap_or(0) + 1 >= run.meta.segment;
         let mut ledger = from_toml(&run.meta.ledger);
         let told: u64 = ledger.values().map(|totals| totals.stored).sum();
         let held: u64 = run.events.values().sum();

@@ -32,6 +32,7 @@ impl Jobs {
         for number in self.store.runs(name)? {
             match RunRecord::load(&self.store, name, number) {
                 Ok(run) => runs.push(run),
+                Err(_) if self.store.has_not_begun(name, number)? => self.store.remove_run(name, number)?,
                 Err(error) => tracing::error!(job = name, run = number, %error, "a run cannot be read; left alone"),
             }
         }

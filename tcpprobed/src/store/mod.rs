@@ -152,6 +152,10 @@ impl Store {
                 Entry::Folder if self.jobs.folder(&name).is_ok_and(|job| job.length(JOB_FILE).is_ok()) => {
                     names.push(name)
                 }
+                // A job that was made by halves, when nothing had begun.
+                Entry::Folder if self.jobs.folder(&name).is_ok_and(|job| holds_nothing(&job)) => {
+                    let _ = self.jobs.remove_folder(&name);
+                }
                 Entry::Folder => {}
                 Entry::File | Entry::Other => {
                     let path = self.jobs.path_of(&name);
@@ -194,6 +198,14 @@ impl Store {
     pub fn make_run_folder(&self, job: &str, run: u32) -> Result<Folder, StoreError> {
         let (folder, name) = (self.job_folder(job)?, run_name(run));
         at(folder.path_of(&name), folder.make_folder(&name))
+    }
+
+    /// Whether a run never began: an interrupted start leaves its folder, and no more.
+    ///
+    /// # Errors
+    /// See [`Store::run_folder`].
+    pub fn has_not_begun(&self, job: &str, run: u32) -> Result<bool, StoreError> {
+        Ok(holds_nothing(&self.run_folder(job, run)?))
     }
 
     /// Removes a run that never began.
@@ -278,6 +290,18 @@ fn empty(folder: &Folder) {
     if let Err(error) = removed {
         tracing::error!(folder = %folder.path().display(), %error, "what was removed is still there");
     }
+}
+
+/// Whether there is nothing in a folder but what interrupted replacements of small files left.
+#[must_use]
+pub fn holds_nothing(folder: &Folder) -> bool {
+    folder.entries().is_ok_and(|entries| entries.iter().all(|(name, kind)| is_temporary(name, *kind)))
+}
+
+/// Whether it is what an interrupted replacement of a small file left; the next one replaces it.
+#[must_use]
+pub fn is_temporary(name: &str, kind: Entry) -> bool {
+    kind == Entry::File && name.ends_with(".new")
 }
 
 /// The name of a run's folder.

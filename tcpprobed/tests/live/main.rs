@@ -11,4 +11,5 @@ mod bad_input;
 mod exact;
 mod follow;
 mod ledger;
+mod power_loss;
 mod restart;

@@ -184,6 +184,9 @@ fn what_retention_removed() {
     fs::remove_file(site.run("00000001.tcpp")).unwrap();
     fs::remove_file(site.run("00000002.tcpp")).unwrap();
     assert_eq!(lines(&look(&site)), Vec::<String>::new());
+    fs::remove_file(site.run("00000003.tcpp")).unwrap();
+    fs::remove_file(site.run("00000004.tcpp")).unwrap();
+    assert_eq!(lines(&look(&site)), Vec::<String>::new());
 }
 
 #[test]
@@ -211,7 +214,8 @@ fn small_files_and_strangers() {
     fs::write(jobs.join("web/notes.txt"), "mine").unwrap();
     fs::write(jobs.join("stray"), "").unwrap();
     fs::create_dir(jobs.join("-bad name")).unwrap();
-    fs::create_dir(jobs.join("half")).unwrap();
+    fs::create_dir_all(jobs.join("half/000001")).unwrap();
+    fs::create_dir(jobs.join("nothing")).unwrap();
     symlink("/etc", jobs.join("link")).unwrap();
     symlink("/etc/passwd", site.run("00000009.tcpp")).unwrap();
     fs::write(site.run("run.new"), "torn").unwrap();
