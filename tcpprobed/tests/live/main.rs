@@ -13,5 +13,6 @@ mod exact;
 mod filters;
 mod follow;
 mod ledger;
+mod power_loss;
 mod restart;
 mod scale;
