@@ -48,6 +48,7 @@ pub enum Command {
     Trace(TraceArgs),
     Plot(PlotArgs),
     Convert(ConvertArgs),
+    Doctor(DoctorArgs),
     Version(VersionArgs),
     Completions(CompletionsArgs),
     Filter(FilterArgs),
@@ -58,7 +59,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Record", &["start", "stop", "rm", "list", "status"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
     ("Understand", &["plot", "filter"]),
-    ("This program", &["version", "completions", "help"]),
+    ("This program", &["doctor", "version", "completions", "help"]),
 ];
 
 /// The definition, with the verbs grouped in the overview.
@@ -90,7 +91,7 @@ Examples:
   tcpprobectl start web --filter 'sport==80' --buffer 2000000
   tcpprobectl start all --duration 10m --max-size 500M
   tcpprobectl start loss --events 'tcp:tcp_retransmit_skb,tcp:tcp_cong_state_set'
-  tcpprobectl start web --filter 'saddr == 10.0.0.0/8' --dry-run")]
+  tcpprobectl start web --filter 'saddr == 10.0.0.0/8' --dry-run --sample")]
 pub struct StartArgs {
     /// The job's name: letters, digits, `.`, `_` and `-`
     pub name: String,
@@ -118,6 +119,9 @@ pub struct StartArgs {
     /// Change nothing; show what the kernel would filter, and the memory it takes
     #[arg(long)]
     pub dry_run: bool,
+    /// With --dry-run: count for two seconds; estimate events a second and disk a day
+    #[arg(long, requires = "dry_run")]
+    pub sample: bool,
     /// Print the reply as JSON
     #[arg(long)]
     pub json: bool,
@@ -387,6 +391,23 @@ pub struct ConvertArgs {
     /// Only events that match
     #[arg(long, value_name = "F", help_heading = "Which events")]
     pub filter: Option<String>,
+}
+
+/// Check whether captures work here, and say what mends it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A line a check: ok, warning (captures work, but not as well as they could), failure, or skipped
+(it could not be looked at); what was found; and what mends it. To try a capture out, the daemon
+makes a kernel instance for a moment. The exit code is 0 only if a capture would work for you, and
+3 where no daemon answers; then the machine is looked at from here.
+
+Examples:
+  tcpprobectl doctor
+  tcpprobectl doctor --json | jq -r '.checks[] | select(.level != \"ok\") | .finding'")]
+pub struct DoctorArgs {
+    /// Print JSON: `works`, and the checks
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Print the versions of this program, the daemon and its kernel

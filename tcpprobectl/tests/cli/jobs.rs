@@ -1,7 +1,7 @@
 //! The commands about jobs, and what they print.
 
 use crate::common::daemon::{Daemon, jobs};
-use crate::common::{run, stderr, stdout};
+use crate::common::{check_failure, run, stderr, stdout};
 
 fn daemon() -> Daemon {
     Daemon::start(jobs(), Vec::new())
@@ -107,6 +107,20 @@ fn start_dry_run() {
     insta::assert_snapshot!(stdout(&assert));
     let assert = run(&daemon.socket(), &["start", "web", "--dry-run", "--json"]).code(0);
     insta::assert_snapshot!("start_dry_run_json", stdout(&assert));
+}
+
+#[test]
+fn a_dry_run_with_a_sample_estimates() {
+    let daemon = daemon();
+    let sample = ["start", "web", "--dry-run", "--sample"];
+    insta::assert_snapshot!(stdout(&run(&daemon.socket(), &sample).code(0)));
+    let json = stdout(&run(&daemon.socket(), &[&sample[..], &["--json"]].concat()).code(0));
+    let sample = &serde_json::from_str::<serde_json::Value>(&json).unwrap()["sample"];
+    assert_eq!(sample["events_per_s"], 10_002.0);
+    assert_eq!(sample["bytes_per_day"], 3_456_691_200_u64);
+    assert_eq!(sample["events"][1], serde_json::json!({"event": "tcp:tcp_retransmit_skb", "stored": 4, "filtered": 0}));
+    let line = "the following required arguments were not provided: --dry-run; see `tcpprobectl start --help`";
+    check_failure(run(&daemon.socket(), &["start", "web", "--sample"]), 2, line);
 }
 
 #[test]

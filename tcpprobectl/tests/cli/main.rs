@@ -3,6 +3,7 @@
 
 mod common;
 
+mod doctor;
 mod errors;
 mod help;
 mod jobs;

@@ -8,8 +8,11 @@ mod common;
 
 mod access;
 mod bad_input;
+mod doctor;
 mod exact;
+mod filters;
 mod follow;
 mod ledger;
+mod power_loss;
 mod restart;
 mod scale;
