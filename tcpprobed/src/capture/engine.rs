@@ -14,7 +14,7 @@ use tcpprobe::trace::{Account, Anchor, Kind, Totals, put_frame};
 
 use super::books::Books;
 use super::comms::Comms;
-use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS, Shared, Staging};
+use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS, Shared, Staging, priority};
 use crate::clock;
 use crate::store::{LedgerByCpu, RunMeta, RunWriter, from_toml, to_toml};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs, TracefsError};
@@ -158,6 +158,7 @@ impl Engine {
 
     /// Captures until told to stop.
     pub fn run(mut self) -> Ending {
+        priority::raise();
         let error = self.open().and_then(|()| self.capture()).err();
         let pages_end = self.setup.staging.numbers().end;
         Ending { run: self.setup.run, error, accounts: self.accounts, pages_end }

@@ -5,6 +5,7 @@
 mod books;
 mod comms;
 mod engine;
+mod priority;
 mod staging;
 
 use std::sync::Arc;

@@ -41,6 +41,23 @@ fn ten_thousand_connections() {
     eprintln!("{CONNECTIONS} connections, {events} events, {:?} of CPU each (debug build)", cost / events as u32);
 }
 
+/// Real-time priority 1, in turn with others of the same.
+#[test]
+fn a_capture_goes_before_other_programs() {
+    let Some(daemon) = Daemon::start() else { return };
+    daemon.api().start(job("web", "port == 1"));
+    wait_until("it has the priority, or says why not", || {
+        if daemon.log().contains("no real-time priority") {
+            eprintln!("skipped: root may not give real-time priorities here\n{}", daemon.log());
+            return true;
+        }
+        // proc(5): rt_priority and policy are the 40th and 41st fields, the third is behind the name.
+        let stat = daemon.thread("cap-web", "stat");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[37..39] == ["1", "2"]
+    });
+}
+
 /// A CPU that this test has taken offline; dropped, it is back.
 struct Offline {
     number: usize,

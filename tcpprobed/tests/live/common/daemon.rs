@@ -114,11 +114,16 @@ impl Daemon {
         Duration::from_nanos(self.tasks().into_iter().filter_map(time).sum())
     }
 
+    /// A file of a thread in /proc.
+    pub fn thread(&self, name: &str, file: &str) -> String {
+        let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
+        let task = self.tasks().into_iter().find(|task| read(task.join("comm")).trim_end() == name).unwrap();
+        read(task.join(file))
+    }
+
     /// How often a thread has waited for something.
     pub fn waits(&self, thread: &str) -> u64 {
-        let status = |task: PathBuf| fs::read_to_string(task.join("status")).unwrap_or_default();
-        let is_it = |status: &String| status.lines().next().is_some_and(|line| line.ends_with(&format!("\t{thread}")));
-        let status = self.tasks().into_iter().map(status).find(is_it).unwrap();
+        let status = self.thread(thread, "status");
         let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
         count.trim().parse().unwrap()
     }
