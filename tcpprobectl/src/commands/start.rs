@@ -31,7 +31,7 @@ pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     } else {
         for plan in reply.plan.iter().filter(|plan| !plan.missing_fields.is_empty()) {
             let fields = plan.missing_fields.join(", ");
-            say(&format!("{} has no {fields}: what the filter says of that leaves none of it out", plan.event));
+            say(&format!("{} has no {fields}: the filter leaves none out by that", plan.event));
         }
         say(&format!(
             "started {name}, run {}, with {}; `tcpprobectl status {name}` shows it",

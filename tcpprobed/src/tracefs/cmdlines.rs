@@ -30,17 +30,45 @@ impl Tracefs {
     }
 }
 
-/// The present name of a task (`/proc/<pid>/comm`), `None` where there is no such task any more.
+/// Bytes of a name in the kernel, less the one that ends it (`TASK_COMM_LEN`).
+const COMM_BYTES: usize = 15;
+
+/// The present name of a task (`/proc/<pid>/comm`) as events have it, `None` where there is no such task any more.
 #[must_use]
 pub fn task_comm(pid: i32) -> Option<String> {
     let path: PathBuf = Path::new("/proc").join(pid.to_string()).join("comm");
     let bytes = file::read_bytes(&path).ok()?;
-    Some(String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned())
+    let name = traced_comm(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
+    Some(String::from_utf8_lossy(name).into_owned())
+}
+
+/// Of kernel threads, `/proc` tells more than their name: all of a long one, and behind a worker's what it works on,
+/// after a `+` or `-` (`proc_task_name` in `fs/proc/array.c`, `wq_worker_comm` in `kernel/workqueue.c`). A rescuer's
+/// (`kworker/R-`) has a `-` of its own.
+fn traced_comm(told: &[u8]) -> &[u8] {
+    let is_worker = told.starts_with(b"kworker/") && !told.starts_with(b"kworker/R");
+    let end = told.iter().position(|byte| is_worker && matches!(byte, b'+' | b'-')).unwrap_or(told.len());
+    &told[..end.min(COMM_BYTES)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_kernel_threads() {
+        for (told, traced) in [
+            ("iperf3", "iperf3"),
+            ("kworker/1:1-events_power_efficient", "kworker/1:1"),
+            ("kworker/u8:2+ext4-rsv-conversion", "kworker/u8:2"),
+            ("kworker/0:0H", "kworker/0:0H"),
+            ("kworker/R-mm_percpu_wq", "kworker/R-mm_pe"),
+            ("ext4-rsv-conversion", "ext4-rsv-conver"),
+            ("a-b+c", "a-b+c"),
+        ] {
+            assert_eq!(traced_comm(told.as_bytes()), traced.as_bytes());
+        }
+    }
 
     #[test]
     fn own_name() {
