@@ -100,7 +100,7 @@ fn a_retransmission() {
     });
 }
 
-/// A small buffer that runs full many times over loses nothing as long as it is read.
+/// Each has exactly what the kernel traced, as if it were alone.
 #[test]
 fn eight_jobs_at_once() {
     let Some(daemon) = Daemon::start() else { return };
