@@ -9,8 +9,9 @@ use std::fmt;
 
 /// Most fields that an event may have; the kernel's largest tcp event has 21.
 const FIELDS_MAX: usize = 256;
-/// Largest record that a field may reach into, one sub-buffer of the largest size (1 MiB).
-const RECORD_BYTES_MAX: u32 = 1 << 20;
+/// Where the last fixed field ends at most: a C structure that the kernel fills, at the utmost a page of 64 KiB. Readers
+/// make room for as much for each identity of a block.
+const RECORD_BYTES_MAX: u32 = 64 << 10;
 
 /// A `format` or `header_page` file that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -269,7 +270,7 @@ fn parse_field(line: &str) -> Result<Field, &'static str> {
     let decl = decl.ok_or("no declaration")?;
     let offset = offset.ok_or("no offset")?;
     let size = size.ok_or("no size")?;
-    if offset > RECORD_BYTES_MAX || size > RECORD_BYTES_MAX {
+    if offset.saturating_add(size) > RECORD_BYTES_MAX {
         return Err("the field lies outside of any record");
     }
     // The array brackets stand behind the name (`saddr[28]`), in old kernels with an expression in them,
@@ -372,7 +373,9 @@ mod tests {
         let f = field("field:char comm[16];	offset:8;	size:16;	signed:0;");
         assert!(f.is_string() && f.kind == Kind::Array);
         assert_eq!(parse_field("field:int;offset:0;size:4;signed:1;"), Err("the declaration has no type"));
-        assert_eq!(parse_field("field:int a;offset:9999999;size:4;"), Err("the field lies outside of any record"));
+        assert_eq!(parse_field("field:int a;offset:65533;size:4;"), Err("the field lies outside of any record"));
+        assert!(parse_field("field:int a;offset:65532;size:4;").is_ok());
+        assert!(parse_field("field:int a;offset:4294967295;size:4294967295;").is_err());
     }
 
     #[test]

@@ -5,7 +5,9 @@ mod common;
 
 use proptest::prelude::*;
 use std::sync::Arc;
-use tcpprobe::block::{Block, BlockBuilder, PointerKey, Projection, Row, Schema, Seal, Timed, connection_id};
+use tcpprobe::block::{
+    Block, BlockBuilder, HEAD_BYTES, PointerKey, Projection, Row, Schema, Seal, Timed, connection_id, put_varint,
+};
 use tcpprobe::event::{EventReader, Value};
 use tcpprobe::flow::{self, Flows};
 use tcpprobe::format::{Format, Kind};
@@ -279,4 +281,44 @@ fn records_that_the_schema_does_not_know_are_left_out() {
     let mut builder = BlockBuilder::new(schema);
     let records: [Timed<'_>; 3] = [(1, &[]), (2, &[1]), (3, &[9; 40])];
     assert_eq!((builder.push(0, &records), builder.len()), (3, 0));
+}
+
+/// A format of so many fields of four bytes, the first at `start`.
+fn wide_format(start: usize, fields: usize) -> Format {
+    let line = |at: usize| format!("\tfield:u32 f{at};\toffset:{};\tsize:4;\tsigned:0;\n", start + 4 * at);
+    let lines: String = (0..fields).map(line).collect();
+    Format::parse("test", &format!("name: wide\nID: 1\nformat:\n{lines}\nprint fmt: \"\"\n")).unwrap()
+}
+
+/// A block of so many events and identities, in which nothing changes, by hand.
+fn still_block(schema: &Schema, events: u32, identities: u32) -> Vec<u8> {
+    const ZEROS: [u8; 3] = [2, 0, 0];
+    let mut payload = schema.id().to_le_bytes().to_vec();
+    payload.extend(events.to_le_bytes());
+    payload.resize(HEAD_BYTES, 0);
+    // One CPU, no task; then of each identity the kind and the number of events.
+    [1, 0, u64::from(events), 0, u64::from(identities)].iter().for_each(|&value| put_varint(&mut payload, value));
+    (0..identities).for_each(|_| [0, u64::from(events / identities)].iter().for_each(|&n| put_varint(&mut payload, n)));
+    // A deflated part with nothing in it; times, and identity numbers; which columns change, and nothing of any column.
+    payload.extend([0; 3]);
+    payload.extend(ZEROS.repeat(3));
+    for group in schema.layouts()[0].columns.chunks(32) {
+        payload.extend(ZEROS);
+        payload.resize(payload.len() + group.len(), 0);
+    }
+    payload
+}
+
+/// What takes no room in a file must not take all of the memory.
+#[test]
+fn blocks_that_claim_too_much_are_refused() {
+    let check = |format: Format, events: u32, identities: u32, reason: Option<&str>| {
+        let schema = Schema::new(vec![format]).unwrap();
+        let block = Block::decode(&still_block(&schema, events, identities), &schema, Projection::default());
+        assert_eq!(block.err().map(|error| error.to_string()).as_deref(), reason, "{events} events, {identities}");
+    };
+    check(wide_format(8, 200), 1000, 1, None);
+    check(wide_format(8, 200), 1 << 20, 1, Some("block: more values than a block may have"));
+    check(wide_format(65_532, 1), 1, 1, None);
+    check(wide_format(65_532, 1), 10_000, 10_000, Some("block: bad list of identities"));
 }

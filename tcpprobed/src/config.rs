@@ -6,6 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
+use crate::disk::Watched;
+use crate::store::{SegmentLimits, Upkeep};
+
 /// Where the configuration is looked for when no `--config` is given; it may be missing there.
 pub const DEFAULT_PATH: &str = "/etc/tcpprobed/tcpprobed.toml";
 
@@ -67,6 +70,8 @@ pub struct StoreConfig {
     pub segment_bytes: u64,
     /// …or at this age in seconds.
     pub segment_seconds: u64,
+    /// What was written is made durable after at most so many seconds.
+    pub sync_seconds: u64,
 }
 
 /// Who may do what. Root, and the user that the daemon runs as, may do everything.
@@ -117,6 +122,7 @@ impl Default for StoreConfig {
             free_min: 1 << 30,
             segment_bytes: crate::store::SEGMENT_BYTES,
             segment_seconds: crate::store::SEGMENT_AGE.as_secs(),
+            sync_seconds: crate::store::SYNC_INTERVAL.as_secs(),
         }
     }
 }
@@ -152,6 +158,7 @@ impl Config {
         anyhow::ensure!((1..=90).contains(&self.limits.kernel_memory_percent), "limits.kernel_memory_percent: 1 to 90");
         anyhow::ensure!(self.store.segment_bytes >= 64 << 10, "store.segment_bytes: at least 65536");
         anyhow::ensure!(self.store.segment_seconds > 0, "store.segment_seconds must be at least 1");
+        anyhow::ensure!((1..=60).contains(&self.store.sync_seconds), "store.sync_seconds: 1 to 60");
         anyhow::ensure!((4..=512).contains(&self.job.subbuf_kb), "job.subbuf_kb: 4 to 512");
         Ok(())
     }
@@ -162,13 +169,12 @@ impl Config {
         self.socket.clone().unwrap_or_else(|| self.runtime.join("tcpprobed.sock"))
     }
 
-    /// When segments are closed.
+    /// How the store is to be kept.
     #[must_use]
-    pub fn segment_limits(&self) -> crate::store::SegmentLimits {
-        crate::store::SegmentLimits {
-            bytes: self.store.segment_bytes,
-            age: Duration::from_secs(self.store.segment_seconds),
-        }
+    pub fn upkeep(&self) -> Upkeep {
+        let StoreConfig { segment_bytes: bytes, segment_seconds, sync_seconds, .. } = self.store;
+        let limits = SegmentLimits { bytes, age: Duration::from_secs(segment_seconds) };
+        Upkeep { limits, sync_interval: Duration::from_secs(sync_seconds), watched: Watched::default() }
     }
 }
 

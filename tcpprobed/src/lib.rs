@@ -5,12 +5,15 @@
 
 pub mod access;
 pub mod capture;
+pub mod check;
 pub mod clock;
 pub mod config;
+pub mod disk;
 pub mod doctor;
 pub mod handed_over;
 pub mod jobs;
 pub mod reading;
+pub mod runtime;
 pub mod service;
 pub mod socket;
 pub mod store;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tcpprobe_proto::v1::tcp_probe_server::TcpProbeServer;
 use tcpprobed::config::Config;
 use tcpprobed::jobs::Jobs;
+use tcpprobed::runtime::Runtime;
 use tcpprobed::service::Service;
 use tcpprobed::store::Store;
 use tcpprobed::tracefs::Tracefs;
@@ -40,11 +41,13 @@ const REQUEST_BYTES_MAX: usize = 64 << 10;
                                  RUST_LOG=debug says more."
 )]
 struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Configuration [default: /etc/tcpprobed/tcpprobed.toml, if it is there]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Where traces are stored [default: /var/lib/tcpprobed]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     state: Option<PathBuf>,
     /// For the socket and what is not stored yet; on a tmpfs [default: /run/tcpprobed]
     #[arg(long, value_name = "DIR")]
@@ -57,11 +60,32 @@ struct Flags {
     tracefs: Option<PathBuf>,
 }
 
+/// What else the program does than being the daemon.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify the whole store while no daemon has it: one line for each thing that is wrong
+    ///
+    /// Every small file, every frame's checksum, every block down to its last event, and every account is looked at, and
+    /// whether they agree. Exits with 0 where all is well, with 1 where something is not.
+    Check {
+        /// Put what is damaged aside, into <state>/quarantine; what is whole of it stays. Build the catalog anew
+        #[arg(long)]
+        repair: bool,
+        /// Print all of it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 fn main() -> ExitCode {
     let flags = Flags::parse();
     log_to_the_right_place();
-    match run(flags) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match flags.command {
+        Some(Command::Check { repair, json }) => check(&flags, repair, json),
+        None => run(flags).map(|()| ExitCode::SUCCESS),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
@@ -80,7 +104,20 @@ fn log_to_the_right_place() {
     }
 }
 
+fn check(flags: &Flags, repair: bool, json: bool) -> Result<ExitCode> {
+    let state = match &flags.state {
+        Some(state) => state.clone(),
+        None => Config::load(flags.config.as_deref())?.state,
+    };
+    let summary = tcpprobed::check::check(&state, repair)?;
+    tcpprobed::check::report(&summary, json, &mut std::io::stdout().lock())?;
+    eprintln!("{}", summary.line());
+    Ok(if summary.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 fn run(flags: Flags) -> Result<()> {
+    // Modes are those that the documentation says, whoever started this.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let mut config = Config::load(flags.config.as_deref())?;
     config.state = flags.state.unwrap_or(config.state);
     config.runtime = flags.runtime.unwrap_or(config.runtime);
@@ -88,16 +125,15 @@ fn run(flags: Flags) -> Result<()> {
     config.tracefs = flags.tracefs.or(config.tracefs);
 
     let tracefs = Tracefs::locate(config.tracefs.as_deref())?;
-    let runtime_folder = &config.runtime;
-    std::fs::create_dir_all(runtime_folder).with_context(|| format!("{}", runtime_folder.display()))?;
-    let store = Store::open(&config.state, config.segment_limits())?;
+    let runtime_folder = Runtime::open(&config.runtime)?;
+    let store = Store::open(&config.state, config.upkeep())?;
     let prefix = instance_prefix(&config);
     let listener = match systemd::activated_socket() {
         Some(listener) => listener,
         None => socket::listen(&config.socket(), &config.access.group)?,
     };
     let socket_path = config.socket();
-    let jobs = Jobs::open(config, tracefs, store, prefix)?;
+    let jobs = Jobs::open(config, tracefs, store, runtime_folder, prefix)?;
     tracing::info!(socket = %socket_path.display(), tracefs = %jobs.tracefs().root().display(), "ready");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let served = runtime.block_on(serve(Arc::clone(&jobs), listener));

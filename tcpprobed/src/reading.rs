@@ -7,15 +7,15 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
 
 use tcpprobe::block::BlockHead;
 use tcpprobe::trace::{Anchor, Clock, Frames, Kind, Scanned};
 use tokio::sync::watch;
 
 use crate::capture::Follower;
+use crate::disk::Folder;
 use crate::jobs::{Jobs, Source};
-use crate::store::{Progress, SegmentInfo, StoreError, segment_path};
+use crate::store::{Progress, SegmentInfo, StoreError, segment_name, segments};
 
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 1 << 20;
@@ -51,10 +51,12 @@ impl Wanted {
 
 /// A place in a run.
 pub struct Cursor {
-    folder: PathBuf,
+    folder: Folder,
     wanted: Wanted,
     /// Closed segments still to be read.
     closed: VecDeque<(u32, SegmentInfo)>,
+    /// Segments up to this number are read, not wanted, or gone.
+    passed: u32,
     /// Events to pass over before the newest that are wanted.
     skip_events: u64,
     progress: Option<watch::Receiver<Progress>>,
@@ -115,6 +117,7 @@ impl Cursor {
             folder: source.folder,
             wanted,
             closed,
+            passed: live.map_or(0, |live| live.segment.saturating_sub(1)),
             skip_events,
             progress: source.progress,
             follow,
@@ -173,34 +176,48 @@ impl Cursor {
     fn has_more(&self) -> bool {
         let Some(progress) = &self.progress else { return false };
         let now = *progress.borrow();
-        self.open.as_ref().is_none_or(|open| {
-            now.segment > open.number || (now.segment == open.number && now.bytes > open.frames.position())
-        })
+        match &self.open {
+            Some(open) => {
+                now.segment > open.number || (now.segment == open.number && now.bytes > open.frames.position())
+            }
+            None => now.segment > self.passed,
+        }
     }
 
-    /// Opens the segment that comes next; `false` where there is none yet.
+    /// Opens the segment that comes next; `false` where there is none yet. Retention may be faster than a reader: what it
+    /// removed is passed over.
     fn open_next(&mut self) -> io::Result<bool> {
+        self.open = None;
         while let Some((number, info)) = self.closed.pop_front() {
             if self.skip_events >= info.events && info.events > 0 {
                 self.skip_events -= info.events;
-                continue;
-            }
-            match self.open_segment(number, info.bytes) {
-                // Retention was faster.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => return other.map(|()| true),
+            } else if self.open_segment(number, Some(info.bytes))? {
+                return Ok(true);
             }
         }
         let Some(progress) = &self.progress else { return Ok(false) };
-        let now = *progress.borrow();
-        self.open_segment(now.segment, now.bytes).map(|()| true)
+        let live = *progress.borrow();
+        let passed = self.passed;
+        for number in segments(&self.folder)?.into_iter().filter(|&number| number > passed && number <= live.segment) {
+            self.passed = number;
+            // One that was closed has its final length.
+            let bytes = (number == live.segment).then_some(live.bytes);
+            if self.open_segment(number, bytes)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    fn open_segment(&mut self, number: u32, bytes: u64) -> io::Result<()> {
-        let file = File::open(segment_path(&self.folder, number))?;
-        let frames = Frames::new(Limited { file, left: bytes });
-        self.open = Some(OpenSegment { number, frames, clock: Clock::default() });
-        Ok(())
+    /// Opens a segment up to a length, its own where none is given; `false` where it is gone.
+    fn open_segment(&mut self, number: u32, bytes: Option<u64>) -> io::Result<bool> {
+        let file = match self.folder.file(&segment_name(number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        let left = bytes.map_or_else(|| file.metadata().map(|found| found.len()), Ok)?;
+        self.open = Some(OpenSegment { number, frames: Frames::new(Limited { file, left }), clock: Clock::default() });
+        Ok(true)
     }
 
     /// Appends the next frame of the open segment, if it is wanted; `false` at its end.
@@ -240,43 +257,29 @@ impl Cursor {
     /// has more now.
     fn leave_segment(&mut self) -> io::Result<bool> {
         let Some(open) = &mut self.open else { return Ok(false) };
-        if let Some((next, _)) = self.closed.front() {
-            debug_assert!(*next > open.number, "segments are read in order");
-            self.open = None;
-            return Ok(true);
+        if !self.closed.is_empty() {
+            return self.open_next();
         }
         let Some(progress) = &self.progress else { return Ok(false) };
-        let now = *progress.borrow();
-        if now.segment < open.number {
-            return Ok(false);
-        }
+        let live = *progress.borrow();
         let position = open.frames.position();
-        let length = match now.segment == open.number {
-            true => now.bytes,
-            // It was closed meanwhile: its length is final.
-            false => std::fs::metadata(segment_path(&self.folder, open.number)).map_or(position, |m| m.len()),
+        let length = match live.segment == open.number {
+            true => live.bytes,
+            // It was closed meanwhile: its length is final. If it is gone, that is its end too.
+            false => self.folder.length(&segment_name(open.number)).unwrap_or(position),
         };
         if length > position {
             open.frames.input_mut().left = length - position;
             open.frames.resume();
             return Ok(true);
         }
-        if now.segment == open.number {
-            return Ok(false);
-        }
-        let next = open.number + 1;
-        let bytes = match now.segment == next {
-            true => now.bytes,
-            false => std::fs::metadata(segment_path(&self.folder, next)).map_or(0, |m| m.len()),
-        };
-        self.open_segment(next, bytes)?;
-        Ok(true)
+        if live.segment <= open.number { Ok(false) } else { self.open_next() }
     }
 }
 
 /// Events in the segment that is being written.
-fn count_events(folder: &std::path::Path, live: Progress) -> u64 {
-    let Ok(file) = File::open(segment_path(folder, live.segment)) else { return 0 };
+fn count_events(folder: &Folder, live: Progress) -> u64 {
+    let Ok(file) = folder.file(&segment_name(live.segment)) else { return 0 };
     let mut frames = Frames::new(Limited { file, left: live.bytes });
     let mut events = 0;
     while let Ok(Some(found)) = frames.next_frame() {

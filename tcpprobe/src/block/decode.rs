@@ -14,6 +14,8 @@ use crate::event::{EventReader, Record};
 const IDENTITY_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of all identities of a block together.
 const IDENTITIES_BYTES_MAX: usize = 256 << 20;
+/// Most values of all columns of a block together: a column that never changes takes no room in it, but in memory.
+const VALUES_MAX: usize = 64 << 20;
 /// Longest name of a task, with room to spare (`TASK_COMM_LEN` is 16).
 const COMM_BYTES_MAX: usize = 256;
 
@@ -111,6 +113,10 @@ impl Block {
         let numbers = &mut low;
         decoder.decode(&mut cursor, head.events as usize, numbers)?;
         let kinds = split(numbers, &keys, &held, layouts.len())?;
+        let values = layouts.iter().zip(&kinds).map(|(layout, events)| layout.columns.len() * events.identities.len());
+        if values.sum::<usize>() > VALUES_MAX {
+            return Err(BlockError("more values than a block may have"));
+        }
         place(&mut rows, numbers, &keys, &held);
 
         let mut columns = Vec::new();
@@ -190,6 +196,7 @@ fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<Ve
     let mut keys = Vec::new();
     let mut places = vec![0u32; schema.layouts().len()];
     let mut total = 0u32;
+    let mut room = IDENTITIES_BYTES_MAX;
     for _ in 0..count {
         let index = cursor.count(usize::from(u8::MAX))?;
         let layout = schema.layouts().get(index)?;
@@ -197,11 +204,11 @@ fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<Ve
         total = total.checked_add(rows)?;
         let place = places[index];
         places[index] += 1;
+        let tail = if layout.dynamic { cursor.bytes().filter(|tail| tail.len() <= IDENTITY_BYTES_MAX)? } else { &[] };
+        room = room.checked_sub(layout.size + tail.len())?;
         let mut record = vec![0; layout.size];
         record[..2].copy_from_slice(&layout.format.id.to_le_bytes());
-        if layout.dynamic {
-            record.extend_from_slice(cursor.bytes().filter(|tail| tail.len() <= IDENTITY_BYTES_MAX)?);
-        }
+        record.extend_from_slice(tail);
         keys.push(Key { layout: index, rows, place, record });
     }
     let bytes = inflate_bytes(cursor, IDENTITIES_BYTES_MAX)?;

@@ -91,6 +91,24 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// What the head of a frame tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameHead {
+    /// What it holds.
+    pub kind: Kind,
+    /// Bytes behind the head.
+    pub payload_bytes: usize,
+}
+
+/// Reads the head of a frame, of which `bytes` is the beginning; `None` where no frame begins. Whether its checksum is
+/// right, only the whole frame tells.
+#[must_use]
+pub fn frame_head(bytes: &[u8]) -> Option<FrameHead> {
+    let head = bytes.first_chunk::<FRAME_HEAD_BYTES>().filter(|head| head.starts_with(&MAGIC))?;
+    let payload_bytes = u32::from_le_bytes([head[8], head[9], head[10], head[11]]) as usize;
+    (payload_bytes <= PAYLOAD_BYTES_MAX).then_some(FrameHead { kind: Kind::of(head[4]), payload_bytes })
+}
+
 /// Bytes that are no frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
@@ -283,6 +301,23 @@ mod tests {
 
     fn payloads() -> Vec<Vec<u8>> {
         (0..40u32).map(|i| (0..i * 997).map(|j| (i * 31 + j * 7) as u8).collect()).collect()
+    }
+
+    #[test]
+    fn heads_lead_from_frame_to_frame() {
+        let bytes = file(&payloads());
+        let (mut at, mut lengths) = (0, Vec::new());
+        while at < bytes.len() {
+            let head = frame_head(&bytes[at..]).unwrap();
+            assert_eq!(head.kind, Kind::Block);
+            lengths.push(head.payload_bytes);
+            at += FRAME_HEAD_BYTES + head.payload_bytes;
+        }
+        assert_eq!(lengths, payloads().iter().map(Vec::len).collect::<Vec<_>>());
+        assert_eq!((frame_head(&bytes[1..]), frame_head(&bytes[..15])), (None, None));
+        let mut long = bytes[..16].to_vec();
+        long[11] = 2;
+        assert_eq!(frame_head(&long), None, "longer than frames are");
     }
 
     #[test]

@@ -12,7 +12,9 @@ mod reader;
 mod writer;
 
 pub use clock::{Anchor, Clock};
-pub use frame::{Damage, FRAME_HEAD_BYTES, Frame, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned, put_frame};
+pub use frame::{
+    Damage, FRAME_HEAD_BYTES, Frame, FrameHead, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned, frame_head, put_frame,
+};
 pub use header::{FORMAT_VERSION, Header};
 pub use ledger::{Account, Totals, decode_accounts, decode_ledger, encode_accounts};
 pub use reader::{Batch, Item, Reader, Select, TraceError};

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::clock::{Anchor, Clock};
@@ -106,23 +105,23 @@ struct Waiting {
     row: u32,
 }
 
-/// A set of sequence numbers that mostly come in order, as ranges.
+/// A set of sequence numbers that mostly come in order, as ranges; the last number of each belongs to it.
 #[derive(Debug, Default)]
-struct Sequences(Vec<Range<u64>>);
+struct Sequences(Vec<(u64, u64)>);
 
 impl Sequences {
     /// Adds a number; `false` where it was there already.
     fn insert(&mut self, number: u64) -> bool {
-        let place = self.0.partition_point(|range| range.end < number);
+        let place = self.0.partition_point(|range| range.1.saturating_add(1) < number);
         match self.0.get_mut(place) {
-            Some(range) if range.contains(&number) => return false,
-            Some(range) if range.end == number => range.end += 1,
-            _ => self.0.insert(place, number..number + 1),
+            Some(range) if (range.0..=range.1).contains(&number) => return false,
+            Some(range) if range.1.checked_add(1) == Some(number) => range.1 = number,
+            _ => self.0.insert(place, (number, number)),
         }
         if let [range, next, ..] = &mut self.0[place..]
-            && range.end == next.start
+            && range.1.checked_add(1) == Some(next.0)
         {
-            range.end = next.end;
+            range.1 = next.1;
             self.0.remove(place + 1);
         }
         true
@@ -350,12 +349,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sequences_are_a_set(numbers in prop::collection::vec(0u64..50, 0..100)) {
+        fn sequences_are_a_set(numbers in prop::collection::vec(prop_oneof![0u64..50, u64::MAX - 9..=u64::MAX], 0..100)) {
             let (mut ours, mut reference) = (Sequences::default(), std::collections::BTreeSet::new());
             for number in numbers {
                 prop_assert_eq!(ours.insert(number), reference.insert(number));
             }
-            prop_assert!(ours.0.windows(2).all(|pair| pair[0].end < pair[1].start));
+            prop_assert!(ours.0.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The loop of a capture: wait, read, seal.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use super::books::Books;
 use super::comms::Comms;
 use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS, Shared, Staging};
 use crate::clock;
-use crate::store::{LedgerByCpu, RunWriter};
+use crate::store::{LedgerByCpu, RunMeta, RunWriter, from_toml, to_toml};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs, TracefsError};
 
 /// Pages of one CPU read before the next CPU has its turn.
@@ -65,10 +66,38 @@ pub struct Setup {
 
 /// How a capture ended.
 pub struct Ending {
-    /// The run, to be finished or suspended.
+    /// The run, to be closed or suspended.
     pub run: RunWriter,
     /// What ended it, if nobody stopped it.
     pub error: Option<TracefsError>,
+    /// Accounts that could not be written.
+    accounts: Vec<Account>,
+    /// Number of the first staged page that is not in any account.
+    pages_end: u64,
+}
+
+impl Ending {
+    /// Writes what is still to be accounted for and ends the run.
+    ///
+    /// # Errors
+    /// Those of the file system. It can be tried again.
+    pub fn close(&mut self, ended_ns: i64, why: &str) -> io::Result<RunMeta> {
+        if !self.accounts.is_empty() {
+            self.run.append(&[], 0, (0, 0), &self.accounts, self.pages_end, clock::anchor())?;
+            self.accounts.clear();
+        }
+        self.run.finish(ended_ns, why)
+    }
+
+    /// What will be known of the run when it is closed.
+    #[must_use]
+    pub fn meta(&self, ended_ns: i64, why: &str) -> RunMeta {
+        let mut meta = self.run.ended(ended_ns, why);
+        let mut ledger = from_toml(&meta.ledger);
+        self.accounts.iter().for_each(|account| ledger.entry(account.cpu).or_default().add(account));
+        meta.ledger = to_toml(&ledger);
+        meta
+    }
 }
 
 /// One CPU's side of a capture.
@@ -130,7 +159,8 @@ impl Engine {
     /// Captures until told to stop.
     pub fn run(mut self) -> Ending {
         let error = self.open().and_then(|()| self.capture()).err();
-        Ending { run: self.setup.run, error }
+        let pages_end = self.setup.staging.numbers().end;
+        Ending { run: self.setup.run, error, accounts: self.accounts, pages_end }
     }
 
     fn open(&mut self) -> Result<(), TracefsError> {
@@ -146,7 +176,6 @@ impl Engine {
             });
         }
         self.setup.run.ledger().values().for_each(|totals| count(&self.shared, totals));
-        self.shared.bytes.fetch_add(self.setup.run.written(), Ordering::Relaxed);
         self.recover();
         Ok(())
     }
@@ -183,6 +212,9 @@ impl Engine {
             }
             if due && self.opened.is_some_and(|opened| opened.elapsed() >= self.age()) {
                 self.seal();
+            }
+            if due && let Err(error) = self.setup.run.rotate_if_due() {
+                tracing::debug!(%error, "the segment of a quiet job cannot be closed");
             }
         }
     }
@@ -326,14 +358,12 @@ impl Engine {
     /// Appends what was sealed to the run. Where that fails, the events are dropped and booked so, and the accounts
     /// wait for the disk.
     fn store(&mut self, events: u64, times: (u64, u64), anchor: Anchor) {
-        let before = self.setup.run.written();
         let pages_end = self.setup.staging.numbers().end;
         match self.setup.run.append(&self.frame, events, times, &self.accounts, pages_end, anchor) {
             Ok(walls) => {
                 let mut totals = Totals::default();
                 self.accounts.drain(..).for_each(|account| totals.add(&account));
                 count(&self.shared, &totals);
-                self.shared.bytes.fetch_add(self.setup.run.written() - before, Ordering::Relaxed);
                 if events > 0 {
                     self.shared.first_event.fetch_min(walls.0, Ordering::Relaxed);
                     self.shared.last_event.fetch_max(walls.1, Ordering::Relaxed);

@@ -38,8 +38,6 @@ pub struct Shared {
     filtered: AtomicU64,
     lost: AtomicU64,
     dropped: AtomicU64,
-    /// Bytes of all segments that the capture wrote.
-    bytes: AtomicU64,
     first_event: AtomicI64,
     last_event: AtomicI64,
     followers: AtomicU32,
@@ -56,7 +54,6 @@ impl Shared {
             filtered: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
             first_event: AtomicI64::new(i64::MAX),
             last_event: AtomicI64::new(i64::MIN),
             followers: AtomicU32::new(0),
@@ -76,12 +73,6 @@ impl Shared {
             lost: get(&self.lost),
             dropped: get(&self.dropped),
         }
-    }
-
-    /// Bytes written.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Wall-clock times of the earliest and the latest event stored.

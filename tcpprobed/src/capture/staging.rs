@@ -9,10 +9,8 @@
 
 #![expect(unsafe_code, reason = "maps a file; the only place that does")]
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -38,24 +36,16 @@ pub struct Staging {
 unsafe impl Send for Staging {}
 
 impl Staging {
-    /// Opens the area in the file at `path`, of `size` bytes; entries will be numbered from `next`.
+    /// Opens the area in a file, of `size` bytes; entries will be numbered from `next`.
     ///
     /// # Errors
-    /// When the file cannot be made or mapped.
-    pub fn open(path: &Path, size: usize, next: u64) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)?;
+    /// When there is no room for it, or it cannot be mapped.
+    pub fn open(file: &File, size: usize, next: u64) -> io::Result<Self> {
         // Room on the tmpfs is taken now: a page fault without room would be a SIGBUS in the middle of a read.
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size as u64)?;
+        rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, size as u64)?;
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
         // SAFETY: a new mapping, at an address of the kernel's choice, of a file that is as long.
-        let map = unsafe { mmap(std::ptr::null_mut(), size, protection, flags, &file, 0)? };
+        let map = unsafe { mmap(std::ptr::null_mut(), size, protection, flags, file, 0)? };
         Ok(Staging { map: map.cast(), size, end: 0, next, first: next })
     }
 
@@ -150,42 +140,39 @@ mod tests {
         staging.commit(bytes.len());
     }
 
-    fn recovered(path: &Path, from: u64) -> Vec<(u32, u8)> {
+    fn recovered(file: &File, from: u64) -> Vec<(u32, u8)> {
         let mut list = Vec::new();
-        Staging::open(path, 4096, 0).unwrap().recover(from, |cpu, page| list.push((cpu, page[0])));
+        Staging::open(file, 4096, 0).unwrap().recover(from, |cpu, page| list.push((cpu, page[0])));
         list
     }
 
     #[test]
     fn what_is_in_no_block_comes_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("staging");
-        let mut staging = Staging::open(&path, 4096, 10).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        let mut staging = Staging::open(&file, 4096, 10).unwrap();
         put(&mut staging, 0, &[1; 24]);
         put(&mut staging, 1, &[2; 64]);
         assert_eq!(staging.numbers(), 10..12);
         drop(staging);
-        assert_eq!(recovered(&path, 10), [(0, 1), (1, 2)]);
-        assert_eq!(recovered(&path, 12), [], "all of it is in blocks");
+        assert_eq!(recovered(&file, 10), [(0, 1), (1, 2)]);
+        assert_eq!(recovered(&file, 12), [], "all of it is in blocks");
     }
 
     #[test]
     fn a_read_that_was_interrupted_has_no_data() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("staging");
-        let mut staging = Staging::open(&path, 4096, 0).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        let mut staging = Staging::open(&file, 4096, 0).unwrap();
         put(&mut staging, 0, &[7; 64]);
         staging.clear();
         put(&mut staging, 0, &[8; 24]);
         staging.slot(3, 64);
         drop(staging);
-        assert_eq!(recovered(&path, 1), [(0, 8), (3, 0)], "the old page behind the new one is not seen again");
+        assert_eq!(recovered(&file, 1), [(0, 8), (3, 0)], "the old page behind the new one is not seen again");
     }
 
     #[test]
     fn room_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut staging = Staging::open(&folder.path().join("staging"), 200, 0).unwrap();
+        let mut staging = Staging::open(&tempfile::tempfile().unwrap(), 200, 0).unwrap();
         put(&mut staging, 0, &[1; 64]);
         put(&mut staging, 0, &[1; 64]);
         assert!(!staging.has_room(64));

@@ -1,12 +1,12 @@
 //! What a job records: as asked for, and as it is kept in `job.toml`.
 
 use std::io;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::JobError;
-use crate::store;
+use crate::disk::Folder;
+use crate::store::{JOB_FILE, load_toml, save_toml};
 
 /// What a job records and what it may use. Empty and 0 stand for defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,18 +44,16 @@ impl JobFile {
     ///
     /// # Errors
     /// Those of the file system, and when it is not what [`JobFile::save`] wrote.
-    pub fn load(folder: &Path) -> io::Result<Self> {
-        let text = std::fs::read_to_string(folder.join("job.toml"))?;
-        toml::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    pub fn load(folder: &Folder) -> io::Result<Self> {
+        load_toml(folder, JOB_FILE)
     }
 
     /// Writes `job.toml`.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn save(&self, folder: &Path) -> io::Result<()> {
-        let text = toml::to_string(self).map_err(io::Error::other)?;
-        store::replace(&folder.join("job.toml"), text.as_bytes())
+    pub fn save(&self, folder: &Folder) -> io::Result<()> {
+        save_toml(folder, JOB_FILE, self)
     }
 }
 

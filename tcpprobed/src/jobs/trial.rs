@@ -8,7 +8,8 @@ use tcpprobe::block::{BlockBuilder, PointerKey, Seal};
 use tcpprobe::page::Page;
 use tcpprobe::trace::{Kind, put_frame};
 
-use super::{JobError, Jobs, Plan, Spec, lock};
+use super::entry::lock;
+use super::{JobError, Jobs, Plan, Spec};
 use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Residual};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, Settings, StatsFile, Tracefs};
 

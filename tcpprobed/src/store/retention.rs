@@ -1,34 +1,45 @@
 //! Retention: whole oldest segments go first, the live one never.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::Path;
 
-use super::{Capacity, Store, StoreError, run, segment_path};
+use super::{Capacity, Store, StoreError, segment_name};
 
 /// What one job keeps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keep {
     /// Bytes; 0 is no limit.
     pub bytes_max: u64,
     /// Nanoseconds, counted back from the job's newest event; 0 is no limit. An outage empties nothing.
     pub age_max_ns: i64,
-    /// The segment being written: run and number.
-    pub live: Option<(u32, u32)>,
-    /// Bytes of that segment.
+    /// Its runs, oldest first.
+    pub runs: Vec<u32>,
+    /// The first segment of the newest run that is needed to take the run up; none when it ended.
+    pub needed: Option<u32>,
+    /// Bytes of the segment that is being written.
     pub live_bytes: u64,
+    /// Wall clock of the newest event, where that is in the segment being written.
+    pub live_wall: Option<i64>,
 }
 
 /// A closed segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
-    /// Wall clock of its newest event.
+    /// Wall clock of its newest event; of one without events, that of the one before it.
     last_wall: i64,
     job: String,
     run: u32,
     number: u32,
     bytes: u64,
+}
+
+/// The segments of a job.
+#[derive(Debug, Default)]
+struct Holdings {
+    /// Those that may go, oldest first.
+    closed: Vec<Candidate>,
+    /// Bytes of the others.
+    fixed_bytes: u64,
 }
 
 /// Removes what is beyond the limits. Says how many bytes went.
@@ -38,16 +49,18 @@ struct Candidate {
 pub fn enforce(store: &Store, jobs: &BTreeMap<String, Keep>, capacity: Capacity) -> Result<u64, StoreError> {
     let mut all = Vec::new();
     let mut doomed = Vec::new();
+    let mut total = 0;
     for (job, keep) in jobs {
-        let segments = candidates(store, job, keep)?;
-        let beyond = beyond(&segments, keep);
-        doomed.extend_from_slice(&segments[..beyond]);
-        all.extend_from_slice(&segments[beyond..]);
+        let holdings = holdings(store, job, keep);
+        let beyond = beyond(&holdings, keep);
+        doomed.extend_from_slice(&holdings.closed[..beyond]);
+        all.extend_from_slice(&holdings.closed[beyond..]);
+        total += holdings.fixed_bytes;
     }
     all.sort_by_key(|segment| segment.last_wall);
-    let live: u64 = jobs.values().map(|keep| keep.live_bytes).sum();
-    let mut total = live + all.iter().map(|segment| segment.bytes).sum::<u64>();
-    let mut missing = capacity.free_min.saturating_sub(free_bytes(&store.jobs).unwrap_or(u64::MAX));
+    total += all.iter().map(|segment| segment.bytes).sum::<u64>();
+    let free = store.jobs.free_bytes().unwrap_or(u64::MAX);
+    let mut missing = capacity.free_min.saturating_sub(free);
     for segment in all {
         if total <= capacity.bytes_max && missing == 0 {
             break;
@@ -64,10 +77,11 @@ pub fn enforce(store: &Store, jobs: &BTreeMap<String, Keep>, capacity: Capacity)
     Ok(removed)
 }
 
-/// How many of a job's segments, oldest first, are beyond its own limits.
-fn beyond(segments: &[Candidate], keep: &Keep) -> usize {
-    let newest = segments.iter().map(|segment| segment.last_wall).max().unwrap_or(0);
-    let mut bytes = keep.live_bytes + segments.iter().map(|segment| segment.bytes).sum::<u64>();
+/// How many of a job's closed segments, oldest first, are beyond its own limits.
+fn beyond(holdings: &Holdings, keep: &Keep) -> usize {
+    let segments = &holdings.closed;
+    let newest = segments.iter().map(|segment| segment.last_wall).max().max(keep.live_wall).unwrap_or(0);
+    let mut bytes = holdings.fixed_bytes + segments.iter().map(|segment| segment.bytes).sum::<u64>();
     segments
         .iter()
         .take_while(|segment| {
@@ -79,56 +93,58 @@ fn beyond(segments: &[Candidate], keep: &Keep) -> usize {
         .count()
 }
 
-fn candidates(store: &Store, job: &str, keep: &Keep) -> Result<Vec<Candidate>, StoreError> {
-    let mut list = Vec::new();
-    for run in store.runs(job)? {
-        let live = keep.live.filter(|live| live.0 == run).map(|live| live.1);
-        for (number, info) in store.closed_segments(job, run, live)? {
-            // One without events is a few hundred bytes, and may be about to get some.
-            let Some((_, last_wall)) = info.walls else { continue };
-            list.push(Candidate { last_wall, job: job.to_owned(), run, number, bytes: info.bytes });
+/// What the catalog knows of a job: no file is looked at.
+fn holdings(store: &Store, job: &str, keep: &Keep) -> Holdings {
+    let mut holdings = Holdings { fixed_bytes: keep.live_bytes, ..Holdings::default() };
+    let mut last_wall = i64::MIN;
+    for &run in &keep.runs {
+        let needed = keep.needed.filter(|_| keep.runs.last() == Some(&run)).unwrap_or(u32::MAX);
+        for (number, info) in store.catalog().segments(&Store::run_key(job, run)) {
+            last_wall = info.walls.map_or(last_wall, |walls| walls.1);
+            if number < needed {
+                holdings.closed.push(Candidate { last_wall, job: job.to_owned(), run, number, bytes: info.bytes });
+            } else {
+                holdings.fixed_bytes += info.bytes;
+            }
         }
     }
-    Ok(list)
+    holdings
 }
 
 fn remove(store: &Store, segment: &Candidate) -> Result<(), StoreError> {
-    let path = segment_path(&store.run_folder(&segment.job, segment.run), segment.number);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => super::at(&path, Err(error))?,
+    let folder = store.run_folder(&segment.job, segment.run)?;
+    let name = segment_name(segment.number);
+    match folder.remove(&name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => super::at(folder.path_of(&name), Err(error))?,
         _ => {}
     }
-    store.catalog().forget(&run::segment_key(&Store::run_key(&segment.job, segment.run), segment.number));
+    store.catalog().forget(&Store::run_key(&segment.job, segment.run), segment.number);
     tracing::info!(job = segment.job, run = segment.run, segment = segment.number, "segment removed by retention");
     Ok(())
-}
-
-/// Bytes free for this daemon.
-fn free_bytes(path: &Path) -> Option<u64> {
-    let found = rustix::fs::statvfs(path).ok()?;
-    Some(found.f_bavail * found.f_frsize)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn segments(list: &[(i64, u64)]) -> Vec<Candidate> {
+    fn holdings(fixed_bytes: u64, list: &[(i64, u64)]) -> Holdings {
         let candidate = |&(last_wall, bytes)| Candidate { last_wall, job: "a".into(), run: 1, number: 0, bytes };
-        list.iter().map(candidate).collect()
+        Holdings { closed: list.iter().map(candidate).collect(), fixed_bytes }
     }
 
     #[test]
     fn by_size_the_oldest_go() {
-        let list = segments(&[(1, 10), (2, 10), (3, 10)]);
-        let keep = |bytes_max| Keep { bytes_max, live_bytes: 5, ..Keep::default() };
+        let list = holdings(5, &[(1, 10), (2, 10), (3, 10)]);
+        let keep = |bytes_max| Keep { bytes_max, ..Keep::default() };
         assert_eq!([0, 35, 34, 25, 24, 5, 1].map(|max| beyond(&list, &keep(max))), [0, 0, 1, 1, 2, 3, 3]);
     }
 
     #[test]
     fn by_age_counted_from_the_newest_event() {
-        let list = segments(&[(100, 1), (200, 1), (300, 1)]);
+        let list = holdings(0, &[(100, 1), (200, 1), (300, 1)]);
         let keep = |age_max_ns| Keep { age_max_ns, ..Keep::default() };
         assert_eq!([0, 50, 100, 200].map(|age| beyond(&list, &keep(age))), [0, 2, 1, 0]);
+        let live = |age_max_ns| Keep { live_wall: Some(400), ..keep(age_max_ns) };
+        assert_eq!([0, 50, 100, 200, 300].map(|age| beyond(&list, &live(age))), [0, 3, 2, 1, 0]);
     }
 }

@@ -1,21 +1,19 @@
-//! A run on disk: `run.toml` and the segments, written by one thread.
+//! A run that is being written, by one thread: its segments, and the account of what is in them.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use tcpprobe::block::{PointerKey, Schema};
-use tcpprobe::trace::{Account, Anchor, Clock, Header, Kind, Totals, encode_accounts, put_frame};
+use tcpprobe::block::Schema;
+use tcpprobe::trace::{Account, Anchor, Clock, Header, Kind, encode_accounts, put_frame};
 use tokio::sync::watch;
 
 use super::catalog::Catalog;
-use super::durable;
-use super::segment::{SegmentWriter, scan};
+use super::run_meta::{LedgerByCpu, MetaFile, RunMeta, from_toml, to_toml};
+use super::scan::scan;
+use super::segment::{SegmentWriter, segment_name};
 use super::syncer::Syncer;
+use crate::disk::Folder;
 
 /// A segment is closed at this length…
 pub const SEGMENT_BYTES: u64 = 64 << 20;
@@ -23,124 +21,10 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 pub const SEGMENT_AGE: Duration = Duration::from_secs(600);
 /// Anchors are written this often: a wall clock drifts by less than 100 µs meanwhile.
 const ANCHOR_INTERVAL: Duration = Duration::from_secs(30);
-
-/// What is known of a run without its segments. Kept in `run.toml`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunMeta {
-    /// Wall clock, nanoseconds since 1970.
-    pub started_ns: i64,
-    /// 0 while the run goes on.
-    pub ended_ns: i64,
-    /// Why it ended.
-    pub ended_why: String,
-    /// Random id of the run, in hexadecimal; names it in the headers of its segments.
-    pub trace: String,
-    /// Secret under which kernel pointers become ids, in hexadecimal. Never leaves this file.
-    pub pointer_secret: String,
-    /// `boot_id` of the boot in which the run's kernel instance was made.
-    pub boot: String,
-    /// The segment that is being written, or was last.
-    pub segment: u32,
-    /// Sequence number of the next block, at the beginning of that segment.
-    pub sequence: u64,
-    /// Number of the first staged page that is not accounted for, at the beginning of that segment.
-    pub pages: u64,
-    /// End of the last interval in the ledger, in the trace's clock, at the beginning of that segment.
-    pub accounted: u64,
-    /// Ledger by CPU up to the beginning of that segment.
-    pub ledger: BTreeMap<String, Counts>,
-    /// Ledger by CPU when the kernel instance was made: what came before it, the instance does not know.
-    pub baseline: BTreeMap<String, Counts>,
-}
-
-/// [`Totals`] as `run.toml` keeps them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    stored: u64,
-    filtered: u64,
-    lost: u64,
-    dropped: u64,
-}
-
-impl From<Totals> for Counts {
-    fn from(t: Totals) -> Self {
-        Counts { stored: t.stored, filtered: t.filtered, lost: t.lost, dropped: t.dropped }
-    }
-}
-
-impl From<Counts> for Totals {
-    fn from(c: Counts) -> Self {
-        Totals { stored: c.stored, filtered: c.filtered, lost: c.lost, dropped: c.dropped }
-    }
-}
-
-/// Ledger by CPU.
-pub type LedgerByCpu = BTreeMap<u32, Totals>;
-
-/// By CPU as TOML has it, whose keys are strings.
-pub fn to_toml(ledger: &LedgerByCpu) -> BTreeMap<String, Counts> {
-    ledger.iter().map(|(cpu, totals)| (cpu.to_string(), Counts::from(*totals))).collect()
-}
-
-/// The inverse of [`to_toml`].
-pub fn from_toml(ledger: &BTreeMap<String, Counts>) -> LedgerByCpu {
-    ledger.iter().filter_map(|(cpu, counts)| Some((cpu.parse().ok()?, Totals::from(*counts)))).collect()
-}
-
-impl RunMeta {
-    /// Reads `run.toml` of a run's folder.
-    ///
-    /// # Errors
-    /// Those of the file system, and when it is not what [`RunMeta::save`] wrote.
-    pub fn load(folder: &Path) -> io::Result<Self> {
-        let text = fs::read_to_string(folder.join("run.toml"))?;
-        toml::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-    }
-
-    /// Writes `run.toml`.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn save(&self, folder: &Path) -> io::Result<()> {
-        let text = toml::to_string(self).map_err(io::Error::other)?;
-        durable::replace(&folder.join("run.toml"), text.as_bytes())
-    }
-
-    /// Takes up the segment that was being written when the run was interrupted: its torn tail is cut, and what it
-    /// came to is known here then, so that the run can go on. Saves nothing.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn take_up(&mut self, folder: &Path, key: &str, catalog: &Catalog) -> io::Result<Resumed> {
-        (self.ended_ns, self.ended_why) = (0, String::new());
-        let path = segment_path(folder, self.segment);
-        let found = match scan(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Resumed::default()),
-            found => found?,
-        };
-        let info = SegmentWriter::reopen(path, &found)?.info;
-        catalog.put(&segment_key(key, self.segment), &info);
-        let mut ledger = from_toml(&self.ledger);
-        found.totals.iter().for_each(|(cpu, totals)| *ledger.entry(*cpu).or_default() += *totals);
-        self.ledger = to_toml(&ledger);
-        self.sequence = found.last_block.map_or(self.sequence, |last| last + 1).max(self.sequence);
-        self.pages = found.pages_end.unwrap_or(self.pages);
-        self.accounted = self.accounted.max(found.accounted_until);
-        self.segment += 1;
-        let last_wall = info.walls.map(|walls| walls.1);
-        Ok(Resumed { last_wall, torn: found.torn, damage: found.damage })
-    }
-
-    /// The key of the run's pointer ids.
-    #[must_use]
-    pub fn pointer_key(&self) -> PointerKey {
-        let mut secret = [0u8; 16];
-        for (byte, place) in secret.iter_mut().zip((0..).step_by(2)) {
-            *byte = self.pointer_secret.get(place..place + 2).and_then(|s| u8::from_str_radix(s, 16).ok()).unwrap_or(0);
-        }
-        PointerKey::new(secret)
-    }
-}
+/// A segment that cannot be closed, for there is no room for another one, grows to so many times its length.
+const OVERLONG: u64 = 2;
+/// Files in the way of a segment: it gets another number then.
+const OBSTACLES_MAX: u32 = 100;
 
 /// How far a run has been written: what readers may read, and when to look again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -153,33 +37,6 @@ pub struct Progress {
     pub ended: bool,
 }
 
-/// Writes the blocks and the ledger of a run into its segments.
-#[derive(Debug)]
-pub struct RunWriter {
-    folder: PathBuf,
-    /// Of the folder, below the jobs' folder.
-    key: String,
-    meta: RunMeta,
-    header: Header,
-    schema: Arc<Schema>,
-    segment: SegmentWriter,
-    segment_began: Instant,
-    anchored: Instant,
-    /// The anchors of this segment, as a reader of it knows them.
-    clock: Clock,
-    ledger: LedgerByCpu,
-    sequence: u64,
-    /// See [`RunMeta::pages`] and [`RunMeta::accounted`].
-    pages_end: u64,
-    accounted: u64,
-    closed_bytes: u64,
-    catalog: Catalog,
-    syncer: Syncer,
-    progress: watch::Sender<Progress>,
-    frames: Vec<u8>,
-    limits: SegmentLimits,
-}
-
 /// When a segment is closed.
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentLimits {
@@ -187,17 +44,6 @@ pub struct SegmentLimits {
     pub bytes: u64,
     /// At this age.
     pub age: Duration,
-}
-
-/// What was found in the last segment of an interrupted run.
-#[derive(Debug, Clone, Default)]
-pub struct Resumed {
-    /// Wall clock of its newest event.
-    pub last_wall: Option<i64>,
-    /// Bytes that were cut off it.
-    pub torn: u64,
-    /// Damage in it, as lines.
-    pub damage: Vec<String>,
 }
 
 /// The tools that every run of a store writes with.
@@ -211,61 +57,68 @@ pub struct Workshop {
     pub limits: SegmentLimits,
 }
 
+/// What a run is and where it is written.
+#[derive(Debug)]
+pub struct RunPlace {
+    /// Its folder.
+    pub folder: Folder,
+    /// Its name in the catalog.
+    pub key: String,
+    /// What is known of it so far.
+    pub meta: RunMeta,
+    /// Of its segments.
+    pub header: Header,
+    /// Of its events.
+    pub schema: Arc<Schema>,
+}
+
+/// Writes the blocks and the ledger of a run into its segments.
+#[derive(Debug)]
+pub struct RunWriter {
+    place: RunPlace,
+    workshop: Workshop,
+    meta_file: Arc<MetaFile>,
+    segment: SegmentWriter,
+    segment_began: Instant,
+    anchored: Instant,
+    /// The anchors of this segment, as a reader of it knows them.
+    clock: Clock,
+    ledger: LedgerByCpu,
+    sequence: u64,
+    /// See [`RunMeta::pages`] and [`RunMeta::accounted`].
+    pages_end: u64,
+    accounted: u64,
+    progress: watch::Sender<Progress>,
+    frames: Vec<u8>,
+}
+
 impl RunWriter {
-    /// Begins a run, or goes on with one, in the segment that `meta` names, which is made.
+    /// Begins a run, or goes on with one, in the segment that `place.meta` names, which is made.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn create(
-        folder: PathBuf,
-        key: String,
-        meta: RunMeta,
-        header: Header,
-        schema: Arc<Schema>,
-        workshop: Workshop,
-    ) -> io::Result<Self> {
-        meta.save(&folder)?;
-        let segment = new_segment(segment_path(&folder, meta.segment))?;
-        let ledger = from_toml(&meta.ledger);
-        let mut writer = RunWriter::with(folder, key, meta, header, schema, workshop, segment, ledger);
-        writer.begin_segment()?;
-        Ok(writer)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the one place where the parts of a writer come together")]
-    fn with(
-        folder: PathBuf,
-        key: String,
-        meta: RunMeta,
-        header: Header,
-        schema: Arc<Schema>,
-        workshop: Workshop,
-        segment: SegmentWriter,
-        ledger: LedgerByCpu,
-    ) -> Self {
+    pub fn create(place: RunPlace, workshop: Workshop) -> io::Result<Self> {
+        let meta = &place.meta;
+        let meta_file = Arc::new(MetaFile::create(place.folder.clone(), meta)?);
+        let segment = new_segment(&place.folder, meta.segment)?;
         let now = Instant::now();
-        let progress = watch::Sender::new(Progress { segment: meta.segment, bytes: 0, ended: false });
-        RunWriter {
-            sequence: meta.sequence,
-            pages_end: meta.pages,
-            accounted: meta.accounted,
-            closed_bytes: 0,
-            folder,
-            key,
-            meta,
-            header,
-            schema,
+        let mut writer = RunWriter {
+            meta_file,
             segment,
             segment_began: now,
             anchored: now,
             clock: Clock::default(),
-            ledger,
-            catalog: workshop.catalog,
-            syncer: workshop.syncer,
-            limits: workshop.limits,
-            progress,
+            ledger: from_toml(&meta.ledger),
+            sequence: meta.sequence,
+            pages_end: meta.pages,
+            accounted: meta.accounted,
+            progress: watch::Sender::new(Progress { segment: meta.segment, ..Progress::default() }),
             frames: Vec::new(),
-        }
+            workshop,
+            place,
+        };
+        writer.begin_segment()?;
+        Ok(writer)
     }
 
     /// Where readers learn how far the run is.
@@ -274,16 +127,16 @@ impl RunWriter {
         self.progress.subscribe()
     }
 
+    /// Knows which segments are still needed to take the run up.
+    #[must_use]
+    pub fn meta_file(&self) -> Arc<MetaFile> {
+        Arc::clone(&self.meta_file)
+    }
+
     /// Sequence number of the next block.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.sequence
-    }
-
-    /// Bytes written by this writer, over all segments.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        self.closed_bytes + self.segment.info.bytes
     }
 
     /// Ledger of the run by CPU.
@@ -307,7 +160,12 @@ impl RunWriter {
         pages_end: u64,
         now: Anchor,
     ) -> io::Result<(i64, i64)> {
-        self.rotate_if_due()?;
+        if let Err(error) = self.rotate_if_due() {
+            // The segment goes on, but not for ever: retention can remove only what is closed.
+            if self.segment.info.bytes >= self.workshop.limits.bytes * OVERLONG {
+                return Err(error);
+            }
+        }
         self.frames.clear();
         let is_anchor_due = self.anchored.elapsed() >= ANCHOR_INTERVAL;
         if is_anchor_due {
@@ -332,122 +190,121 @@ impl RunWriter {
         for account in accounts {
             self.ledger.entry(account.cpu).or_default().add(account);
         }
+        self.workshop.syncer.dirty(&self.segment.file());
         self.published(false);
         Ok(walls)
     }
 
-    /// Closes the segment where it is long or old enough.
-    fn rotate_if_due(&mut self) -> io::Result<()> {
-        let due = self.segment.info.bytes >= self.limits.bytes || self.segment_began.elapsed() >= self.limits.age;
-        if !due || self.segment.info.events == 0 {
-            return Ok(());
-        }
-        let meta = self.meta_of_next();
-        let path = segment_path(&self.folder, meta.segment);
-        let segment = new_segment(path)?;
-        self.syncer.sync(self.segment.file());
-        let closed = std::mem::replace(&mut self.segment, segment);
-        let clock = self.clock.clone();
-        if let Err(error) = self.begin_segment().and_then(|()| meta.save(&self.folder)) {
-            (self.segment, self.clock) = (closed, clock);
+    /// Closes the segment where it is long or old enough, so that the next one begins.
+    ///
+    /// # Errors
+    /// Those of the file system; the segment then goes on.
+    pub fn rotate_if_due(&mut self) -> io::Result<()> {
+        let limits = self.workshop.limits;
+        let due = self.segment.info.bytes >= limits.bytes || self.segment_began.elapsed() >= limits.age;
+        if due && self.segment.info.events > 0 { self.rotate() } else { Ok(()) }
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let next = new_segment(&self.place.folder, self.segment.number() + 1)?;
+        let closed = std::mem::replace(&mut self.segment, next);
+        if let Err(error) = self.begin_segment() {
+            self.segment = closed;
             return Err(error);
         }
-        self.catalog.put(&segment_key(&self.key, self.meta.segment), &closed.info);
-        self.closed_bytes += closed.info.bytes;
-        self.meta = meta;
         self.segment_began = Instant::now();
+        let (catalog, key, number) = (self.workshop.catalog.clone(), self.place.key.clone(), closed.number());
+        catalog.put(&key, number, &closed.info);
+        let (meta_file, meta) = (self.meta_file(), self.meta(self.segment.number()));
+        self.workshop.syncer.closed(closed.file(), move || {
+            catalog.keep(&key, number);
+            meta_file.advance(&meta);
+        });
         Ok(())
     }
 
-    /// What is known of the run where the next segment begins.
-    fn meta_of_next(&self) -> RunMeta {
+    /// What is known of the run where the segment of this number begins.
+    fn meta(&self, segment: u32) -> RunMeta {
         RunMeta {
-            segment: self.meta.segment + 1,
+            segment,
             sequence: self.sequence,
             pages: self.pages_end,
             accounted: self.accounted,
             ledger: to_toml(&self.ledger),
-            ..self.meta.clone()
+            ..self.place.meta.clone()
         }
     }
 
     /// Writes what every segment begins with.
     fn begin_segment(&mut self) -> io::Result<()> {
-        self.frames.clear();
+        let mut frames = Vec::new();
         for _ in 0..2 {
-            put_frame(Kind::Header, &mut self.frames, |out| self.header.encode(out));
-            put_frame(Kind::Schema, &mut self.frames, |out| out.extend(self.schema.encode()));
+            put_frame(Kind::Header, &mut frames, |out| self.place.header.encode(out));
+            put_frame(Kind::Schema, &mut frames, |out| out.extend(self.place.schema.encode()));
         }
         let now = crate::clock::anchor();
-        put_frame(Kind::Anchor, &mut self.frames, |out| now.encode(out));
+        put_frame(Kind::Anchor, &mut frames, |out| now.encode(out));
+        self.segment.append(&frames)?;
         self.clock = Clock::default();
         self.clock.add(now);
         self.anchored = Instant::now();
-        self.segment.append(&self.frames)?;
+        self.workshop.syncer.made(self.place.folder.clone());
+        self.workshop.syncer.dirty(&self.segment.file());
         self.published(false);
         Ok(())
     }
 
     fn published(&mut self, ended: bool) {
-        self.syncer.dirty(self.segment.file());
-        let bytes = self.segment.info.bytes;
-        let name = self.segment.path().file_stem().and_then(|s| s.to_str()).and_then(|s| s.parse().ok());
-        let segment = name.unwrap_or(self.meta.segment);
+        let (segment, bytes) = (self.segment.number(), self.segment.info.bytes);
         self.progress.send_replace(Progress { segment, bytes, ended });
     }
 
     /// Ends the run and makes it durable. If it goes on one day, then in a segment of its own.
     ///
     /// # Errors
-    /// Those of the file system; the run is then found interrupted at the next start.
-    pub fn finish(mut self, ended_ns: i64, why: &str) -> io::Result<RunMeta> {
+    /// Those of the file system. It can be tried again; if nobody does, the run is found interrupted at the next start.
+    pub fn finish(&mut self, ended_ns: i64, why: &str) -> io::Result<RunMeta> {
         self.published(true);
-        let meta = RunMeta { ended_ns, ended_why: why.to_owned(), ..self.meta_of_next() };
-        self.segment.file().sync_all()?;
-        meta.save(&self.folder)?;
-        self.catalog.put(&segment_key(&self.key, self.meta.segment), &self.segment.info);
+        let meta = self.ended(ended_ns, why);
+        self.workshop.syncer.wait();
+        self.segment.file().sync()?;
+        self.place.folder.sync()?;
+        self.meta_file.end(&meta)?;
+        self.workshop.catalog.put(&self.place.key, self.segment.number(), &self.segment.info);
+        self.workshop.catalog.keep(&self.place.key, self.segment.number());
         Ok(meta)
+    }
+
+    /// What will be known of the run when it has ended.
+    #[must_use]
+    pub fn ended(&self, ended_ns: i64, why: &str) -> RunMeta {
+        RunMeta { ended_ns, ended_why: why.to_owned(), ..self.meta(self.segment.number() + 1) }
     }
 
     /// Lets go of the run without ending it: somebody will resume it.
     pub fn suspend(mut self) {
         self.published(true);
-        let _ = self.segment.file().sync_all();
+        self.workshop.syncer.wait();
+        self.meta_file.leave();
+        let synced = self.segment.file().sync().and_then(|()| self.place.folder.sync());
+        if let Err(error) = synced {
+            tracing::error!(folder = %self.place.folder.path().display(), %error, "what was recorded last may get lost");
+        }
     }
 }
 
-/// Makes a segment. One of this name can only be what a failed or interrupted attempt left behind; it holds no events.
-fn new_segment(path: PathBuf) -> io::Result<SegmentWriter> {
-    if scan(&path).is_ok_and(|found| found.info.events == 0) {
-        fs::remove_file(&path)?;
+/// Makes a segment of this number or, where something is in the way, a later one. What an attempt left behind that
+/// failed is not: nothing is in it.
+fn new_segment(folder: &Folder, number: u32) -> io::Result<SegmentWriter> {
+    for number in number..number.saturating_add(OBSTACLES_MAX) {
+        let name = segment_name(number);
+        if folder.file(&name).and_then(scan).is_ok_and(|found| found.is_empty()) {
+            folder.remove(&name)?;
+        }
+        match SegmentWriter::create(folder, number) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other,
+        }
     }
-    SegmentWriter::create(path)
-}
-
-/// The file of a segment.
-#[must_use]
-pub fn segment_path(folder: &Path, number: u32) -> PathBuf {
-    folder.join(format!("{number:08}.tcpp"))
-}
-
-/// The name of a segment in the catalog.
-#[must_use]
-pub fn segment_key(run: &str, number: u32) -> String {
-    format!("{run}/{number:08}")
-}
-
-/// Numbers of the segments in a run's folder, in order.
-///
-/// # Errors
-/// Those of the file system.
-pub fn segments(folder: &Path) -> io::Result<Vec<u32>> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let number =
-            name.to_str().and_then(|name| name.strip_suffix(".tcpp")).and_then(|stem| stem.parse::<u32>().ok());
-        numbers.extend(number);
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "other files have the names of the next segments"))
 }

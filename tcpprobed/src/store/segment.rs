@@ -1,18 +1,13 @@
 //! Segments: the files of a run.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tcpprobe::block::BlockHead;
-use tcpprobe::trace::{Anchor, Clock, Frames, Kind, Scanned, Totals, decode_ledger};
+use super::Scan;
+use crate::disk::{DiskFile, Entry, Folder};
 
 /// What is in a segment: everything that is asked of one without reading it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// Length of the file up to its last whole frame.
     pub bytes: u64,
@@ -26,121 +21,61 @@ impl SegmentInfo {
     /// Counts a block.
     pub fn add(&mut self, events: u64, walls: (i64, i64)) {
         self.events += events;
-        self.walls = Some(self.walls.map_or(walls, |(first, last)| (first.min(walls.0), last.max(walls.1))));
+        self.walls = join(self.walls, Some(walls));
     }
 }
 
-/// What a scan of a segment finds, beside its info.
-#[derive(Debug, Clone, Default)]
-pub struct Scan {
-    /// Its info.
-    pub info: SegmentInfo,
-    /// Sum of its ledger, by CPU.
-    pub totals: BTreeMap<u32, Totals>,
-    /// Sequence number of its last block.
-    pub last_block: Option<u64>,
-    /// Number of the first staged page that is not accounted for.
-    pub pages_end: Option<u64>,
-    /// End of the last interval in its ledger, in the trace's clock.
-    pub accounted_until: u64,
-    /// Damaged places, as lines.
-    pub damage: Vec<String>,
-    /// Bytes behind the last whole frame. Block and ledger are written at once: a block that no ledger follows is not
-    /// whole.
-    pub torn: u64,
+/// The span over both.
+#[must_use]
+pub fn join(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    }
 }
 
-/// Reads a segment from end to end.
+/// The name of a segment in its run's folder.
+#[must_use]
+pub fn segment_name(number: u32) -> String {
+    format!("{number:08}.tcpp")
+}
+
+/// The number of the segment that has this name.
+#[must_use]
+pub fn segment_number(name: &str) -> Option<u32> {
+    let number = name.strip_suffix(".tcpp")?.parse().ok()?;
+    (name == segment_name(number)).then_some(number)
+}
+
+/// Numbers of the segments in a run's folder, in order.
 ///
 /// # Errors
 /// Those of the file system.
-pub fn scan(path: &Path) -> io::Result<Scan> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let mut frames = Frames::new(file);
-    let mut scan = Scan::default();
-    let mut clock = Clock::default();
-    let mut damaged = Vec::new();
-    // What there was before a block whose ledger is still to come.
-    let mut before_block: Option<(SegmentInfo, Option<u64>)> = None;
-    while let Some(found) = frames.next_frame()? {
-        let frame = match found {
-            Scanned::Frame(frame) => frame,
-            Scanned::Damage(damage) => {
-                damaged.push(damage);
-                continue;
-            }
-        };
-        let before = (scan.info.clone(), scan.last_block);
-        scan.info.bytes = frame.offset + frame.bytes.len() as u64;
-        match frame.kind {
-            Kind::Anchor => {
-                if let Some(anchor) = Anchor::decode(frame.payload()) {
-                    clock.add(anchor);
-                }
-            }
-            Kind::Block => {
-                if let Ok(head) = BlockHead::decode(frame.payload()) {
-                    let wall = |time| clock.wall(time).unwrap_or(0);
-                    scan.info.add(u64::from(head.events), (wall(head.times.0), wall(head.times.1)));
-                    scan.last_block = scan.last_block.max(Some(head.sequence));
-                    before_block.get_or_insert(before);
-                }
-            }
-            Kind::Ledger => {
-                if let Some((accounts, pages_end)) = decode_ledger(frame.payload()) {
-                    for account in accounts {
-                        scan.totals.entry(account.cpu).or_default().add(&account);
-                        scan.accounted_until = scan.accounted_until.max(account.to);
-                    }
-                    scan.pages_end = scan.pages_end.max(Some(pages_end));
-                    before_block = None;
-                }
-            }
-            _ => {}
-        }
-    }
-    if let Some(before) = before_block {
-        (scan.info, scan.last_block) = before;
-    }
-    scan.torn = length - scan.info.bytes.min(length);
-    // The damage at the very end is the torn tail.
-    damaged.retain(|damage| damage.offset < scan.info.bytes);
-    scan.damage = damaged.iter().map(ToString::to_string).collect();
-    Ok(scan)
+pub fn segments(folder: &Folder) -> io::Result<Vec<u32>> {
+    let entries = folder.entries()?;
+    let files = entries.iter().filter(|(_, kind)| *kind == Entry::File);
+    let mut numbers: Vec<u32> = files.filter_map(|(name, _)| segment_number(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 /// A segment that is being written. It always ends with a whole frame, or is cut back to one.
 #[derive(Debug)]
 pub struct SegmentWriter {
-    file: Arc<File>,
-    path: PathBuf,
+    file: Arc<DiskFile>,
+    number: u32,
     /// What it holds.
     pub info: SegmentInfo,
 }
 
 impl SegmentWriter {
-    /// Makes a new segment; there must be none of that name.
+    /// Makes a new segment; there must be none of that number.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn create(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        super::durable::sync_parent(&path)?;
-        Ok(SegmentWriter { file: Arc::new(file), path, info: SegmentInfo::default() })
-    }
-
-    /// Goes on with a segment that was scanned; its torn tail is cut.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn reopen(path: PathBuf, scan: &Scan) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc_nofollow()).open(&path)?;
-        if scan.torn > 0 {
-            file.set_len(scan.info.bytes)?;
-            file.sync_all()?;
-        }
-        Ok(SegmentWriter { file: Arc::new(file), path, info: scan.info.clone() })
+    pub fn create(folder: &Folder, number: u32) -> io::Result<Self> {
+        let file = Arc::new(folder.create(&segment_name(number))?);
+        Ok(SegmentWriter { file, number, info: SegmentInfo::default() })
     }
 
     /// Appends whole frames, or nothing.
@@ -155,7 +90,7 @@ impl SegmentWriter {
             }
             Err(error) => {
                 // A tail that cannot be cut now is overwritten by the next append, or cut by the next scan.
-                let _ = self.file.set_len(self.info.bytes);
+                let _ = self.file.cut(self.info.bytes);
                 Err(error)
             }
         }
@@ -163,17 +98,48 @@ impl SegmentWriter {
 
     /// The file, for somebody else to sync.
     #[must_use]
-    pub fn file(&self) -> Arc<File> {
+    pub fn file(&self) -> Arc<DiskFile> {
         Arc::clone(&self.file)
     }
 
-    /// Its path.
+    /// Its number.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn number(&self) -> u32 {
+        self.number
     }
 }
 
-fn libc_nofollow() -> i32 {
-    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+/// Leaves of an interrupted segment what is whole, durably; removes one in which nothing is. Gives whether it is still
+/// there.
+///
+/// # Errors
+/// Those of the file system.
+pub fn close_interrupted(folder: &Folder, number: u32, found: &Scan) -> io::Result<bool> {
+    let name = segment_name(number);
+    if found.is_empty() {
+        folder.remove(&name)?;
+        return Ok(false);
+    }
+    let file = folder.reopen(&name)?;
+    if found.torn > 0 {
+        file.cut(found.info.bytes)?;
+    }
+    file.sync()?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for number in [0, 1, 99_999_999, 123_456_789] {
+            assert_eq!(segment_number(&segment_name(number)), Some(number));
+        }
+        for name in ["1.tcpp", "00000001.tcp", "0000000x.tcpp", "+0000001.tcpp", "00000001.tcpp.new", "000000001.tcpp"]
+        {
+            assert_eq!(segment_number(name), None, "{name}");
+        }
+    }
 }

@@ -1,0 +1,173 @@
+//! Ending runs, letting go of them, and removing jobs.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::entry::{Entry, lock};
+use super::record::RunRecord;
+use super::{Caller, JobError, JobView, Jobs, State};
+use crate::capture::{Ending, Shared};
+use crate::clock;
+use crate::store::{RunMeta, StoreError, at};
+
+/// A run that ended and is to be closed: what is on disk does not tell all of its account yet, nor that it ended.
+pub struct Unclosed {
+    ending: Ending,
+    ended_ns: i64,
+    why: String,
+}
+
+impl Unclosed {
+    /// Closes the run; where that fails, it can be tried again.
+    fn close(&mut self) -> io::Result<RunMeta> {
+        self.ending.close(self.ended_ns, &self.why)
+    }
+
+    /// The first segment that is needed to take the run up.
+    pub fn first_needed(&self) -> u32 {
+        self.ending.run.meta_file().first_needed()
+    }
+}
+
+impl Jobs {
+    /// Ends the run of a job.
+    ///
+    /// # Errors
+    /// When it does not run, or the caller may not.
+    pub fn stop(&self, name: &str, caller: Caller) -> Result<JobView, JobError> {
+        let entry = self.entry(name)?;
+        self.check_owner(&entry, caller)?;
+        self.end(&entry, &format!("stopped by uid {}", caller.uid))?;
+        tracing::info!(job = name, uid = caller.uid, pid = caller.pid, "stopped");
+        self.get(name)
+    }
+
+    pub(super) fn end(&self, entry: &Entry, why: &str) -> Result<(), JobError> {
+        let _change = lock(&entry.change);
+        let running = {
+            let mut now = lock(&entry.now);
+            let Some(running) = now.capture.take() else {
+                if now.state == State::Failed {
+                    (now.state, now.file.running, now.resume_due) = (State::Stopped, false, None);
+                    drop(now);
+                    return self.keep_running(entry, false);
+                }
+                return Err(JobError::NotRunning(entry.name.clone()));
+            };
+            now.state = State::Stopping;
+            running
+        };
+        self.changed();
+        // From here on the run ends, whatever fails on the way.
+        let quiet = running.instance.set_tracing(false);
+        let totals = Arc::clone(running.capture.shared());
+        let ending = running.capture.stop();
+        let finished = self.finish(entry, ending, &totals, why);
+        let removed = running.instance.remove();
+        self.runtime.remove_staging(&entry.name);
+        let kept = self.keep_running(entry, false);
+        let mut now = lock(&entry.now);
+        now.state = State::Stopped;
+        // What the disk refuses is tried again until it does not.
+        now.message = finished.and(kept).err().map(|error| error.to_string()).unwrap_or_default();
+        drop(now);
+        self.changed();
+        quiet?;
+        removed?;
+        Ok(())
+    }
+
+    /// Closes the run's files and notes what it came to.
+    fn finish(&self, entry: &Entry, ending: Option<Ending>, shared: &Shared, why: &str) -> Result<(), JobError> {
+        let number = lock(&entry.now).last_run();
+        let ended_ns = clock::wall_ns();
+        let (meta, unclosed, closed) = match ending {
+            Some(ending) => {
+                let why = ending.error.as_ref().map_or_else(|| why.to_owned(), ToString::to_string);
+                let meta = ending.meta(ended_ns, &why);
+                let mut unclosed = Unclosed { ending, ended_ns, why };
+                match unclosed.close() {
+                    Ok(meta) => (meta, None, Ok(())),
+                    Err(error) => (meta, Some(unclosed), Err(self.not_closed(entry, number, error))),
+                }
+            }
+            None => {
+                self.close_interrupted(entry, number, "the capture's thread panicked");
+                let folder = self.store.run_folder(&entry.name, number)?;
+                (at(folder.path(), RunMeta::load(&folder))?, None, Ok(()))
+            }
+        };
+        let mut now = lock(&entry.now);
+        now.runs.retain(|run| run.number != number);
+        now.runs.push(RunRecord { number, meta });
+        now.unclosed = unclosed;
+        let totals = shared.totals();
+        let (stored, lost) = (totals.stored, totals.missing());
+        tracing::info!(job = entry.name, run = number, stored, lost, "run ended");
+        closed
+    }
+
+    fn not_closed(&self, entry: &Entry, run: u32, source: io::Error) -> JobError {
+        tracing::error!(job = entry.name, run, error = %source, "the run cannot be closed; this is tried again");
+        let path = self.store.run_folder(&entry.name, run).map(|folder| folder.path().to_owned()).unwrap_or_default();
+        JobError::Store(StoreError::Io { path, source })
+    }
+
+    /// Does what the disk refused before: closes a run that ended, saves `job.toml`. The job must be held.
+    pub(super) fn close_rest(&self, entry: &Entry) -> Result<(), JobError> {
+        let unclosed = lock(&entry.now).unclosed.take();
+        if let Some(mut unclosed) = unclosed {
+            if let Err(source) = unclosed.close() {
+                lock(&entry.now).unclosed = Some(unclosed);
+                return Err(JobError::Io { doing: "closing the run before", source });
+            }
+            lock(&entry.now).message.clear();
+            tracing::info!(job = entry.name, "the run that could not be closed is closed");
+            self.changed();
+        }
+        let is_unsaved = lock(&entry.now).is_unsaved;
+        if is_unsaved { self.save(entry) } else { Ok(()) }
+    }
+
+    /// Removes a job and what it recorded; says how many bytes that were.
+    ///
+    /// # Errors
+    /// When it runs and is not to be stopped by `force`, or the caller may not.
+    pub fn remove(&self, name: &str, force: bool, caller: Caller) -> Result<u64, JobError> {
+        let entry = self.entry(name)?;
+        self.check_owner(&entry, caller)?;
+        if force {
+            match self.end(&entry, &format!("removed by uid {}", caller.uid)) {
+                Err(JobError::NotRunning(_)) => {}
+                ended => ended?,
+            }
+        }
+        let _change = self.hold(&entry)?;
+        entry.check_idle()?;
+        let bytes = lock(&entry.now).stored_bytes(name, self.store.catalog());
+        lock(&entry.now).unclosed = None;
+        self.store.remove_job(name)?;
+        lock(&self.entries).remove(name);
+        self.changed();
+        tracing::info!(job = name, uid = caller.uid, pid = caller.pid, bytes, "removed");
+        Ok(bytes)
+    }
+
+    /// Lets go of everything: what was read is stored, the kernel goes on recording, and the next daemon takes it up.
+    pub fn suspend(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        for entry in self.all() {
+            let _change = lock(&entry.change);
+            if let Err(error) = self.close_rest(&entry) {
+                tracing::error!(job = entry.name, %error, "its last run will be found interrupted");
+            }
+            let Some(running) = lock(&entry.now).capture.take() else { continue };
+            if let Some(ending) = running.capture.stop() {
+                ending.run.suspend();
+            }
+        }
+        self.store.catalog().close();
+        self.changed();
+    }
+}
