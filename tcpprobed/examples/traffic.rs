@@ -24,6 +24,9 @@ struct Flags {
     /// Connections with as much as goes through
     #[arg(long, value_name = "N", default_value_t = 0)]
     bulk: usize,
+    /// The same through small receive buffers: more segments and ACKs for the same bytes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    narrow: usize,
     /// Connections with bursts and pauses
     #[arg(long, value_name = "N", default_value_t = 0)]
     bursts: usize,
@@ -48,13 +51,14 @@ struct Flags {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bulk,
+    Narrow,
     Bursts,
     Slow,
     PingPong,
     Short,
 }
 
-const KINDS: [Kind; 5] = [Kind::Bulk, Kind::Bursts, Kind::Slow, Kind::PingPong, Kind::Short];
+const KINDS: [Kind; 6] = [Kind::Bulk, Kind::Narrow, Kind::Bursts, Kind::Slow, Kind::PingPong, Kind::Short];
 /// One write, or read, of the large kinds.
 const CHUNK_BYTES: usize = 64 << 10;
 /// What a short connection is answered with, and how long its client then waits.
@@ -65,7 +69,7 @@ const PING_BYTES: usize = 64;
 /// Bursts, and the pauses between them.
 const BURSTS: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(120), Duration::from_millis(500)];
 const PAUSES: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(400)];
-/// A client that reads slowly: its receive buffer, and how long it looks away after each read.
+/// A small receive buffer, and how long a client that reads slowly looks away after each read.
 const SMALL_BUFFER_BYTES: usize = 64 << 10;
 const LOOK_AWAY: Duration = Duration::from_millis(2);
 
@@ -96,7 +100,7 @@ fn run(flags: &Flags) -> Result<()> {
     let address = listener.local_addr()?;
     let end = Instant::now() + Duration::try_from_secs_f64(flags.seconds).context("--seconds")?;
     let tally = Tally::default();
-    let counts = [flags.bulk, flags.bursts, flags.slow, flags.ping_pong, flags.short];
+    let counts = [flags.bulk, flags.narrow, flags.bursts, flags.slow, flags.ping_pong, flags.short];
     let kinds = KINDS.iter().zip(counts).flat_map(|(&kind, count)| std::iter::repeat_n(kind, count));
 
     thread::scope(|scope| -> Result<()> {
@@ -110,7 +114,7 @@ fn run(flags: &Flags) -> Result<()> {
         result.context("a client")
     })?;
     let (connections, bytes) = (tally.connections.into_inner(), tally.bytes.into_inner());
-    println!("{connections} connections to {address}, {} MB", bytes / 1_000_000);
+    println!("{connections} connections to {address}, {:.1} MB", bytes as f64 / 1e6);
     Ok(())
 }
 
@@ -131,7 +135,7 @@ fn serve<'scope>(scope: &'scope Scope<'scope, '_>, listener: &TcpListener, end: 
 /// The sending end of a connection.
 fn server(kind: Kind, stream: &mut TcpStream, end: Instant) -> io::Result<()> {
     match kind {
-        Kind::Bulk | Kind::Slow => send(stream, end),
+        Kind::Bulk | Kind::Narrow | Kind::Slow => send(stream, end),
         Kind::Bursts => send_bursts(stream, end),
         Kind::PingPong => echo(stream),
         Kind::Short => stream.write_all(&[0x55; ANSWER_BYTES]),
@@ -175,6 +179,7 @@ fn client(kind: Kind, address: SocketAddr, end: Instant, tally: &Tally) -> io::R
         let bytes = match kind {
             Kind::PingPong => ping(&mut stream, end)?,
             Kind::Slow => take_slowly(&mut stream, end)?,
+            Kind::Narrow => take_narrowly(&mut stream)?,
             Kind::Bulk | Kind::Bursts | Kind::Short => io::copy(&mut stream, &mut io::sink())?,
         };
         tally.connections.fetch_add(1, Ordering::Relaxed);
@@ -195,6 +200,11 @@ fn ping(stream: &mut TcpStream, end: Instant) -> io::Result<u64> {
         bytes += message.len() as u64;
     }
     Ok(bytes)
+}
+
+fn take_narrowly(stream: &mut TcpStream) -> io::Result<u64> {
+    sockopt::set_socket_recv_buffer_size(&stream, SMALL_BUFFER_BYTES)?;
+    io::copy(stream, &mut io::sink())
 }
 
 fn take_slowly(stream: &mut TcpStream, end: Instant) -> io::Result<u64> {

@@ -117,8 +117,9 @@ impl Daemon {
     /// A file of a thread in /proc.
     pub fn thread(&self, name: &str, file: &str) -> String {
         let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
-        let task = self.tasks().into_iter().find(|task| read(task.join("comm")).trim_end() == name).unwrap();
-        read(task.join(file))
+        // It gives itself its name.
+        let find = || self.tasks().into_iter().find(|task| read(task.join("comm")).trim_end() == name);
+        read(wait_for("the thread runs", find).join(file))
     }
 
     /// How often a thread has waited for something.
