@@ -87,8 +87,8 @@ impl Disk {
     }
 
     fn find(&mut self, path: &Path) -> Option<Node> {
-        let names = path.iter().map(|name| name.to_str().unwrap());
-        names.fold(Some(0), |node, name| self.names(node?).now.get(name).copied())
+        let mut names = path.iter().map(|name| name.to_str().unwrap());
+        names.try_fold(0, |node, name| self.names(node).now.get(name).copied())
     }
 
     fn parent(&mut self, path: &Path) -> (Node, String) {
