@@ -13,7 +13,7 @@ use tcpprobed::disk::{Change, Watched, Witness};
 use tcpprobed::jobs::{JobView, Jobs, Spec, State};
 
 use crate::common::{
-    Inside, ROOT, Shadow, Site, Trace, assert_part, assert_same, read_run, told_plan, tracefs, wait_until,
+    Inside, ROOT, Shadow, Site, Trace, assert_part, assert_same, read_run, told_plan, tracefs, unlocked, wait_until,
 };
 
 /// Makes changes fail while it is told to.
@@ -118,7 +118,7 @@ fn under_load(what: &str, work: impl FnOnce(&Arc<Jobs>, &Faults, &Spec)) {
     jobs.suspend();
     care.join().unwrap();
     drop(jobs);
-    let findings = check(&inside.state(), false).unwrap().findings;
+    let findings = unlocked(|| check(&inside.state(), false)).findings;
     assert!(findings.is_empty(), "{findings:#?}");
 }
 

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 use tcpprobe_proto::v1::{JobSpec, JobState, Ledger};
+use tcpprobed::check::check;
 
-use crate::common::{Daemon, Shadow, Site, assert_part, job, skip, tracefs, wait_until};
+use crate::common::{Daemon, Shadow, Site, assert_part, job, skip, tracefs, unlocked, wait_until};
 
 /// Set in the process that has a mount namespace of its own.
 const INNER: &str = "TCPPROBE_TEST_INNER";
@@ -130,7 +131,7 @@ impl Scene {
         assert!(ledger.dropped > 0, "{ledger:?}: this shows little");
         assert_eq!(trace.totals.stored + trace.totals.missing(), recorded.events.len() as u64);
         daemon.terminate();
-        let findings = tcpprobed::check::check(&state.0, false).unwrap().findings;
+        let findings = unlocked(|| check(&state.0, false)).findings;
         assert!(findings.is_empty(), "{findings:#?}");
         drop((state, daemon));
     }

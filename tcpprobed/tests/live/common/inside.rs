@@ -40,8 +40,10 @@ impl Inside {
     /// Takes up the jobs of the store; one daemon after the other.
     pub fn open(&self, config: Config, watched: Watched) -> Arc<Jobs> {
         let config = Config { state: self.state(), ..config };
-        let store = Store::open(&self.state(), Upkeep { watched, ..config.upkeep() }).unwrap();
-        let runtime = Runtime::open(&self.folder.path().join("run")).unwrap();
+        let upkeep = Upkeep { watched, ..config.upkeep() };
+        let store = super::unlocked(|| Store::open(&self.state(), upkeep.clone()));
+        let runtime =
+            super::wait_for("the runtime folder is not locked", || Runtime::open(&self.folder.path().join("run")).ok());
         let jobs = Jobs::open(config, self.tracefs.clone(), store, runtime, self.prefix.clone()).unwrap();
         *self.jobs.lock().unwrap() = Arc::downgrade(&jobs);
         jobs

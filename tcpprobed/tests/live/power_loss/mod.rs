@@ -23,7 +23,7 @@ use tcpprobed::tracefs::Tracefs;
 
 use self::disk::{Disk, Loss, Tree, unfold};
 use self::log::{Log, Op, Told};
-use crate::common::{Inside, ROOT, Site, read_run, tracefs, wait_until};
+use crate::common::{Inside, ROOT, Site, read_run, tracefs, unlocked, wait_until};
 
 /// Chances that each prefix takes.
 const CHANCES: u64 = 2;
@@ -167,7 +167,7 @@ fn check_state(what: &str, tree: &Tree, is_orderly: bool, expected: &Expected, t
     drop(jobs);
     // The catalog is made anew each time, and other tests look at it.
     fs::remove_dir_all(inside.state().join("catalog")).unwrap();
-    let summary = check(&inside.state(), false).unwrap();
+    let summary = unlocked(|| check(&inside.state(), false));
     for finding in summary.findings {
         // Pieces that were written out of order are damage within a file; nothing can be done about them.
         let is_damage =
