@@ -163,6 +163,10 @@ access() {
     check "the log names who did it" is 'started' journalctl _SYSTEMD_UNIT=tcpprobed.service F_JOB=web \
         "F_UID=$(id -u ann)" -o cat --no-pager
     check "status line" soon says '^1 of 1 jobs running' property StatusText
+    check "her doctor finds that captures work" ann doctor
+    check "and the unit well" says '^ok +systemd +tcpprobed.service is active, and enabled' ann doctor
+    check "the stranger's finds the group missing" says '^failure +group .*usermod -aG tcpprobe' eve doctor
+    check "and fails" fails_with 4 eve doctor
 }
 
 restarts() {
@@ -211,6 +215,7 @@ stopping() {
     check "stop" systemctl stop tcpprobed
     check "without failure" is success property Result
     check "the client says that nobody is there" fails_with 3 ann list
+    check "the doctor how to start it" says '^failure +systemd .*systemctl enable --now' ann doctor
     check "start" systemctl start tcpprobed
     check "the job goes on" says '^web +running +1 ' ann list
 }

@@ -7,25 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput};
-use tcpprobe::block::{Block, BlockBuilder, PointerKey, Seal, Timed};
-use tcpprobe::format::PageLayout;
-use tcpprobe::page::Page;
-
-/// From pages to a sealed block, as a capture does it: page by page.
-fn encode(builder: &mut BlockBuilder, cpus: &[Vec<u8>], key: &PointerKey, out: &mut Vec<u8>) -> usize {
-    let mut batch: Vec<Timed<'_>> = Vec::new();
-    for (cpu, bytes) in cpus.iter().enumerate() {
-        for page in bytes.chunks(common::PAGE_BYTES).filter_map(|b| Page::parse(PageLayout::default(), b).ok()) {
-            batch.clear();
-            batch.extend(page.records());
-            builder.push(cpu as u32, &batch);
-        }
-    }
-    let events = builder.len();
-    out.clear();
-    builder.seal(&Seal::default(), Some(key), |_| Some("iperf3"), out);
-    events
-}
+use tcpprobe::block::{Block, BlockBuilder, PointerKey, Projection};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
@@ -34,19 +16,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (cpus, schema) = common::pages(case)?;
         let mut builder = BlockBuilder::new(Arc::clone(&schema));
         let mut out = Vec::new();
-        let events = encode(&mut builder, &cpus, &key, &mut out);
+        let events = common::encode(&mut builder, &cpus, &key, &mut out);
         eprintln!("{case}: {events} events, {:.3} bytes each", out.len() as f64 / events as f64);
         let block = out.clone();
 
         let mut group = criterion.benchmark_group("block");
         group.throughput(Throughput::Elements(events as u64));
         group.bench_function(format!("encode/{case}"), |bencher| {
-            bencher.iter(|| encode(&mut builder, black_box(&cpus), &key, &mut out));
+            bencher.iter(|| common::encode(&mut builder, black_box(&cpus), &key, &mut out));
         });
         group.bench_function(format!("decode/{case}"), |bencher| {
-            bencher.iter(|| Block::decode(black_box(&block), &schema).map(|block| block.rows().len()));
+            bencher.iter(|| {
+                Block::decode(black_box(&block), &schema, Projection::default()).map(|block| block.rows().len())
+            });
         });
-        let decoded = Block::decode(&block, &schema)?;
+        let decoded = Block::decode(&block, &schema, Projection::default())?;
         let mut buffer = Vec::new();
         group.bench_function(format!("records/{case}"), |bencher| {
             bencher

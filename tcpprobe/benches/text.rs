@@ -10,7 +10,6 @@ use std::io::{Read, Write};
 use common::{Capture, captures};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tcpprobe::event::Record;
-use tcpprobe::page::Lost;
 use tcpprobe::text::{Layout, Line, TextReader, TextWriter, parse_trace};
 
 const CASES: [&str; 2] = ["ipv4-loss2", "ipv6-loss2-all"];
@@ -64,7 +63,7 @@ fn count(mut reader: TextReader<impl Read>) -> usize {
 fn write(criterion: &mut Criterion) {
     for capture in cases() {
         let decoded = capture.decode();
-        assert!(decoded.cpus.iter().all(|cpu| cpu.lost == Lost::None));
+        assert!(decoded.losses.is_empty());
         let records = decoded.merged();
         let mut group = criterion.benchmark_group("text-out/lines");
         group.throughput(Throughput::Elements(records.len() as u64));

@@ -296,6 +296,17 @@ pub enum Event {
     TcpRetransmitSkb(TcpRetransmitSkb),
 }
 
+impl Event {
+    /// The local and the peer end of its connection.
+    #[must_use]
+    pub fn ends(&self) -> (SocketAddr, SocketAddr) {
+        match self {
+            Event::TcpProbe(event) => (event.src, event.dest),
+            Event::TcpRetransmitSkb(event) => (event.src, event.dest),
+        }
+    }
+}
+
 /// Turns records into typed events, whichever formats they are of.
 #[derive(Debug, Clone)]
 pub enum EventReader {

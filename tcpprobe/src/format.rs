@@ -9,8 +9,9 @@ use std::fmt;
 
 /// Most fields that an event may have; the kernel's largest tcp event has 21.
 const FIELDS_MAX: usize = 256;
-/// Largest record that a field may reach into, one sub-buffer of the largest size (1 MiB).
-const RECORD_BYTES_MAX: u32 = 1 << 20;
+/// Where the last fixed field ends at most: a C structure that the kernel fills, at the utmost a page of 64 KiB. Readers
+/// make room for as much for each identity of a block.
+const RECORD_BYTES_MAX: u32 = 64 << 10;
 
 /// A `format` or `header_page` file that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,14 @@ pub enum Kind {
     DataLoc,
     /// `__rel_loc`: the same, the offset counted from the end of the word.
     RelLoc,
+}
+
+impl Kind {
+    /// Whether the field's bytes are behind the fixed fields of a record.
+    #[must_use]
+    pub fn is_dynamic(self) -> bool {
+        matches!(self, Kind::DataLoc | Kind::RelLoc)
+    }
 }
 
 /// One field of an event.
@@ -160,7 +169,8 @@ impl Format {
     /// ```
     ///
     /// # Errors
-    /// When a line is not of the kernel's syntax, a field lies outside any possible record, or a part is missing.
+    /// When a line is not of the kernel's syntax, a part is missing, or a field lies where no kernel has it: outside any
+    /// possible record, on another field, or as a `common_type` elsewhere than in the first two bytes.
     pub fn parse(system: &str, text: &str) -> Result<Self, FormatError> {
         let mut name = None;
         let mut id = None;
@@ -198,6 +208,7 @@ impl Format {
             }
         }
         let missing = |what| fail(&name, 0, what);
+        check_places(&fields).map_err(missing)?;
         let format = Format {
             system: system.to_owned(),
             id: id.ok_or_else(|| missing("no ID line"))?,
@@ -227,6 +238,19 @@ impl Format {
     }
 }
 
+/// What is stored field by field comes back only if each byte is of one field.
+fn check_places(fields: &[Field]) -> Result<(), &'static str> {
+    let mut places: Vec<_> = fields.iter().map(|f| (f.offset, f.size)).filter(|(_, size)| *size > 0).collect();
+    places.sort_unstable();
+    if places.windows(2).any(|pair| pair[0].0 + pair[0].1 > pair[1].0) {
+        return Err("a field lies on another one");
+    }
+    if fields.iter().any(|field| field.name == "common_type" && (field.offset, field.size) != (0, 2)) {
+        return Err("common_type is not in the first two bytes");
+    }
+    Ok(())
+}
+
 /// `field:__u8 saddr[28]; offset:8; size:28; signed:0;`
 fn parse_field(line: &str) -> Result<Field, &'static str> {
     let mut decl = None;
@@ -246,7 +270,7 @@ fn parse_field(line: &str) -> Result<Field, &'static str> {
     let decl = decl.ok_or("no declaration")?;
     let offset = offset.ok_or("no offset")?;
     let size = size.ok_or("no size")?;
-    if offset > RECORD_BYTES_MAX || size > RECORD_BYTES_MAX {
+    if offset.saturating_add(size) > RECORD_BYTES_MAX {
         return Err("the field lies outside of any record");
     }
     // The array brackets stand behind the name (`saddr[28]`), in old kernels with an expression in them,
@@ -285,12 +309,14 @@ pub struct PageLayout {
     pub commit: usize,
     /// Offset of the first record.
     pub data: usize,
+    /// Bytes of a sub-buffer, of the buffer whose file this is. Each instance may have a size of its own.
+    pub size: usize,
 }
 
 impl Default for PageLayout {
     /// Of every 64-bit kernel so far.
     fn default() -> Self {
-        PageLayout { commit: 8, data: 16 }
+        PageLayout { commit: 8, data: 16, size: 4096 }
     }
 }
 
@@ -298,7 +324,8 @@ impl PageLayout {
     /// Reads the text of `events/header_page`.
     ///
     /// # Errors
-    /// When `commit` or `data` is missing, or the header is not one of a 64-bit kernel.
+    /// When `commit` or `data` is missing, or the header is not one of a 64-bit kernel. (That of a big-endian kernel reads
+    /// the same; its pages tell.)
     pub fn parse(text: &str) -> Result<Self, FormatError> {
         let fail = |line, reason| FormatError { event: "header_page".into(), line, reason };
         let (mut commit, mut data) = (None, None);
@@ -309,14 +336,17 @@ impl PageLayout {
             }
             let field = parse_field(line).map_err(|reason| fail(number + 1, reason))?;
             match field.name.as_str() {
-                "commit" => commit = Some(field.offset as usize),
-                "data" => data = Some(field.offset as usize),
+                "commit" => commit = Some((field.offset as usize, field.size)),
+                "data" => data = Some((field.offset as usize, field.size as usize)),
                 _ => {}
             }
         }
         match (commit, data) {
-            (Some(commit @ 8..=64), Some(data @ 12..=128)) if data >= commit + 4 => Ok(PageLayout { commit, data }),
-            (Some(_), Some(_)) => Err(fail(0, "not the page header of a 64-bit kernel")),
+            (Some((_, 4)), Some(_)) => Err(fail(0, "of a 32-bit kernel, and only 64-bit kernels are supported")),
+            (Some((commit @ 8..=64, 8)), Some((data @ 16..=128, size))) if data >= commit + 8 => {
+                Ok(PageLayout { commit, data, size: data + size })
+            }
+            (Some(_), Some(_)) => Err(fail(0, "not the page header of any kernel known")),
             _ => Err(fail(0, "no commit or no data field")),
         }
     }
@@ -343,7 +373,9 @@ mod tests {
         let f = field("field:char comm[16];	offset:8;	size:16;	signed:0;");
         assert!(f.is_string() && f.kind == Kind::Array);
         assert_eq!(parse_field("field:int;offset:0;size:4;signed:1;"), Err("the declaration has no type"));
-        assert_eq!(parse_field("field:int a;offset:9999999;size:4;"), Err("the field lies outside of any record"));
+        assert_eq!(parse_field("field:int a;offset:65533;size:4;"), Err("the field lies outside of any record"));
+        assert!(parse_field("field:int a;offset:65532;size:4;").is_ok());
+        assert!(parse_field("field:int a;offset:4294967295;size:4294967295;").is_err());
     }
 
     #[test]
@@ -367,10 +399,26 @@ mod tests {
     }
 
     #[test]
+    fn fields_have_their_own_places() {
+        let parse = |fields: &[&str]| {
+            let lines: String = fields.iter().map(|field| format!("\tfield:{field};\tsigned:0;\n")).collect();
+            Format::parse("tcp", &format!("name: a\nID: 1\nformat:\n{lines}\nprint fmt: \"\"\n")).map_err(|e| e.reason)
+        };
+        let check = |fields: &[&str], reason| assert_eq!(parse(fields).err(), reason, "{fields:?}");
+        check(&["u32 b;offset:8;size:4", "u8 a[4];offset:4;size:4", "char rest[];offset:10;size:0"], None);
+        check(&["u32 b;offset:8;size:4", "u8 a[5];offset:4;size:5"], Some("a field lies on another one"));
+        check(&["u32 b;offset:8;size:4", "u8 c;offset:8;size:1"], Some("a field lies on another one"));
+        check(&["u32 common_type;offset:0;size:4"], Some("common_type is not in the first two bytes"));
+    }
+
+    #[test]
     fn page_header() {
         let text = "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n\
                     \tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n";
         assert_eq!(PageLayout::parse(text), Ok(PageLayout::default()));
         assert!(PageLayout::parse("").is_err());
+        let of_32_bits = text.replace("offset:8;\tsize:8", "offset:8;\tsize:4").replace("offset:16", "offset:12");
+        let error = PageLayout::parse(&of_32_bits).unwrap_err().to_string();
+        assert!(error.contains("32-bit"), "{error}");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! In the order in which data flows:
 //!
-//! - [`format`](mod@format): what a kernel says about its events; [`page`]: ring-buffer pages to records; [`event`]: records, typed.
+//! - [`format`](mod@format): what a kernel says about its events; [`page`]: ring-buffer pages to records; [`buffer`]: those of all
+//!   CPUs, as they were saved; [`event`]: records, typed.
 //! - [`mod@print`]: a record as that kernel prints it; [`text`]: ftrace text, in ([`text::parse_trace`], [`text::parse_line`]) and out.
 //! - [`filter`]: the filter language, split between kernel and user space.
 //! - [`block`]: columns of events, compressed; [`trace`]: the `.tcpp` file.
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+pub mod buffer;
 pub mod event;
 pub mod filter;
 pub mod flow;

@@ -53,23 +53,48 @@ impl<'a> Page<'a> {
     /// Reads the header of the page in `bytes`, which may be longer than what is committed.
     ///
     /// # Errors
-    /// When the header is cut short or claims more data than there are bytes.
+    /// When the header is cut short, claims more data than there are bytes, or is of a big-endian kernel.
     #[inline]
     pub fn parse(layout: PageLayout, bytes: &'a [u8]) -> Result<Self, PageError> {
+        match Page::parse_part(layout, bytes)? {
+            (page, true) => Ok(page),
+            (_, false) => Err(PageError { offset: layout.commit, reason: "claims more data than the page has" }),
+        }
+    }
+
+    /// The same of a page whose end may be missing: as much of it as there is, and whether that is all.
+    ///
+    /// # Errors
+    /// When the header is cut short or is of a big-endian kernel.
+    #[inline]
+    pub fn parse_part(layout: PageLayout, bytes: &'a [u8]) -> Result<(Self, bool), PageError> {
         let short = PageError { offset: 0, reason: "shorter than its header" };
         let time = u64_at(bytes, 0).ok_or(short)?;
         // Only the low half is the kernel's; the upper may be a sign extension.
         let commit = u32_at(bytes, layout.commit).ok_or(short)?;
+        if commit == 0 && bytes.get(layout.commit + 4..layout.data).is_some_and(|upper| upper.iter().any(|&b| b != 0)) {
+            return Err(PageError {
+                offset: layout.commit,
+                reason: "written by a big-endian kernel, which is not supported",
+            });
+        }
         let end = layout.data + (commit & !(MISSED_EVENTS | MISSED_STORED)) as usize;
-        let data = bytes
-            .get(layout.data..end)
-            .ok_or(PageError { offset: layout.commit, reason: "claims more data than the page has" })?;
+        let data = bytes.get(layout.data..end.min(bytes.len())).ok_or(short)?;
         let lost = match (commit & MISSED_EVENTS != 0, commit & MISSED_STORED != 0) {
             (false, _) => Lost::None,
             (true, true) => u64_at(bytes, end).map_or(Lost::Unknown, Lost::Events),
             (true, false) => Lost::Unknown,
         };
-        Ok(Page { time, lost, data, data_offset: layout.data })
+        Ok((Page { time, lost, data, data_offset: layout.data }, end <= bytes.len()))
+    }
+
+    /// Bytes that the page beginning with `header` claims to have: the header, its data, and the number of lost events
+    /// behind them. `None` where the header is cut short.
+    #[must_use]
+    pub fn claimed(layout: PageLayout, header: &[u8]) -> Option<usize> {
+        let commit = u32_at(header, layout.commit)?;
+        let number = if commit & MISSED_STORED == 0 { 0 } else { size_of::<u64>() };
+        Some(layout.data + (commit & !(MISSED_EVENTS | MISSED_STORED)) as usize + number)
     }
 
     /// Bytes of records in it.
@@ -276,5 +301,24 @@ mod tests {
         let bytes = page(0, 5000, &[]);
         assert_eq!(Page::parse(PageLayout::default(), &bytes).unwrap_err().offset, 8);
         assert!(Page::parse(PageLayout::default(), &bytes[..10]).is_err());
+        let big_endian = [&7u64.to_be_bytes()[..], &100u64.to_be_bytes(), &[0; 4080]].concat();
+        let reason = Page::parse(PageLayout::default(), &big_endian).unwrap_err().reason;
+        assert!(reason.contains("big-endian"), "{reason}");
+    }
+
+    #[test]
+    fn of_a_page_that_is_cut_what_is_there_is_given() {
+        let whole = page(1000, 0xc000_000c, &[head(1, 5), 0x11, head(1, 5), 42, 0]);
+        let parse = |length: usize| {
+            let (page, is_whole) = Page::parse_part(PageLayout::default(), &whole[..length]).unwrap();
+            (page.records().count(), page.lost, is_whole)
+        };
+        assert_eq!(parse(4096), (1, Lost::Events(42), true));
+        assert_eq!(parse(36), (1, Lost::Events(42), true));
+        assert_eq!(parse(28), (1, Lost::Unknown, true));
+        assert_eq!(parse(27), (1, Lost::Unknown, false));
+        assert_eq!(parse(16), (0, Lost::Unknown, false));
+        assert!(Page::parse_part(PageLayout::default(), &whole[..15]).is_err());
+        assert_eq!(Page::claimed(PageLayout::default(), &whole), Some(16 + 12 + 8));
     }
 }

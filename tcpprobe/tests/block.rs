@@ -5,8 +5,11 @@ mod common;
 
 use proptest::prelude::*;
 use std::sync::Arc;
-use tcpprobe::block::{Block, BlockBuilder, PointerKey, Schema, Seal, Timed};
-use tcpprobe::event::Value;
+use tcpprobe::block::{
+    Block, BlockBuilder, HEAD_BYTES, PointerKey, Projection, Row, Schema, Seal, Timed, connection_id, put_varint,
+};
+use tcpprobe::event::{EventReader, Value};
+use tcpprobe::flow::{self, Flows};
 use tcpprobe::format::{Format, Kind};
 
 /// All values of a record, by name.
@@ -15,7 +18,7 @@ fn values<'a>(format: &'a Format, record: &'a [u8]) -> Vec<(&'a str, Value<'a>)>
 }
 
 /// A block of these records: CPU, time, bytes.
-fn seal(schema: &Arc<Schema>, records: &[(u32, u64, Vec<u8>)], key: Option<&PointerKey>) -> Vec<u8> {
+fn seal(schema: &Arc<Schema>, records: &[Recorded], key: Option<&PointerKey>) -> Vec<u8> {
     let mut builder = BlockBuilder::new(Arc::clone(schema));
     for (cpu, time, record) in records {
         assert_eq!(builder.push(*cpu, &[(*time, record.as_slice())]), 0, "the schema knows it");
@@ -31,16 +34,12 @@ fn every_event_of_every_capture_comes_back() {
     for capture in common::captures() {
         let decoded = capture.decode();
         let schema = Schema::new(decoded.formats.values().cloned().collect()).unwrap();
-        let records: Vec<(u32, u64, Vec<u8>)> = decoded
-            .cpus
-            .iter()
-            .flat_map(|cpu| cpu.records.iter().map(|(time, bytes)| (cpu.number, *time, bytes.clone())))
-            .collect();
+        let records = decoded.records;
         if records.is_empty() {
             continue;
         }
         let bytes = seal(&schema, &records, None);
-        let block = Block::decode(&bytes, &schema).unwrap();
+        let block = Block::decode(&bytes, &schema, Projection::default()).unwrap();
         assert_eq!((block.head.sequence, block.head.pages.clone()), (7, 3..4));
         assert_eq!(block.rows().len(), records.len(), "{}/{}", capture.kernel, capture.case);
         let mut buffer = Vec::new();
@@ -53,15 +52,93 @@ fn every_event_of_every_capture_comes_back() {
     }
 }
 
+/// CPU, time, bytes.
+type Recorded = (u32, u64, Vec<u8>);
+
+/// A capture of real traffic, decoded: the schema and the records.
+fn capture(case: &str) -> (Arc<Schema>, Vec<Recorded>) {
+    let capture = common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == case).unwrap();
+    let decoded = capture.decode();
+    (Schema::new(decoded.formats.values().cloned().collect()).unwrap(), decoded.records)
+}
+
+#[test]
+fn only_the_wanted_fields_are_decoded() {
+    let (schema, records) = capture("ipv4-loss2");
+    let bytes = seal(&schema, &records, None);
+    let whole = Block::decode(&bytes, &schema, Projection::default()).unwrap();
+    let wanted = Projection { fields: Some(&["snd_cwnd", "state"]), connection: None };
+    let some = Block::decode(&bytes, &schema, wanted).unwrap();
+    assert_eq!(whole.rows(), some.rows());
+    let (mut a, mut b, mut zeros) = (Vec::new(), Vec::new(), 0);
+    for row in whole.rows() {
+        let (whole, some) = (whole.record(row, &mut a), some.record(row, &mut b));
+        assert_eq!((whole.pid(), whole.comm), (some.pid(), some.comm), "who was interrupted is always told");
+        for ((name, all), (_, part)) in
+            values(whole.format, whole.bytes).into_iter().zip(values(some.format, some.bytes))
+        {
+            let kept = ["snd_cwnd", "state", "sport", "dport", "saddr", "daddr", "family", "sock_cookie", "skaddr"];
+            if kept.contains(&name) {
+                assert_eq!(all, part, "{name}");
+            } else if all != part {
+                assert!(matches!(part, Value::Unsigned(0) | Value::Signed(0) | Value::Pointer(0)), "{name}: {part:?}");
+                zeros += 1;
+            }
+        }
+    }
+    assert!(zeros > records.len(), "other fields are not decoded");
+}
+
+#[test]
+fn the_fields_of_flows_are_enough_for_flows() {
+    let (schema, records) = capture("ipv4-loss2");
+    let bytes = seal(&schema, &records, None);
+    let readers: Vec<EventReader> = schema.formats().map(EventReader::new).collect();
+    let flows = |fields| {
+        let block = Block::decode(&bytes, &schema, Projection { fields, connection: None }).unwrap();
+        let (mut flows, mut buffer) = (Flows::default(), Vec::new());
+        for row in block.rows() {
+            let record = block.record(row, &mut buffer);
+            if let Some(event) = readers[schema.index_of(record.format.id).unwrap()].read(record.bytes) {
+                flows.push(record.time, &event);
+            }
+        }
+        assert!(flows.all().len() > 1);
+        format!("{:?}", flows.all())
+    };
+    assert!(flows(None) == flows(Some(flow::FIELDS)), "a field is missing");
+}
+
+#[test]
+fn only_the_wanted_connection_is_decoded() {
+    let (schema, records) = capture("bulk-8-flows");
+    let bytes = seal(&schema, &records, None);
+    let whole = Block::decode(&bytes, &schema, Projection::default()).unwrap();
+    let readers: Vec<EventReader> = schema.formats().map(EventReader::new).collect();
+    let connection = |block: &Block, row| {
+        let mut buffer = Vec::new();
+        let record = block.record(row, &mut buffer);
+        let (local, peer) = readers[schema.index_of(record.format.id).unwrap()].read(record.bytes).unwrap().ends();
+        connection_id(local, peer)
+    };
+    let id = connection(&whole, &whole.rows()[0]);
+    let one = Block::decode(&bytes, &schema, Projection { connection: Some(id), ..Projection::default() }).unwrap();
+    let expected: Vec<&Row> = whole.rows().iter().filter(|row| connection(&whole, row) == id).collect();
+    assert!(!expected.is_empty() && expected.len() < records.len() / 4, "{} of {}", expected.len(), records.len());
+    assert_eq!(one.rows().len(), expected.len());
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for (row, expected) in one.rows().iter().zip(expected) {
+        let (record, expected) = (one.record(row, &mut a), whole.record(expected, &mut b));
+        assert_eq!((record.time, record.cpu, record.bytes), (expected.time, expected.cpu, expected.bytes));
+    }
+}
+
 #[test]
 fn pointers_become_ids_that_join() {
-    let capture =
-        common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == "ipv4-loss2").unwrap();
-    let decoded = capture.decode();
-    let schema = Schema::new(decoded.formats.values().cloned().collect()).unwrap();
-    let records: Vec<(u32, u64, Vec<u8>)> =
-        decoded.cpus[0].records.iter().map(|(time, bytes)| (0, *time, bytes.clone())).collect();
-    let block = Block::decode(&seal(&schema, &records, Some(&PointerKey::new([9; 16]))), &schema).unwrap();
+    let (schema, records) = capture("ipv4-loss2");
+    let block =
+        Block::decode(&seal(&schema, &records, Some(&PointerKey::new([9; 16]))), &schema, Projection::default())
+            .unwrap();
     let (mut buffer, mut ids, mut pointers) = (Vec::new(), std::collections::HashMap::new(), 0);
     for (row, (_, _, original)) in block.rows().iter().zip(&records) {
         let record = block.record(row, &mut buffer);
@@ -156,9 +233,9 @@ proptest! {
     #[test]
     fn any_event_comes_back((formats, list) in any_records()) {
         let schema = Schema::new(formats.clone()).unwrap();
-        let records: Vec<(u32, u64, Vec<u8>)> =
+        let records: Vec<Recorded> =
             list.iter().map(|(cpu, time, which, bytes)| (*cpu, *time, fill(&formats[*which], bytes))).collect();
-        let block = Block::decode(&seal(&schema, &records, None), &schema).unwrap();
+        let block = Block::decode(&seal(&schema, &records, None), &schema, Projection::default()).unwrap();
         prop_assert_eq!(block.rows().len(), records.len());
         let mut buffer = Vec::new();
         for (row, (cpu, time, original)) in block.rows().iter().zip(&records) {
@@ -182,14 +259,14 @@ proptest! {
         (formats, list) in any_records(), places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)
     ) {
         let schema = Schema::new(formats.clone()).unwrap();
-        let records: Vec<(u32, u64, Vec<u8>)> =
+        let records: Vec<Recorded> =
             list.iter().map(|(cpu, time, which, bytes)| (*cpu, *time, fill(&formats[*which], bytes))).collect();
         let mut bytes = seal(&schema, &records, None);
         for (place, value) in places {
             let at = place.index(bytes.len());
             bytes[at] = value;
         }
-        if let Ok(block) = Block::decode(&bytes, &schema) {
+        if let Ok(block) = Block::decode(&bytes, &schema, Projection::default()) {
             let mut buffer = Vec::new();
             for row in block.rows() {
                 prop_assert!(block.record(row, &mut buffer).bytes.len() >= 8);
@@ -204,4 +281,44 @@ fn records_that_the_schema_does_not_know_are_left_out() {
     let mut builder = BlockBuilder::new(schema);
     let records: [Timed<'_>; 3] = [(1, &[]), (2, &[1]), (3, &[9; 40])];
     assert_eq!((builder.push(0, &records), builder.len()), (3, 0));
+}
+
+/// A format of so many fields of four bytes, the first at `start`.
+fn wide_format(start: usize, fields: usize) -> Format {
+    let line = |at: usize| format!("\tfield:u32 f{at};\toffset:{};\tsize:4;\tsigned:0;\n", start + 4 * at);
+    let lines: String = (0..fields).map(line).collect();
+    Format::parse("test", &format!("name: wide\nID: 1\nformat:\n{lines}\nprint fmt: \"\"\n")).unwrap()
+}
+
+/// A block of so many events and identities, in which nothing changes, by hand.
+fn still_block(schema: &Schema, events: u32, identities: u32) -> Vec<u8> {
+    const ZEROS: [u8; 3] = [2, 0, 0];
+    let mut payload = schema.id().to_le_bytes().to_vec();
+    payload.extend(events.to_le_bytes());
+    payload.resize(HEAD_BYTES, 0);
+    // One CPU, no task; then of each identity the kind and the number of events.
+    [1, 0, u64::from(events), 0, u64::from(identities)].iter().for_each(|&value| put_varint(&mut payload, value));
+    (0..identities).for_each(|_| [0, u64::from(events / identities)].iter().for_each(|&n| put_varint(&mut payload, n)));
+    // A deflated part with nothing in it; times, and identity numbers; which columns change, and nothing of any column.
+    payload.extend([0; 3]);
+    payload.extend(ZEROS.repeat(3));
+    for group in schema.layouts()[0].columns.chunks(32) {
+        payload.extend(ZEROS);
+        payload.resize(payload.len() + group.len(), 0);
+    }
+    payload
+}
+
+/// What takes no room in a file must not take all of the memory.
+#[test]
+fn blocks_that_claim_too_much_are_refused() {
+    let check = |format: Format, events: u32, identities: u32, reason: Option<&str>| {
+        let schema = Schema::new(vec![format]).unwrap();
+        let block = Block::decode(&still_block(&schema, events, identities), &schema, Projection::default());
+        assert_eq!(block.err().map(|error| error.to_string()).as_deref(), reason, "{events} events, {identities}");
+    };
+    check(wide_format(8, 200), 1000, 1, None);
+    check(wide_format(8, 200), 1 << 20, 1, Some("block: more values than a block may have"));
+    check(wide_format(65_532, 1), 1, 1, None);
+    check(wide_format(65_532, 1), 10_000, 10_000, Some("block: bad list of identities"));
 }

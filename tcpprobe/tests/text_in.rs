@@ -82,7 +82,7 @@ fn what_kernels_printed_is_read() {
         let path = capture.dir.join("trace.txt.gz");
         let decoded = capture.decode();
         let records = decoded.merged();
-        let lost: u64 = decoded.cpus.iter().map(|cpu| if let Lost::Events(count) = cpu.lost { count } else { 0 }).sum();
+        let lost = decoded.lost();
         let mut next = records.iter();
         let mut entries = None;
         let mut trace = parse_trace(&path).unwrap();

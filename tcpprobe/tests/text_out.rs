@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 use common::{Capture, captures, formats};
 use proptest::prelude::*;
 use tcpprobe::format::Format;
-use tcpprobe::page::Lost;
 use tcpprobe::print::Printer;
 use tcpprobe::text::{Layout, TextWriter};
 
@@ -17,28 +16,10 @@ use tcpprobe::text::{Layout, TextWriter};
 fn write(capture: &Capture) -> String {
     let decoded = capture.decode();
     let records = decoded.merged();
-    let lost: u64 = decoded
-        .cpus
-        .iter()
-        .map(|cpu| match cpu.lost {
-            Lost::None => 0,
-            Lost::Events(count) => count,
-            Lost::Unknown => panic!("a loss without its count"),
-        })
-        .sum();
     let mut writer = TextWriter::new(Vec::new(), Layout::of_release(&capture.kernel));
-    writer.header(records.len() as u64, records.len() as u64 + lost, 2).unwrap();
-    let mut started = Vec::new();
-    for record in &records {
-        if !started.contains(&record.cpu) {
-            // The kernel says so only where something was overwritten, and not before the very first event.
-            if lost > 0 && !started.is_empty() {
-                writer.cpu_started(record.cpu).unwrap();
-            }
-            started.push(record.cpu);
-        }
-        writer.event(record).unwrap();
-    }
+    assert_eq!(Layout::of_formats(decoded.formats.values()), Layout::of_release(&capture.kernel));
+    writer.header(records.len() as u64, records.len() as u64 + decoded.lost(), 2).unwrap();
+    records.iter().try_for_each(|record| writer.event(record)).unwrap();
     assert_eq!(writer.notes().collect::<Vec<_>>(), Vec::<&str>::new());
     String::from_utf8(writer.into_inner()).unwrap()
 }

@@ -6,7 +6,8 @@ mod common;
 use std::sync::Arc;
 
 use tcpprobe::block::Schema;
-use tcpprobe::event::Record;
+use tcpprobe::event::{Record, Value};
+use tcpprobe::format::Kind;
 use tcpprobe::trace::{Account, Anchor, Damage, Header, Item, Reader, Select, TraceError, Writer};
 
 const ANCHOR: Anchor = Anchor { time: 0, wall: 1_000_000_000_000 };
@@ -140,7 +141,7 @@ fn a_range_of_time_is_exact() {
     let bytes = trace("a", &schema(&decoded), &records);
     let (first, last) = (records[300].time, records[900].time);
     let wall = |time: u64| Some(ANCHOR.wall + time.cast_signed());
-    let found = read(&bytes, Select { since: wall(first), until: wall(last), connection: None });
+    let found = read(&bytes, Select { since: wall(first), until: wall(last), ..Select::default() });
     let expected: Vec<_> = times(&records).into_iter().filter(|&(t, _)| (first..=last).contains(&t)).collect();
     assert_eq!(found.events, expected);
     let none = read(&bytes, Select { since: wall(u64::MAX / 4), ..Select::default() });
@@ -162,7 +163,38 @@ fn what_is_no_trace_is_said_so() {
     assert!(matches!(error(b""), Some(TraceError::NotATrace)));
     assert!(matches!(error(&[7; 5000]), Some(TraceError::NotATrace)));
     let decoded = capture();
-    let newer = Header::new("a").with("version", 2);
-    let writer = Writer::new(Vec::new(), &newer, &schema(&decoded), &[], None).unwrap();
-    assert!(matches!(error(&writer.finish().unwrap().0), Some(TraceError::Version(2))));
+    for version in [1, 3] {
+        let other = Header::new("a").with("version", version);
+        let writer = Writer::new(Vec::new(), &other, &schema(&decoded), &[], None).unwrap();
+        assert!(matches!(error(&writer.finish().unwrap().0), Some(TraceError::Version(v)) if v == version));
+    }
+}
+
+/// Every value of every event, but for pointers, which are ids in a trace.
+fn all_values(record: &Record<'_>) -> Vec<(String, String)> {
+    let fields = record.format.fields.iter().filter(|field| field.kind != Kind::Pointer);
+    fields.map(|field| (field.name.clone(), format!("{:?}", Value::of(field, record.bytes).unwrap()))).collect()
+}
+
+#[test]
+fn a_trace_of_each_version_is_read_for_ever() {
+    let bytes = std::fs::read(common::fixtures().join("traces/version-2.tcpp")).unwrap();
+    let capture = common::captures().into_iter().find(|c| c.kernel.starts_with("6.18") && c.case == "ipv4-loss2");
+    let decoded = capture.unwrap().decode();
+    let expected = decoded.merged();
+    let (mut reader, mut at) = (Reader::new(bytes.as_slice()), 0);
+    while let Some(item) = reader.next_item().unwrap() {
+        match item {
+            Item::Header(header) => assert_eq!(header.version(), 2),
+            Item::Events(batch) => batch.for_each(|record| {
+                let original = &expected[at];
+                assert_eq!((record.time, record.cpu, record.comm), (original.time, original.cpu, original.comm));
+                assert_eq!(all_values(&record), all_values(original));
+                at += 1;
+            }),
+            Item::Accounts(_) => {}
+            Item::Damage(damage) => panic!("{damage}"),
+        }
+    }
+    assert_eq!(at, expected.len());
 }

@@ -48,6 +48,7 @@ pub enum Command {
     Trace(TraceArgs),
     Plot(PlotArgs),
     Convert(ConvertArgs),
+    Doctor(DoctorArgs),
     Version(VersionArgs),
     Completions(CompletionsArgs),
     Filter(FilterArgs),
@@ -58,7 +59,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Record", &["start", "stop", "rm", "list", "status"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
     ("Understand", &["plot", "filter"]),
-    ("This program", &["version", "completions", "help"]),
+    ("This program", &["doctor", "version", "completions", "help"]),
 ];
 
 /// The definition, with the verbs grouped in the overview.
@@ -90,7 +91,7 @@ Examples:
   tcpprobectl start web --filter 'sport==80' --buffer 2000000
   tcpprobectl start all --duration 10m --max-size 500M
   tcpprobectl start loss --events 'tcp:tcp_retransmit_skb,tcp:tcp_cong_state_set'
-  tcpprobectl start web --filter 'saddr == 10.0.0.0/8' --dry-run")]
+  tcpprobectl start web --filter 'saddr == 10.0.0.0/8' --dry-run --sample")]
 pub struct StartArgs {
     /// The job's name: letters, digits, `.`, `_` and `-`
     pub name: String,
@@ -118,6 +119,9 @@ pub struct StartArgs {
     /// Change nothing; show what the kernel would filter, and the memory it takes
     #[arg(long)]
     pub dry_run: bool,
+    /// With --dry-run: count for two seconds; estimate events a second and disk a day
+    #[arg(long, requires = "dry_run")]
+    pub sample: bool,
     /// Print the reply as JSON
     #[arg(long)]
     pub json: bool,
@@ -352,19 +356,29 @@ pub struct PlotArgs {
     pub range: RangeArgs,
 }
 
-/// Turn a trace file into another format
+/// Turn a trace file, or pages saved by hand, into another format
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv (see `help fetch`).
-Text does not tell the time of day, so `time` and `time_ns` are empty; it cannot become .tcpp.
+Text and pages do not tell the time of day: `time` and `time_ns` are empty. Text cannot become .tcpp.
+
+DIR holds the pages of each CPU as cpuN.raw, and if you have them, saved_cmdlines (names of tasks),
+cpuN.stats, trace_clock and uname (`uname -r`); each may be gzipped. To save them, as root:
+  cd /sys/kernel/tracing; cp saved_cmdlines trace_clock DIR; uname -r > DIR/uname
+  for cpu in per_cpu/cpu*; do timeout 1 cat $cpu/trace_pipe_raw > DIR/${cpu#*/}.raw; done
+  cp -r events/header_page events/tcp events/sock EVENTS_DIR
 
 Examples:
   tcpprobectl convert web.tcpp -o web.txt.gz
-  tcpprobectl convert old-trace.txt.gz -o old.json")]
+  tcpprobectl convert old-trace.txt.gz -o old.json
+  tcpprobectl convert DIR --formats EVENTS_DIR -o web.tcpp")]
 pub struct ConvertArgs {
-    /// The trace: .tcpp, ftrace text, either with .gz
-    #[arg(value_hint = ValueHint::FilePath)]
+    /// The trace: .tcpp, ftrace text, either with .gz; or, with --formats, a folder of cpuN.raw
+    #[arg(value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub file: PathBuf,
+    /// The events/ folder of the kernel that wrote the pages in DIR
+    #[arg(long, value_name = "EVENTS_DIR", value_hint = ValueHint::DirPath)]
+    pub formats: Option<PathBuf>,
     /// Write to this file; `-` is stdout, and needs --format
     #[arg(short, long, value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
@@ -377,6 +391,23 @@ pub struct ConvertArgs {
     /// Only events that match
     #[arg(long, value_name = "F", help_heading = "Which events")]
     pub filter: Option<String>,
+}
+
+/// Check whether captures work here, and say what mends it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A line a check: ok, warning (captures work, but not as well as they could), failure, or skipped
+(it could not be looked at); what was found; and what mends it. To try a capture out, the daemon
+makes a kernel instance for a moment. The exit code is 0 only if a capture would work for you, and
+3 where no daemon answers; then the machine is looked at from here.
+
+Examples:
+  tcpprobectl doctor
+  tcpprobectl doctor --json | jq -r '.checks[] | select(.level != \"ok\") | .finding'")]
+pub struct DoctorArgs {
+    /// Print JSON: `works`, and the checks
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Print the versions of this program, the daemon and its kernel

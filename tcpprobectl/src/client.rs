@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use hyper_util::rt::TokioIo;
 use tcpprobe_proto::v1::tcp_probe_client::TcpProbeClient;
 use tcpprobe_proto::v1::{
-    GetJobRequest, Job, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply, RemoveJobRequest, StartJobReply,
-    StartJobRequest, StopJobRequest, VersionReply, VersionRequest, WatchJobsReply, WatchJobsRequest,
+    Check, DoctorRequest, GetJobRequest, Job, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply,
+    RemoveJobRequest, StartJobReply, StartJobRequest, StopJobRequest, VersionReply, VersionRequest, WatchJobsReply,
+    WatchJobsRequest,
 };
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
@@ -18,6 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status, Streaming};
 
 use crate::cli::DEFAULT_SOCKET;
+use crate::doctor::systemd;
 use crate::exit::{Exit, Failure, JOIN_GROUP};
 
 /// A daemon on this machine accepts at once, or not at all.
@@ -87,6 +89,11 @@ impl Client {
     /// The versions of the daemon and what is under it.
     pub fn version(&self) -> Result<VersionReply> {
         self.call(self.api.clone().version(VersionRequest {}))
+    }
+
+    /// What the daemon finds of itself and its kernel.
+    pub fn doctor(&self) -> Result<Vec<Check>> {
+        Ok(self.call(self.api.clone().doctor(DoctorRequest {}))?.checks)
     }
 
     fn call<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T> {
@@ -166,7 +173,7 @@ fn unreachable(socket: &Path, error: &io::Error) -> Failure {
         _ if socket == Path::new(DEFAULT_SOCKET) => Failure::new(
             Exit::Unreachable,
             format!("tcpprobed does not answer on {path}: {error}"),
-            "start it: systemctl start tcpprobed",
+            if systemd::is_booted() { "start it: sudo systemctl start tcpprobed" } else { "start it: sudo tcpprobed" },
         ),
         _ => Failure::new(
             Exit::Unreachable,

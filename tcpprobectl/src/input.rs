@@ -9,12 +9,13 @@ use flate2::bufread::MultiGzDecoder;
 use tcpprobe::event::{Event as Typed, Record};
 use tcpprobe::format::Format;
 use tcpprobe::page;
-use tcpprobe::text::{Line, TextEvent, TextReader};
+use tcpprobe::text::{Layout, Line, TextEvent, TextReader};
 use tcpprobe::trace::{Account, Batch, Damage, Item, MAGIC, Reader, Select, TraceError};
 
 use crate::exit::{Exit, Failure};
 use crate::losses::{Gap, Losses};
 use crate::range;
+use crate::saved::Saved;
 use crate::select::Selection;
 
 /// Enough that reading a file is not held up by system calls, and to see what kind of file it is.
@@ -62,6 +63,23 @@ pub struct About<'a> {
     pub kernel: &'a str,
     /// The machine that recorded them; empty where it is not known.
     pub host: &'a str,
+    /// The clock of their times; empty where it is not known.
+    pub clock: &'a str,
+    /// How that kernel lays out its text.
+    pub layout: Layout,
+    /// What the header of the kernel's text says, where all events of a buffer follow.
+    pub entries: Option<Entries>,
+}
+
+/// What a buffer holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Entries {
+    /// Events in it.
+    pub present: u64,
+    /// Events that were overwritten.
+    pub lost: u64,
+    /// CPUs that were online.
+    pub cpus: u32,
 }
 
 /// Takes what an [`Input`] gives.
@@ -76,6 +94,11 @@ pub trait Visitor {
 
     /// Events are missing, about here.
     fn lost(&mut self, _gap: &Gap) -> Result<()> {
+        Ok(())
+    }
+
+    /// What became of the events, where that is counted only now. What was lost is not in it again.
+    fn accounts(&mut self, _accounts: &[Account]) -> Result<()> {
         Ok(())
     }
 }
@@ -94,6 +117,8 @@ pub enum Source<'a> {
     Trace(Box<dyn Read + 'a>),
     /// Ftrace text, or what will turn out to be nothing.
     Text(Box<dyn Read + 'a>),
+    /// Pages that were saved without the daemon.
+    Saved(Box<Saved>),
 }
 
 impl<'a> Source<'a> {
@@ -112,6 +137,7 @@ impl<'a> Source<'a> {
         match self {
             Source::Trace(input) => Source::Trace(Box::new(wrap(input))),
             Source::Text(input) => Source::Text(Box::new(wrap(input))),
+            Source::Saved(saved) => Source::Saved(saved),
         }
     }
 }
@@ -125,17 +151,25 @@ fn unpacked(path: &Path) -> io::Result<Box<dyn BufRead>> {
 }
 
 impl<'a> Input<'a> {
-    /// Reads what `range` says of `source`, which messages call `name`. Text knows no wall clock, so no range either.
+    /// Reads what `range` says of `source`, which messages call `name`. Text and pages know no wall clock, so no range either.
     pub fn new(name: &str, source: Source<'a>, range: Select) -> Result<Self, Failure> {
-        if matches!(source, Source::Text(_)) && range != Select::default() {
+        if matches!(source, Source::Text(_) | Source::Saved(_)) && range != Select::default() {
             return Err(range::no_wall_clock(name));
         }
         Ok(Input { name: name.to_owned(), source, range, losses: Losses::new(name) })
     }
 
+    /// Leaves out all other fields than these, where the source has columns; see [`tcpprobe::block::Projection`].
+    #[must_use]
+    pub fn fields(mut self, fields: &'static [&'static str]) -> Self {
+        self.range.wanted.fields = Some(fields);
+        self
+    }
+
     /// Gives the events of `selection` to `visitor`. How many there were, and what is missing.
     pub fn visit(mut self, selection: &mut Selection, visitor: &mut dyn Visitor) -> Result<(u64, Losses)> {
         let selected = match self.source {
+            Source::Saved(saved) => saved.visit(selection, visitor, &mut self.losses)?,
             Source::Trace(input) => {
                 let reader = Reader::select(input, self.range);
                 TraceVisit { name: &self.name, reader, range: self.range, schema: None, held: Vec::new() }.run(
@@ -202,9 +236,18 @@ impl<R: Read> TraceVisit<'_, R> {
         let Some(schema) = self.reader.schema().filter(|schema| self.schema != Some(schema.id())) else {
             return Ok(());
         };
+        if self.range != Select::default() && !self.reader.clock().is_anchored() {
+            return Err(range::no_wall_clock(self.name).into());
+        }
         let header = self.reader.header();
-        let formats = Some(selection.begin(schema.formats())?);
-        visitor.begin(&About { formats, kernel: header.get("kernel"), host: header.get("host") })?;
+        visitor.begin(&About {
+            formats: Some(selection.begin(schema.formats())?),
+            kernel: header.get("kernel"),
+            host: header.get("host"),
+            clock: header.get("clock"),
+            layout: Layout::of_release(header.get("kernel")),
+            entries: None,
+        })?;
         self.schema = Some(schema.id());
         Ok(())
     }
@@ -253,7 +296,8 @@ impl TextVisit<'_> {
         losses: &mut Losses,
     ) -> Result<u64> {
         selection.begin_text()?;
-        visitor.begin(&About { formats: None, kernel: "", host: "" })?;
+        let layout = Layout::default();
+        visitor.begin(&About { formats: None, kernel: "", host: "", clock: "", layout, entries: None })?;
         let mut broken = Vec::new();
         while let Some(line) = reader.next_line().with_context(|| format!("cannot read {}", self.name))? {
             match line {

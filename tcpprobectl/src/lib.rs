@@ -5,6 +5,7 @@
 mod cli;
 mod client;
 mod commands;
+mod doctor;
 mod exit;
 mod export;
 mod input;
@@ -15,7 +16,10 @@ mod output;
 mod paint;
 pub mod plot;
 mod progress;
+mod random;
 mod range;
+mod sample;
+mod saved;
 mod select;
 mod stream;
 mod table;

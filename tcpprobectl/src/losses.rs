@@ -43,13 +43,15 @@ pub struct Losses {
     damages: u64,
     /// Events that the filter could not be asked about.
     unfiltered: u64,
+    /// Whether there were events that nothing describes.
+    undescribed: bool,
 }
 
 impl Losses {
     /// Nothing is missing yet.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Losses { name: name.to_owned(), lost: 0, gaps_unknown: 0, damages: 0, unfiltered: 0 }
+        Losses { name: name.to_owned(), lost: 0, gaps_unknown: 0, damages: 0, unfiltered: 0, undescribed: false }
     }
 
     /// Adds what a ledger says.
@@ -77,18 +79,29 @@ impl Losses {
 
     /// Counts a place that could not be read; the first few are told on stderr.
     pub fn damage(&mut self, damage: &Damage) {
-        self.tell(&damage.to_string());
+        self.tell(&format!("{}: {damage}", self.name));
     }
 
     /// The same for a line of text.
     pub fn broken_line(&mut self, line: &BrokenLine) {
-        self.tell(&format!("{line}; the line is skipped"));
+        self.tell(&format!("{}: {line}; the line is skipped", self.name));
     }
 
-    fn tell(&mut self, what: &str) {
+    /// The same for a place in saved pages.
+    pub fn bad_page(&mut self, words: &str) {
+        self.tell(words);
+    }
+
+    /// Tells of events that are left out, since nothing describes them.
+    pub fn undescribed(&mut self, words: &str) {
+        self.undescribed = true;
+        say(&format!("{}: {words}", self.name));
+    }
+
+    fn tell(&mut self, words: &str) {
         self.damages += 1;
         if self.damages <= DAMAGES_TOLD_MAX {
-            say(&format!("{}: {what}", self.name));
+            say(words);
         }
     }
 
@@ -107,9 +120,10 @@ impl Losses {
             say(&format!("{name}: {} events were lost while recording", count::human(self.lost)));
         }
         if self.gaps_unknown > 0 {
-            say(&format!("{name}: an unknown number of events was lost in {} places", self.gaps_unknown));
+            let places = if self.gaps_unknown == 1 { "one place" } else { &format!("{} places", self.gaps_unknown) };
+            say(&format!("{name}: an unknown number of events was lost in {places}"));
         }
-        if self.lost + self.gaps_unknown + self.damages > 0 { Exit::Lossy } else { Exit::Ok }
+        if self.undescribed || self.lost + self.gaps_unknown + self.damages > 0 { Exit::Lossy } else { Exit::Ok }
     }
 
     /// The failure that there is nothing to show, where no event was `selected`.

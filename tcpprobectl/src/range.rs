@@ -31,7 +31,7 @@ pub fn request(client: &Client, name: &str, args: &RangeArgs) -> Result<ReadRequ
 #[must_use]
 pub fn select(request: &ReadRequest) -> Select {
     let some = |ns: i64| (ns != 0).then_some(ns);
-    Select { since: some(request.since_ns), until: some(request.until_ns), connection: None }
+    Select { since: some(request.since_ns), until: some(request.until_ns), ..Select::default() }
 }
 
 /// The same for a file whose newest event is at `newest_ns`, if that can be known.
@@ -41,7 +41,7 @@ pub fn select_of_file(name: &str, args: &RangeArgs, newest_ns: Option<i64>) -> R
         (Some(last), Some(newest_ns)) => Some(back(newest_ns, last)),
         (Some(_), None) => return Err(no_wall_clock(name)),
     };
-    Ok(Select { since, until: args.until, connection: None })
+    Ok(Select { since, until: args.until, ..Select::default() })
 }
 
 /// The failure that a range of the wall clock means nothing in this trace.
@@ -87,6 +87,6 @@ mod tests {
         assert_eq!(since(5, Some(1)), Ok(Some(0)), "from the beginning");
         assert_eq!(since(5, None), Err(Exit::Usage));
         let both = select_of_file("web", &args(0), None).unwrap();
-        assert_eq!(both, Select { since: Some(7), until: Some(9), connection: None });
+        assert_eq!(both, Select { since: Some(7), until: Some(9), ..Select::default() });
     }
 }

@@ -59,19 +59,28 @@ impl Rules {
         }
     }
 
+    /// The role of a caller, a stranger where nobody knows who it is.
+    #[must_use]
+    pub fn role_of(&self, peer: Option<&Peer>) -> Role {
+        peer.map_or(Role::Stranger, |peer| self.role(peer.uid, &peer.groups))
+    }
+
     /// Lets a caller through who has at least the role `needed`.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`; what exists, a stranger does not learn.
     pub fn require(&self, peer: Option<Peer>, needed: Role) -> Result<Caller, Status> {
-        let role = peer.as_ref().map_or(Role::Stranger, |peer| self.role(peer.uid, &peer.groups));
+        let role = self.role_of(peer.as_ref());
         match peer {
             Some(peer) if role >= needed => Ok(Caller { uid: peer.uid, pid: peer.pid, is_admin: role == Role::Admin }),
-            _ => Err(Status::permission_denied(format!(
-                "denied; to be let in: sudo usermod -aG {} $USER, then log in again",
-                self.group
-            ))),
+            _ => Err(Status::permission_denied(format!("denied; to be let in: {}", self.way_in()))),
         }
+    }
+
+    /// What makes an operator of the caller, as the configuration usually is.
+    #[must_use]
+    pub fn way_in(&self) -> String {
+        format!("sudo usermod -aG {} $USER, then log in again", self.group)
     }
 }
 

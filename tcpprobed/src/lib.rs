@@ -9,6 +9,7 @@ pub mod check;
 pub mod clock;
 pub mod config;
 pub mod disk;
+pub mod doctor;
 pub mod handed_over;
 pub mod jobs;
 pub mod reading;

@@ -13,7 +13,8 @@ use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
 use crate::access::{Peer, Role, Rules};
-use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Spec, State};
+use crate::doctor::{self, Check, Level};
+use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Sample, Spec, State};
 use crate::reading::{Cursor, Wanted};
 
 /// Pieces of a read that wait for a slow reader: then the disk waits, never the capture.
@@ -39,8 +40,7 @@ impl Service {
     }
 
     fn authorize<T>(&self, request: &Request<T>, needed: Role) -> Result<Caller, Status> {
-        let credentials = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred);
-        self.rules.require(credentials.map(|c| Peer::new(c.uid(), c.gid(), c.pid())), needed)
+        self.rules.require(peer(request), needed)
     }
 
     /// Runs what may block where it may.
@@ -65,21 +65,33 @@ impl Service {
     }
 }
 
+/// Who is at the other end.
+fn peer<T>(request: &Request<T>) -> Option<Peer> {
+    let credentials = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred)?;
+    Some(Peer::new(credentials.uid(), credentials.gid(), credentials.pid()))
+}
+
 type ReplyStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl TcpProbe for Service {
     async fn start_job(&self, request: Request<api::StartJobRequest>) -> Result<Response<api::StartJobReply>, Status> {
         let caller = self.authorize(&request, Role::Operator)?;
-        let api::StartJobRequest { spec, dry_run, no_clear } = request.into_inner();
+        let api::StartJobRequest { spec, dry_run, no_clear, sample } = request.into_inner();
         let spec = spec.ok_or_else(|| Status::invalid_argument("the request has no spec"))?;
-        let started = self
+        if sample && !dry_run {
+            return Err(Status::invalid_argument("only a dry run takes a sample; ask for both, or for neither"));
+        }
+        let (started, sample) = self
             .blocking(move |jobs| {
                 let (name, spec) = from_spec(spec);
-                jobs.start(&name, spec, no_clear, dry_run, caller)
+                let started = jobs.start(&name, spec, no_clear, dry_run, caller)?;
+                let sample = sample.then(|| jobs.sample(&started.plan)).transpose()?;
+                Ok((started, sample))
             })
             .await?;
         let mut reply = to_plan(&started.plan);
+        reply.sample = sample.as_ref().map(to_sample);
         reply.run = started.run;
         reply.job = started.job.map(|job| self.to_job(job));
         Ok(Response::new(reply))
@@ -177,6 +189,14 @@ impl TcpProbe for Service {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(|reply| reply))))
     }
 
+    async fn doctor(&self, request: Request<api::DoctorRequest>) -> Result<Response<api::DoctorReply>, Status> {
+        let peer = peer(&request);
+        self.rules.require(peer.clone(), Role::Viewer)?;
+        let mut checks = vec![access_check(&self.rules, peer.as_ref())];
+        checks.extend(self.blocking(|jobs| Ok(doctor::examine(jobs))).await?);
+        Ok(Response::new(api::DoctorReply { checks: checks.into_iter().map(to_check).collect() }))
+    }
+
     async fn version(&self, request: Request<api::VersionRequest>) -> Result<Response<api::VersionReply>, Status> {
         self.authorize(&request, Role::Viewer)?;
         let cpus = crate::tracefs::possible_cpus().map_or(0, |cpus| cpus.len() as u32);
@@ -242,6 +262,36 @@ impl Service {
     }
 }
 
+/// What the caller may do.
+fn access_check(rules: &Rules, peer: Option<&Peer>) -> Check {
+    let who = peer.map_or_else(|| "nobody".to_owned(), |peer| format!("uid {}", peer.uid));
+    match rules.role_of(peer) {
+        Role::Admin => Check::ok("access", format!("{who} may do everything")),
+        Role::Operator => Check::ok("access", format!("{who} may start jobs, and stop and remove its own")),
+        Role::Viewer | Role::Stranger => {
+            Check::failure("access", format!("{who} may look and fetch, but start no jobs"), rules.way_in())
+        }
+    }
+}
+
+fn to_check(check: Check) -> api::Check {
+    let level = match check.level {
+        Level::Ok => api::CheckLevel::Ok,
+        Level::Warning => api::CheckLevel::Warning,
+        Level::Failure => api::CheckLevel::Failure,
+    };
+    api::Check { name: check.name, level: level.into(), finding: check.finding, remedy: check.remedy }
+}
+
+fn to_sample(sample: &Sample) -> api::Sample {
+    api::Sample {
+        duration_ns: u64::try_from(sample.duration.as_nanos()).unwrap_or(u64::MAX),
+        events: sample.events.iter().map(|&(stored, filtered)| api::EventSample { stored, filtered }).collect(),
+        stored_bytes: sample.bytes,
+        lost: sample.lost,
+    }
+}
+
 fn to_run(run: RunView) -> api::Run {
     let (first, last) = run.walls.unwrap_or_default();
     api::Run {
@@ -277,6 +327,7 @@ fn to_plan(plan: &Plan) -> api::StartJobReply {
         cpus: plan.cpus,
         warnings: plan.warnings.clone(),
         run: 0,
+        sample: None,
     }
 }
 

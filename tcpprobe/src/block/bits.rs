@@ -66,44 +66,50 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Packs values of any number of bits, least significant first.
+/// Packs values of up to 56 bits (a word less what the last byte may hold already), least significant first; keeps its memory.
 #[derive(Debug, Default)]
 pub struct BitWriter {
     bytes: Vec<u8>,
+    at: usize,
     pending: u64,
     filled: u32,
 }
 
 impl BitWriter {
-    /// Appends the low `count` (at most 64) bits of `value`; the bits above must be 0.
+    /// Makes room for `count` more values of any number of bits.
+    pub fn reserve(&mut self, count: usize) {
+        let wanted = self.at + count * 8 + 8;
+        if self.bytes.len() < wanted {
+            self.bytes.resize(wanted, 0);
+        }
+    }
+
+    /// Appends the low `count` (at most 56) bits of `value`, for which room was made; the bits above must
+    /// be 0.
     #[inline]
     pub fn put(&mut self, value: u64, count: u32) {
         self.pending |= value << self.filled;
-        let filled = self.filled + count;
-        if filled < 64 {
-            self.filled = filled;
-            return;
+        self.filled += count;
+        if let Some(word) = self.bytes.get_mut(self.at..self.at + 8) {
+            word.copy_from_slice(&self.pending.to_le_bytes());
         }
-        self.bytes.extend_from_slice(&self.pending.to_le_bytes());
-        let used = 64 - self.filled;
-        self.pending = if used == 64 { 0 } else { value >> used };
-        self.filled = filled - 64;
+        self.at += (self.filled / 8) as usize;
+        self.pending >>= self.filled & !7;
+        self.filled &= 7;
     }
 
-    /// The bytes so far, the last one filled up with zeros; the writer is empty afterwards.
+    /// Appends the bytes so far to `out`, the last one filled up with zeros, and says how many they are; the writer is
+    /// empty afterwards.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> usize {
-        let tail = self.filled.div_ceil(8) as usize;
-        out.extend_from_slice(&self.bytes);
-        out.extend_from_slice(&self.pending.to_le_bytes()[..tail]);
-        let length = self.bytes.len() + tail;
-        self.bytes.clear();
-        (self.pending, self.filled) = (0, 0);
+        let length = self.at + usize::from(self.filled > 0);
+        out.extend_from_slice(&self.bytes[..length]);
+        (self.at, self.pending, self.filled) = (0, 0, 0);
         length
     }
 }
 
 /// Reads what [`BitWriter`] wrote. Past the end it gives zeros and remembers that it did.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -115,20 +121,29 @@ impl<'a> BitReader<'a> {
         BitReader { bytes, at: 0 }
     }
 
-    /// The next `count` (at most 64) bits.
+    /// The next 56 bits and some more, lowest first, without moving on.
     #[inline]
-    pub fn get(&mut self, count: u32) -> u64 {
-        let (byte, shift) = (self.at / 8, (self.at % 8) as u32);
-        self.at += count as usize;
-        let low = match self.bytes.get(byte..byte + 8).and_then(|b| b.first_chunk()) {
+    pub fn peek(&self) -> u64 {
+        let byte = self.at / 8;
+        let word = match self.bytes.get(byte..byte + 8).and_then(|b| b.first_chunk()) {
             Some(word) => u64::from_le_bytes(*word),
             None => self.tail(byte),
         };
-        let mut value = low >> shift;
-        if shift + count > 64 {
-            value |= u64::from(self.bytes.get(byte + 8).copied().unwrap_or(0)) << (64 - shift);
-        }
-        if count == 64 { value } else { value & ((1 << count) - 1) }
+        word >> (self.at % 8)
+    }
+
+    /// Moves on by `count` bits.
+    #[inline]
+    pub fn skip(&mut self, count: u32) {
+        self.at += count as usize;
+    }
+
+    /// The next `count` (at most 56) bits.
+    #[inline]
+    pub fn get(&mut self, count: u32) -> u64 {
+        let value = self.peek() & ((1 << count) - 1);
+        self.skip(count);
+        value
     }
 
     #[cold]
@@ -153,9 +168,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bits_come_back(list in prop::collection::vec((any::<u64>(), 0u32..=64), 0..200)) {
-            let masked: Vec<_> = list.iter().map(|&(v, n)| (if n == 64 { v } else { v & ((1 << n) - 1) }, n)).collect();
+        fn bits_come_back(list in prop::collection::vec((any::<u64>(), 0u32..=56), 0..200)) {
+            let masked: Vec<_> = list.iter().map(|&(v, n)| (v & ((1 << n) - 1), n)).collect();
             let mut writer = BitWriter::default();
+            writer.reserve(masked.len());
             masked.iter().for_each(|&(v, n)| writer.put(v, n));
             let mut bytes = Vec::new();
             writer.finish(&mut bytes);

@@ -1,36 +1,46 @@
-//! One column of numbers: symbols of a byte, deflated, and the bits below them, raw.
+//! One column of numbers of 32 bits: a symbol of a byte for each, and below some symbols raw bits.
 //!
-//! Small and repeated values become one symbol each, for deflate to find their patterns; of a large value that
-//! never comes again only the magnitude is a symbol, and the rest, which no compressor could shorten, bypasses it.
-//! Two alphabets exist, and a sample of the column decides:
-//!
-//! - *direct*: 0..=15 are themselves; above, four symbols for each power of two, the bits below them raw;
-//! - *dictionary*: the column's frequent values are listed, their places are the symbols; behind them 65 more
-//!   symbols stand for other values by their number of bits, the bits below the top one raw.
+//! Small values are symbols themselves, and so are those that a sample shows to be frequent; of any other only the
+//! magnitude is a symbol, and the rest, which no compressor could shorten, is kept as it is. Symbols that repeat in
+//! patterns are deflated, for deflate finds them again; those that are merely unequally frequent get a prefix code,
+//! which is several times quicker both ways.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::bits::{BitReader, BitWriter, Cursor, put_varint};
+use super::huffman::{self, Lengths};
 
-/// Compression of the symbols; see ARCHITECTURE.md for the levels measured.
+/// Compression of symbols in patterns; see ARCHITECTURE.md for the levels measured.
 const DEFLATE_LEVEL: u32 = 2;
-/// Most values in a dictionary: the escapes need 65 of the 256 symbols.
-const DICTIONARY_MAX: usize = 190;
-/// Values looked at to choose an alphabet.
+/// Symbols of the values below this are the values.
+const SMALL: u32 = 16;
+/// Symbols of the listed values: the direct ones end before it.
+const LISTED: usize = 128;
+/// Most values listed.
+const LISTED_MAX: usize = 128;
+/// Values looked at to find the frequent ones.
 const SAMPLE_MAX: usize = 1024;
-/// Neighbours of which the sample is made.
+/// Neighbours of which the sample is made, for a plain stride could fall in step with a pattern.
 const SAMPLE_RUN: usize = 16;
-/// Values looked at together, in case that all are 0.
-const ZEROS: usize = 8;
-/// Slots of the table that counts or finds values, a power of two well above what it holds.
-const SLOTS: usize = 2048;
+/// Slots of the table that counts or finds values: twice the sample, so that it never fills up.
+const SLOTS: usize = 2 * SAMPLE_MAX;
+/// Bits that a listed value costs beside its own: its codeword's length and the varint's lead.
+const LISTING_BITS: u32 = 12;
+/// Symbols looked at to tell whether they come in patterns.
+const PATTERN_SAMPLE: usize = 2048;
+/// What a match costs in deflate, about: codewords of a length and of a distance, and the distance's raw bits.
+const MATCH_BITS: u64 = 16;
 /// Symbol streams shorter than this are not worth a deflate.
 const DEFLATE_MIN: usize = 24;
+/// Columns of as many values are cut into [`STREAMS`] streams of codewords, which a processor decodes side by side.
+const STREAMS_MIN: usize = 512;
+const STREAMS: usize = 4;
 
-const KIND_ZERO: u8 = 0;
-const KIND_DIRECT: u8 = 1;
-const KIND_DICTIONARY: u8 = 2;
-/// Added to the kind: the symbols are deflated.
+const KIND_CONSTANT: u8 = 0;
+const KIND_PLAIN: u8 = 1;
+const KIND_DEFLATED: u8 = 2;
+const KIND_PREFIX: u8 = 3;
+/// A deflated part is marked by it; one that is not, by 0.
 const DEFLATED: u8 = 0x80;
 
 /// A column that is not what the encoder writes.
@@ -41,72 +51,94 @@ pub struct ColumnError(pub &'static str);
 /// Interleaves the signs: 0, -1, 1, -2, … become 0, 1, 2, 3, …
 #[inline]
 #[must_use]
-pub fn zigzag(delta: i64) -> u64 {
-    ((delta << 1) ^ (delta >> 63)).cast_unsigned()
+pub fn zigzag(delta: u32) -> u32 {
+    let delta = delta.cast_signed();
+    ((delta << 1) ^ (delta >> 31)).cast_unsigned()
 }
 
 /// The inverse of [`zigzag`].
 #[inline]
 #[must_use]
-pub fn unzigzag(value: u64) -> i64 {
-    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+pub fn unzigzag(value: u32) -> u32 {
+    (value >> 1) ^ (value & 1).wrapping_neg()
 }
 
+/// Symbol of a value that is not listed, and number of its raw bits: above [`SMALL`], four symbols for each power of
+/// two.
 #[inline]
-fn bit_length(value: u64) -> u32 {
-    64 - value.leading_zeros()
-}
-
-/// Symbol and number of raw bits of a value in the direct alphabet.
-#[inline]
-fn direct(value: u64) -> (u8, u32) {
-    if value < 16 {
+fn direct(value: u32) -> (u8, u32) {
+    if value < SMALL {
         return (value as u8, 0);
     }
-    let top = bit_length(value) - 1;
-    let quarter = (value >> (top - 2)) as u32 & 3;
-    ((16 + (top - 4) * 4 + quarter) as u8, top - 2)
+    let top = 31 - value.leading_zeros();
+    let quarter = (value >> (top - 2)) & 3;
+    ((SMALL + (top - 4) * 4 + quarter) as u8, top - 2)
 }
 
-#[inline]
-fn low_bits(value: u64, count: u32) -> u64 {
-    value & ((1u64 << count) - 1)
+/// The values that a symbol stands for: the lowest, and the number of raw bits that are added to it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Meaning {
+    base: u32,
+    extra: u8,
 }
 
-#[inline]
-fn slot_of(value: u64) -> usize {
-    (value.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 53) as usize
+/// What the symbols of a column with these listed values mean; those behind them mean 0.
+fn meanings(listed: &[u32]) -> [Meaning; huffman::SYMBOLS] {
+    std::array::from_fn(|symbol| match symbol as u32 {
+        small if small < SMALL => Meaning { base: small, extra: 0 },
+        large if (large as usize) < LISTED => {
+            let place = large - SMALL;
+            let extra = place / 4 + 2;
+            Meaning { base: (4 + place % 4) << extra, extra: extra as u8 }
+        }
+        _ => Meaning { base: listed.get(symbol - LISTED).copied().unwrap_or(0), extra: 0 },
+    })
 }
 
-/// A small open-addressing table from value to a number.
+/// A small open-addressing table from value to a number above 0, cleared by what is in it.
 #[derive(Debug)]
 struct Table {
-    slots: Vec<(u64, u32)>,
+    slots: Vec<(u32, u32)>,
+    used: Vec<u16>,
 }
 
 impl Table {
     fn new() -> Self {
-        Table { slots: vec![(0, 0); SLOTS] }
+        Table { slots: vec![(0, 0); SLOTS], used: Vec::new() }
+    }
+
+    #[inline]
+    fn place(&self, value: u32) -> usize {
+        let mut at = (value.wrapping_mul(0x9e37_79b1) >> 21) as usize;
+        loop {
+            let slot = self.slots[at % SLOTS];
+            if slot.1 == 0 || slot.0 == value {
+                return at % SLOTS;
+            }
+            at += 1;
+        }
     }
 
     /// The number of `value`, 0 where it has none.
     #[inline]
-    fn get(&mut self, value: u64) -> &mut u32 {
-        let mut at = slot_of(value);
-        loop {
-            let slot = &self.slots[at % SLOTS];
-            if slot.1 == 0 || slot.0 == value {
-                break;
-            }
-            at += 1;
+    fn get(&self, value: u32) -> u32 {
+        self.slots[self.place(value)].1
+    }
+
+    /// Adds to the number of `value`.
+    #[inline]
+    fn add(&mut self, value: u32, number: u32) {
+        let at = self.place(value);
+        if self.slots[at].1 == 0 {
+            self.used.push(at as u16);
         }
-        let slot = &mut self.slots[at % SLOTS];
-        slot.0 = value;
-        &mut slot.1
+        self.slots[at] = (value, self.slots[at].1 + number);
     }
 
     fn clear(&mut self) {
-        self.slots.fill((0, 0));
+        for at in self.used.drain(..) {
+            self.slots[usize::from(at)] = (0, 0);
+        }
     }
 }
 
@@ -115,9 +147,13 @@ impl Table {
 pub struct ColumnEncoder {
     deflate: Compress,
     table: Table,
+    listed: Vec<u32>,
     symbols: Vec<u8>,
     bits: BitWriter,
     deflated: Vec<u8>,
+    column: Vec<u8>,
+    /// Where four symbols that follow each other were last seen.
+    seen: Vec<u16>,
 }
 
 impl Default for ColumnEncoder {
@@ -125,39 +161,30 @@ impl Default for ColumnEncoder {
         ColumnEncoder {
             deflate: Compress::new(Compression::new(DEFLATE_LEVEL), false),
             table: Table::new(),
+            listed: Vec::new(),
             symbols: Vec::new(),
             bits: BitWriter::default(),
             deflated: Vec::new(),
+            column: Vec::new(),
+            seen: Vec::new(),
         }
     }
 }
 
 impl ColumnEncoder {
-    /// Appends the column of `values` to `out`. The number of values is not written.
-    pub fn encode(&mut self, values: &[u64], out: &mut Vec<u8>) {
-        if values.iter().all(|&value| value == 0) {
-            out.push(KIND_ZERO);
-            return;
-        }
-        let dictionary = self.choose_dictionary(values);
-        self.symbols.clear();
-        self.symbols.reserve(values.len());
-        let kind = if dictionary.is_empty() {
-            self.encode_direct(values);
-            KIND_DIRECT
+    /// Appends the column of `values` to `out`, its length before it; of no values, nothing. Their number is not
+    /// written.
+    pub fn encode(&mut self, values: &[u32], out: &mut Vec<u8>) {
+        let Some(&first) = values.first() else { return };
+        self.column.clear();
+        if values.iter().all(|&value| value == first) {
+            self.column.push(KIND_CONSTANT);
+            put_varint(&mut self.column, u64::from(first));
         } else {
-            self.encode_with(&dictionary, values);
-            KIND_DICTIONARY
-        };
-        let (flag, symbols) = deflate(&mut self.deflate, &self.symbols, &mut self.deflated);
-        out.push(kind | flag);
-        if kind == KIND_DICTIONARY {
-            put_varint(out, dictionary.len() as u64);
-            dictionary.iter().for_each(|&value| put_varint(out, value));
+            self.encode_symbols(values);
         }
-        put_varint(out, symbols.len() as u64);
-        out.extend_from_slice(symbols);
-        self.bits.finish(out);
+        put_varint(out, self.column.len() as u64);
+        out.extend_from_slice(&self.column);
     }
 
     /// Appends `bytes` in the form of [`deflate_bytes`].
@@ -165,107 +192,158 @@ impl ColumnEncoder {
         put_deflated(&mut self.deflate, bytes, &mut self.deflated, out);
     }
 
-    fn encode_direct(&mut self, values: &[u64]) {
-        for chunk in values.chunks(ZEROS) {
-            if self.put_zeros(chunk, Some(0)) {
-                continue;
-            }
-            for &value in chunk {
-                let (symbol, count) = direct(value);
-                self.symbols.push(symbol);
-                if count > 0 {
-                    self.bits.put(low_bits(value, count), count);
-                }
-            }
+    fn encode_symbols(&mut self, values: &[u32]) {
+        self.list_frequent(values);
+        let counts = self.symbolize(values);
+        let lengths = huffman::lengths(&counts);
+        let bits: u64 = counts.iter().zip(&lengths).map(|(&count, &length)| u64::from(count) * u64::from(length)).sum();
+        let mut header = Vec::new();
+        huffman::put_lengths(&lengths, &mut header);
+        let prefix_bytes = header.len() + bits as usize / 8;
+        let deflated = self.in_patterns(&lengths);
+        if deflated
+            && let (DEFLATED, symbols) = deflate(&mut self.deflate, &self.symbols, &mut self.deflated)
+            && symbols.len() < prefix_bytes
+        {
+            begin(&mut self.column, KIND_DEFLATED, &self.listed);
+            put_varint(&mut self.column, symbols.len() as u64);
+            self.column.extend_from_slice(symbols);
+            self.put_raw_bits(values);
+        } else if prefix_bytes < values.len() {
+            begin(&mut self.column, KIND_PREFIX, &self.listed);
+            self.column.extend_from_slice(&header);
+            self.put_codewords(values, &lengths);
+        } else {
+            begin(&mut self.column, KIND_PLAIN, &self.listed);
+            self.column.extend_from_slice(&self.symbols);
+            self.put_raw_bits(values);
         }
     }
 
-    fn encode_with(&mut self, dictionary: &[u64], values: &[u64]) {
+    /// Lists, in ascending order, the values whose raw bits cost more than being listed.
+    fn list_frequent(&mut self, values: &[u32]) {
         self.table.clear();
-        for (place, &value) in dictionary.iter().enumerate() {
-            *self.table.get(value) = place as u32 + 1;
+        self.listed.clear();
+        let stride = values.len().div_ceil(SAMPLE_MAX);
+        for &value in values.chunks(stride * SAMPLE_RUN).flat_map(|chunk| chunk.iter().take(SAMPLE_RUN)) {
+            if value >= SMALL {
+                self.table.add(value, 1);
+            }
         }
-        let escape = dictionary.len() as u32;
-        let zero = self.table.get(0).checked_sub(1).map(|place| place as u8);
-        let (mut last, mut last_place) = (dictionary[0], 1);
-        for chunk in values.chunks(ZEROS) {
-            if self.put_zeros(chunk, zero) {
-                continue;
-            }
-            for &value in chunk {
-                let place = if value == last { last_place } else { *self.table.get(value) };
-                if place > 0 {
-                    (last, last_place) = (value, place);
-                    self.symbols.push((place - 1) as u8);
-                } else {
-                    let length = bit_length(value);
-                    self.symbols.push((escape + length) as u8);
-                    if length > 1 {
-                        self.bits.put(low_bits(value, length - 1), length - 1);
-                    }
-                }
-            }
+        // Of a sample, what was seen once or twice tells nothing.
+        let seen_min = if stride == 1 { 2 } else { 3 };
+        let slots = self.table.used.iter().map(|&at| self.table.slots[usize::from(at)]);
+        let mut frequent: Vec<(u64, u32)> = slots
+            .filter(|&(_, seen)| seen >= seen_min)
+            .filter_map(|(value, seen)| {
+                let saved = u64::from(seen) * stride as u64 * u64::from(direct(value).1);
+                let cost = u64::from(LISTING_BITS + 32 - value.leading_zeros());
+                (saved > cost).then_some((saved, value))
+            })
+            .collect();
+        if frequent.len() > LISTED_MAX {
+            frequent.sort_unstable_by_key(|&(saved, value)| (std::cmp::Reverse(saved), value));
+            frequent.truncate(LISTED_MAX);
+        }
+        self.listed.extend(frequent.into_iter().map(|(_, value)| value));
+        self.listed.sort_unstable();
+        self.table.clear();
+        for (place, &value) in self.listed.iter().enumerate() {
+            self.table.add(value, (LISTED + place) as u32);
         }
     }
 
-    /// Most values are 0: where a whole chunk is, its symbols are appended at once.
-    #[inline]
-    fn put_zeros(&mut self, chunk: &[u64], symbol: Option<u8>) -> bool {
-        let Some(symbol) = symbol else { return false };
-        if chunk.len() < ZEROS || chunk.iter().fold(0, |any, value| any | value) != 0 {
+    /// Fills `symbols` and counts them.
+    fn symbolize(&mut self, values: &[u32]) -> [u32; huffman::SYMBOLS] {
+        let mut counts = [0u32; huffman::SYMBOLS];
+        self.symbols.clear();
+        let listed = !self.listed.is_empty();
+        let table = &self.table;
+        self.symbols.extend(values.iter().map(|&value| {
+            let mut symbol = 0;
+            if listed && value >= SMALL {
+                symbol = table.get(value) as u8;
+            }
+            if symbol == 0 {
+                symbol = direct(value).0;
+            }
+            counts[usize::from(symbol)] += 1;
+            symbol
+        }));
+        counts
+    }
+
+    /// Whether deflate would make much less of the symbols than a prefix code of these lengths: a part of them is cut
+    /// into literals and matches as deflate would, and both are priced.
+    fn in_patterns(&mut self, lengths: &Lengths) -> bool {
+        if self.symbols.len() < DEFLATE_MIN {
             return false;
         }
-        self.symbols.extend([symbol; ZEROS]);
-        true
+        let middle = (self.symbols.len().saturating_sub(PATTERN_SAMPLE)) / 2;
+        let sample = &self.symbols[middle..self.symbols.len().min(middle + PATTERN_SAMPLE)];
+        self.seen.clear();
+        self.seen.resize(1024, u16::MAX);
+        let price = |symbols: &[u8]| symbols.iter().map(|&s| u64::from(lengths[usize::from(s)])).sum::<u64>();
+        let (mut at, mut bits) = (0, 0);
+        while let Some(four) = sample.get(at..at + 4).and_then(|four| four.first_chunk::<4>()) {
+            let slot = &mut self.seen[(u32::from_le_bytes(*four).wrapping_mul(0x9e37_79b1) >> 22) as usize];
+            let before = usize::from(std::mem::replace(slot, at as u16));
+            let same = |from: usize| sample[at..].iter().zip(&sample[from..]).take(258).take_while(|(a, b)| a == b);
+            let length = if before < at { same(before).count() } else { 0 };
+            let own = price(&sample[at..at + length.max(1)]);
+            let matched = length >= 4 && own > MATCH_BITS;
+            bits += if matched { MATCH_BITS } else { own };
+            at += length.max(1);
+        }
+        // A prefix code is several times quicker: deflate must save a good part.
+        bits * 10 < price(sample) * 7
     }
 
-    /// The frequent values, most frequent first, where listing them is estimated to save something; else nothing.
-    fn choose_dictionary(&mut self, values: &[u64]) -> Vec<u64> {
-        let stride = values.len().div_ceil(SAMPLE_MAX);
-        self.table.clear();
-        let mut sampled = 0u32;
-        let mut direct_counts = [0u32; 256];
-        let mut direct_bits = 0u64;
-        // Runs of neighbours, for a plain stride could fall in step with a pattern.
-        for &value in values.chunks(stride * SAMPLE_RUN).flat_map(|chunk| chunk.iter().take(SAMPLE_RUN)) {
-            *self.table.get(value) += 1;
-            let (symbol, count) = direct(value);
-            direct_counts[usize::from(symbol)] += 1;
-            direct_bits += u64::from(count);
-            sampled += 1;
+    /// Appends the codewords of all values, each followed by its raw bits.
+    fn put_codewords(&mut self, values: &[u32], lengths: &Lengths) {
+        let codes = huffman::codes(lengths);
+        let meanings = meanings(&self.listed);
+        let words: [(u16, u8, u8); huffman::SYMBOLS] =
+            std::array::from_fn(|s| (codes[s], lengths[s], meanings[s].extra));
+        let part = values.len().div_ceil(if values.len() < STREAMS_MIN { 1 } else { STREAMS });
+        let mut sizes = [0; STREAMS];
+        self.deflated.clear();
+        for ((values, symbols), size) in values.chunks(part).zip(self.symbols.chunks(part)).zip(&mut sizes) {
+            self.bits.reserve(values.len());
+            for (&value, &symbol) in values.iter().zip(symbols) {
+                let (code, length, extra) = words[usize::from(symbol)];
+                let raw = u64::from(value) & ((1 << extra) - 1);
+                self.bits.put(u64::from(code) | raw << length, u32::from(length + extra));
+            }
+            *size = self.bits.finish(&mut self.deflated);
         }
-        if direct_bits == 0 && stride == 1 {
-            return Vec::new();
+        if part < values.len() {
+            sizes[..STREAMS - 1].iter().for_each(|&size| put_varint(&mut self.column, size as u64));
         }
-        let mut frequent: Vec<(u64, u32)> = self.table.slots.iter().copied().filter(|slot| slot.1 > 1).collect();
-        frequent.sort_unstable_by_key(|&(value, count)| (std::cmp::Reverse(count), value));
-        frequent.truncate(DICTIONARY_MAX);
+        self.column.extend_from_slice(&self.deflated);
+    }
 
-        let mut counts = [0u32; 256];
-        let mut raw_bits = 0u64;
-        let mut listed = 0u64;
-        for (place, &(value, count)) in frequent.iter().enumerate() {
-            counts[place] = count;
-            listed += u64::from(bit_length(value).div_ceil(7).max(1)) * 8;
+    /// Appends the raw bits of all values.
+    fn put_raw_bits(&mut self, values: &[u32]) {
+        let meanings = meanings(&self.listed);
+        self.bits.reserve(values.len());
+        for (&value, &symbol) in values.iter().zip(&self.symbols) {
+            let extra = meanings[usize::from(symbol)].extra;
+            self.bits.put(u64::from(value) & ((1 << extra) - 1), u32::from(extra));
         }
-        let covered: u32 = frequent.iter().map(|f| f.1).sum();
-        self.table.slots.iter().filter(|slot| slot.1 == 1).for_each(|&(value, _)| {
-            counts[DICTIONARY_MAX + bit_length(value) as usize] += 1;
-            raw_bits += u64::from(bit_length(value).saturating_sub(1));
-        });
-        // What `truncate` cut off counts as escapes of average length; it is never much.
-        let rest = u64::from(sampled - covered) - u64::from(counts[DICTIONARY_MAX..].iter().sum::<u32>());
-        raw_bits += rest * 32;
-        let with = (entropy_bits(&counts, sampled) + raw_bits as f64) * stride as f64 + listed as f64;
-        let without = (entropy_bits(&direct_counts, sampled) + direct_bits as f64) * stride as f64;
-        if with < without { frequent.into_iter().map(|f| f.0).collect() } else { Vec::new() }
+        self.bits.finish(&mut self.column);
     }
 }
 
-/// Shannon's bound for symbols of these counts, in bits.
-fn entropy_bits(counts: &[u32; 256], total: u32) -> f64 {
-    let total_log = f64::from(total.max(1)).log2();
-    counts.iter().filter(|&&c| c > 0).map(|&c| f64::from(c) * (total_log - f64::from(c).log2())).sum()
+/// Appends a column's kind and its listed values, each as the difference to the one before.
+fn begin(column: &mut Vec<u8>, kind: u8, listed: &[u32]) {
+    column.push(kind);
+    put_varint(column, listed.len() as u64);
+    let mut last = 0;
+    for &value in listed {
+        put_varint(column, u64::from(value - last));
+        last = value;
+    }
 }
 
 /// The deflated form of `input` with [`DEFLATED`], or `input` itself with 0 where that is not longer.
@@ -282,75 +360,132 @@ fn deflate<'a>(state: &mut Compress, input: &'a [u8], output: &'a mut Vec<u8>) -
     }
 }
 
+/// How a codeword begins that the next bits may be.
+#[derive(Debug, Clone, Copy, Default)]
+struct Codeword {
+    meaning: Meaning,
+    length: u8,
+}
+
 /// Decodes columns; keeps its memory between them.
 #[derive(Debug)]
 pub struct ColumnDecoder {
     inflate: Decompress,
     symbols: Vec<u8>,
+    codewords: Vec<Codeword>,
 }
 
 impl Default for ColumnDecoder {
     fn default() -> Self {
-        ColumnDecoder { inflate: Decompress::new(false), symbols: Vec::new() }
+        ColumnDecoder { inflate: Decompress::new(false), symbols: Vec::new(), codewords: Vec::new() }
     }
 }
 
 impl ColumnDecoder {
-    /// Whether all values of the column in `bytes` are 0.
-    #[must_use]
-    pub fn is_zero(bytes: &[u8]) -> bool {
-        bytes == [KIND_ZERO]
-    }
-
-    /// Replaces `values` by the `count` values of the column in `bytes`.
+    /// Replaces `values` by the `count` values of the next column.
     ///
     /// # Errors
     /// When the bytes are not what [`ColumnEncoder::encode`] wrote for that many values.
-    pub fn decode(&mut self, bytes: &[u8], count: usize, values: &mut Vec<u64>) -> Result<(), ColumnError> {
+    pub fn decode(&mut self, cursor: &mut Cursor<'_>, count: usize, values: &mut Vec<u32>) -> Result<(), ColumnError> {
         values.clear();
-        let mut cursor = Cursor(bytes);
-        let kind = cursor.take(1).ok_or(ColumnError("empty"))?[0];
-        if kind == KIND_ZERO {
-            values.resize(count, 0);
+        if count == 0 {
             return Ok(());
         }
-        let dictionary = match kind & !DEFLATED {
-            KIND_DIRECT => None,
-            KIND_DICTIONARY => Some(read_dictionary(&mut cursor).ok_or(ColumnError("bad dictionary"))?),
-            _ => return Err(ColumnError("unknown encoding")),
-        };
-        let stored = cursor.bytes().ok_or(ColumnError("symbols cut short"))?;
-        let symbols = if kind & DEFLATED != 0 { self.inflate(stored, count)? } else { stored };
-        if symbols.len() != count {
-            return Err(ColumnError("another number of symbols than events"));
+        let mut cursor = Cursor(Self::skip(cursor)?);
+        let kind = cursor.take(1).ok_or(ColumnError("empty"))?[0];
+        if kind == KIND_CONSTANT {
+            let value = cursor.varint().and_then(|value| u32::try_from(value).ok());
+            values.resize(count, value.ok_or(ColumnError("constant cut short"))?);
+            return Ok(());
         }
-        values.reserve(count);
-        let mut bits = BitReader::new(cursor.0);
-        match dictionary {
-            None => values.extend(symbols.iter().map(|&symbol| {
-                if symbol < 16 {
-                    return u64::from(symbol);
-                }
-                let place = u32::from(symbol) - 16;
-                let count = place / 4 + 2;
-                u64::from(4 | place & 3) << count | bits.get(count)
-            })),
-            Some((table, escape)) => {
-                for &symbol in symbols {
-                    let symbol = usize::from(symbol);
-                    values.push(if symbol < escape {
-                        table[symbol]
-                    } else {
-                        match symbol - escape {
-                            0 => 0,
-                            length @ 1..=64 => 1 << (length - 1) | bits.get(length as u32 - 1),
-                            _ => return Err(ColumnError("a symbol outside of the alphabet")),
-                        }
-                    });
-                }
+        let listed = read_listed(&mut cursor).ok_or(ColumnError("bad list of values"))?;
+        let meanings = meanings(&listed);
+        match kind {
+            KIND_PREFIX => self.decode_codewords(&meanings, cursor, count, values),
+            KIND_PLAIN => {
+                let symbols = cursor.take(count).ok_or(ColumnError("symbols cut short"))?;
+                add_raw_bits(symbols, &meanings, cursor.0, values)
+            }
+            KIND_DEFLATED => {
+                let stored = cursor.bytes().ok_or(ColumnError("symbols cut short"))?;
+                let symbols = self.inflate(stored, count)?;
+                add_raw_bits(symbols, &meanings, cursor.0, values)
+            }
+            _ => Err(ColumnError("unknown encoding")),
+        }
+    }
+
+    /// Moves over the next column, of at least one value; gives its bytes.
+    ///
+    /// # Errors
+    /// When it is cut short.
+    pub fn skip<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ColumnError> {
+        cursor.bytes().ok_or(ColumnError("cut short"))
+    }
+
+    fn decode_codewords(
+        &mut self,
+        meanings: &[Meaning; huffman::SYMBOLS],
+        mut cursor: Cursor<'_>,
+        count: usize,
+        values: &mut Vec<u32>,
+    ) -> Result<(), ColumnError> {
+        let lengths = huffman::read_lengths(&mut cursor).ok_or(ColumnError("bad prefix code"))?;
+        let bits = self.fill_codewords(&lengths, meanings);
+        let codewords = &self.codewords[..];
+        let mask = (1u64 << bits) - 1;
+        let next = |stream: &mut BitReader<'_>| {
+            let word = stream.peek();
+            let Codeword { meaning, length } = codewords[(word & mask) as usize];
+            stream.skip(u32::from(length + meaning.extra));
+            meaning.base | (word >> length) as u32 & ((1 << meaning.extra) - 1)
+        };
+        if count < STREAMS_MIN {
+            let mut stream = BitReader::new(cursor.0);
+            values.extend((0..count).map(|_| next(&mut stream)));
+            return check_overrun(&[stream]);
+        }
+        let mut sizes = [0; STREAMS - 1];
+        for size in &mut sizes {
+            *size = cursor.count(cursor.0.len()).ok_or(ColumnError("streams cut short"))?;
+        }
+        let mut streams = [BitReader::new(&[]); STREAMS];
+        for (stream, size) in streams.iter_mut().zip(sizes) {
+            *stream = BitReader::new(cursor.take(size).ok_or(ColumnError("streams cut short"))?);
+        }
+        streams[STREAMS - 1] = BitReader::new(cursor.0);
+        values.resize(count, 0);
+        let part = count.div_ceil(STREAMS);
+        let [mut a, mut b, mut c, mut d] = streams;
+        let (first, rest) = values.split_at_mut(part);
+        let (second, rest) = rest.split_at_mut(part);
+        let (third, fourth) = rest.split_at_mut(part);
+        let common = fourth.len();
+        for (((w, x), y), z) in first.iter_mut().zip(&mut *second).zip(&mut *third).zip(fourth) {
+            *w = next(&mut a);
+            *x = next(&mut b);
+            *y = next(&mut c);
+            *z = next(&mut d);
+        }
+        first[common..].iter_mut().for_each(|value| *value = next(&mut a));
+        second[common..].iter_mut().for_each(|value| *value = next(&mut b));
+        third[common..].iter_mut().for_each(|value| *value = next(&mut c));
+        check_overrun(&[a, b, c, d])
+    }
+
+    /// Fills the table of codewords by the bits that they begin with; says how many bits those are.
+    fn fill_codewords(&mut self, lengths: &Lengths, meanings: &[Meaning; huffman::SYMBOLS]) -> u32 {
+        let bits = lengths.iter().copied().max().map_or(1, |longest| u32::from(longest).max(1));
+        self.codewords.clear();
+        self.codewords.resize(1 << bits, Codeword::default());
+        let codes = huffman::codes(lengths);
+        for (symbol, &length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
+            let codeword = Codeword { meaning: meanings[symbol], length };
+            for place in self.codewords[usize::from(codes[symbol])..].iter_mut().step_by(1 << length) {
+                *place = codeword;
             }
         }
-        if bits.overran() { Err(ColumnError("raw bits cut short")) } else { Ok(()) }
+        bits
     }
 
     fn inflate(&mut self, stored: &[u8], count: usize) -> Result<&[u8], ColumnError> {
@@ -359,10 +494,44 @@ impl ColumnDecoder {
         // One more than expected, so that a longer stream is noticed and not merely cut.
         self.symbols.reserve_exact(count + 1);
         match self.inflate.decompress_vec(stored, &mut self.symbols, FlushDecompress::Finish) {
-            Ok(Status::StreamEnd) => Ok(&self.symbols),
+            Ok(Status::StreamEnd) if self.symbols.len() == count => Ok(&self.symbols),
+            Ok(Status::StreamEnd) => Err(ColumnError("another number of symbols than values")),
             _ => Err(ColumnError("symbols that do not inflate")),
         }
     }
+}
+
+/// Appends the values of `symbols`, whose raw bits are in `bits`.
+fn add_raw_bits(
+    symbols: &[u8],
+    meanings: &[Meaning; huffman::SYMBOLS],
+    bits: &[u8],
+    values: &mut Vec<u32>,
+) -> Result<(), ColumnError> {
+    let mut bits = BitReader::new(bits);
+    values.extend(symbols.iter().map(|&symbol| {
+        let Meaning { base, extra } = meanings[usize::from(symbol)];
+        base | bits.get(u32::from(extra)) as u32
+    }));
+    check_overrun(&[bits])
+}
+
+fn check_overrun(streams: &[BitReader<'_>]) -> Result<(), ColumnError> {
+    match streams.iter().any(BitReader::overran) {
+        true => Err(ColumnError("bits cut short")),
+        false => Ok(()),
+    }
+}
+
+fn read_listed(cursor: &mut Cursor<'_>) -> Option<Vec<u32>> {
+    let count = cursor.count(LISTED_MAX)?;
+    let mut last = 0u32;
+    (0..count)
+        .map(|_| {
+            last = last.checked_add(u32::try_from(cursor.varint()?).ok()?)?;
+            Some(last)
+        })
+        .collect()
 }
 
 /// Appends `bytes`, deflated where that is shorter: how they are stored, their length, the stored length, the bytes.
@@ -393,26 +562,19 @@ pub fn inflate_bytes(cursor: &mut Cursor<'_>, max: usize) -> Option<Vec<u8>> {
     }
 }
 
-fn read_dictionary(cursor: &mut Cursor<'_>) -> Option<([u64; 256], usize)> {
-    let length = cursor.count(DICTIONARY_MAX)?;
-    let mut table = [0; 256];
-    for value in &mut table[..length] {
-        *value = cursor.varint()?;
-    }
-    Some((table, length))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn round_trip(values: &[u64]) -> usize {
+    fn round_trip(values: &[u32]) -> usize {
         let mut out = Vec::new();
         ColumnEncoder::default().encode(values, &mut out);
         let mut back = Vec::new();
-        ColumnDecoder::default().decode(&out, values.len(), &mut back).unwrap();
+        let mut cursor = Cursor(&out);
+        ColumnDecoder::default().decode(&mut cursor, values.len(), &mut back).unwrap();
         assert_eq!(back, values);
+        assert!(cursor.0.is_empty());
         out.len()
     }
 
@@ -420,39 +582,56 @@ mod tests {
         #[test]
         fn any_column_comes_back(
             values in prop::collection::vec(
-                prop_oneof![4 => Just(0u64), 3 => 0u64..40, 2 => Just(65_483u64), 1 => any::<u64>()], 0..3000)
+                prop_oneof![4 => Just(0u32), 3 => 0u32..40, 2 => Just(65_483u32), 1 => any::<u32>()], 0..3000)
         ) {
             round_trip(&values);
         }
 
         #[test]
-        fn rubbish_is_refused_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0usize..300) {
+        fn rubbish_is_refused_without_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0u8..5, count in 0usize..700
+        ) {
+            let mut column = Vec::new();
+            put_varint(&mut column, bytes.len() as u64 + 1);
+            column.push(kind);
+            column.extend(bytes);
             let mut values = Vec::new();
-            if ColumnDecoder::default().decode(&bytes, count, &mut values).is_ok() {
+            if ColumnDecoder::default().decode(&mut Cursor(&column), count, &mut values).is_ok() {
                 prop_assert_eq!(values.len(), count);
             }
         }
 
         #[test]
-        fn zigzag_is_a_bijection(delta: i64) {
+        fn zigzag_is_a_bijection(delta: u32) {
             prop_assert_eq!(unzigzag(zigzag(delta)), delta);
         }
     }
 
     #[test]
     fn every_magnitude() {
-        let values: Vec<u64> = (0..64).flat_map(|bit| [1u64 << bit, (1u64 << bit) - 1, (1u64 << bit) | 1]).collect();
+        let values: Vec<u32> = (0..32).flat_map(|bit| [1u32 << bit, (1u32 << bit) - 1, (1u32 << bit) | 1]).collect();
         round_trip(&values);
-        round_trip(&[u64::MAX]);
+        round_trip(&[u32::MAX]);
+        round_trip(&[0, u32::MAX]);
         round_trip(&[]);
     }
 
     #[test]
+    fn every_length_of_the_last_stream() {
+        for count in STREAMS_MIN - 2..STREAMS_MIN + 10 {
+            let values: Vec<u32> = (0..count as u32).map(|i| i.wrapping_mul(0x9e37_79b1) >> (i % 31)).collect();
+            round_trip(&values);
+        }
+    }
+
+    #[test]
     fn sizes() {
-        assert_eq!(round_trip(&[0; 10_000]), 1, "nothing changes: nothing stored");
-        let two: Vec<u64> = (0..10_000).map(|i| if i % 2 == 0 { 0 } else { 131_072_001 }).collect();
-        assert!(round_trip(&two) < 100, "a pattern of large values goes into the dictionary");
-        let noise: Vec<u64> = (0..10_000u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48).collect();
-        assert!(round_trip(&noise) < 10_000 * 18 / 8, "noise costs its bits and no more");
+        assert_eq!(round_trip(&[7; 10_000]), 3, "nothing changes: nothing stored");
+        let two: Vec<u32> = (0..10_000).map(|i| if i % 2 == 0 { 0 } else { 131_072_001 }).collect();
+        assert!(round_trip(&two) < 100, "a pattern of large values is deflated");
+        let noise: Vec<u32> = (0..10_000u32).map(|i| i.wrapping_mul(0x9e37_79b1) >> 16).collect();
+        assert!(round_trip(&noise) < 10_000 * 17 / 8, "noise costs its bits and no more");
+        let rare: Vec<u32> = (0..10_000u32).map(|i| u32::from(i.wrapping_mul(0x9e37_79b1) >> 28 == 3)).collect();
+        assert!(round_trip(&rare) < 10_000 / 8 + 20, "a bit a value for two of them");
     }
 }

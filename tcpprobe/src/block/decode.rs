@@ -3,17 +3,55 @@
 use std::sync::Arc;
 
 use super::bits::Cursor;
-use super::column::{ColumnDecoder, inflate_bytes, unzigzag};
-use super::schema::{Layout, Schema};
-use super::{BlockError, BlockHead, EVENTS_MAX};
-use crate::event::Record;
+use super::column::{ColumnDecoder, inflate_bytes};
+use super::matrix::{Events, Matrix};
+use super::rows::GROUP;
+use super::schema::{Layout, Part, Schema};
+use super::{BlockError, BlockHead, EVENTS_MAX, connection_id};
+use crate::event::{EventReader, Record};
 
 /// Largest dynamic part of an identity: a record lies in a sub-buffer of at most 1 MiB.
 const IDENTITY_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of all identities of a block together.
 const IDENTITIES_BYTES_MAX: usize = 256 << 20;
+/// Most values of all columns of a block together: a column that never changes takes no room in it, but in memory.
+const VALUES_MAX: usize = 64 << 20;
 /// Longest name of a task, with room to spare (`TASK_COMM_LEN` is 16).
 const COMM_BYTES_MAX: usize = 256;
+
+/// What is wanted of a block: nothing else is decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Projection {
+    /// Names of fields; others are 0 in the records, but for those that tell what an event is about (addresses, ports,
+    /// cookie), which are always there. `None` for all.
+    pub fields: Option<&'static [&'static str]>,
+    /// Only events of the connection of this id ([`connection_id`]), and those whose connection is not known.
+    pub connection: Option<u64>,
+}
+
+impl Projection {
+    /// A bit for each column that is wanted.
+    fn columns(&self, layout: &Layout, parts: &[Part]) -> u32 {
+        let Some(names) = self.fields else { return u32::MAX };
+        let wanted = |part: &Part| {
+            let fields = &layout.format.fields;
+            let field = fields.iter().find(|f| (f.offset..f.offset + f.size).contains(&(part.offset as u32)));
+            // The dynamic part of a record is found by its column, and its task by pid.
+            field.is_none_or(|f| names.contains(&f.name.as_str()) || f.name == "common_pid" || f.kind.is_dynamic())
+        };
+        parts.iter().enumerate().fold(0, |set, (at, part)| set | u32::from(wanted(part)) << at)
+    }
+
+    /// Whether events of this identity are.
+    fn holds(&self, layout: &Layout, record: &[u8]) -> bool {
+        let Some(connection) = self.connection else { return true };
+        let event = EventReader::new(&layout.format).read(record);
+        event.is_none_or(|event| {
+            let (local, peer) = event.ends();
+            connection_id(local, peer) == connection
+        })
+    }
+}
 
 /// One event of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +62,7 @@ pub struct Row {
     pub cpu: u32,
     /// Number of its identity.
     pub key: u32,
-    /// Its place in the columns of its kind.
+    /// Its place among the wanted events of its kind.
     place: u32,
 }
 
@@ -34,17 +72,8 @@ struct Key {
     layout: usize,
     rows: u32,
     /// Its number among the identities of its kind.
-    place: usize,
+    place: u32,
     record: Vec<u8>,
-}
-
-/// The values of one field.
-#[derive(Debug)]
-enum Column {
-    /// One value for each identity of the kind.
-    Constant(Vec<u64>),
-    /// One for each event, in the order of the identities.
-    Each(Vec<u64>),
 }
 
 /// A decoded block.
@@ -56,16 +85,16 @@ pub struct Block {
     tasks: Vec<(i32, Option<String>)>,
     keys: Vec<Key>,
     rows: Vec<Row>,
-    /// By kind of event, then by column.
-    columns: Vec<Vec<Column>>,
+    /// By kind of event.
+    columns: Vec<Vec<Matrix>>,
 }
 
 impl Block {
-    /// Decodes a block's payload.
+    /// Decodes a block's payload, or what is wanted of it.
     ///
     /// # Errors
     /// When it does not belong to `schema` or is not what the encoder writes.
-    pub fn decode(payload: &[u8], schema: &Arc<Schema>) -> Result<Self, BlockError> {
+    pub fn decode(payload: &[u8], schema: &Arc<Schema>, wanted: Projection) -> Result<Self, BlockError> {
         let head = BlockHead::decode(payload)?;
         if head.schema != schema.id() {
             return Err(BlockError("of another schema"));
@@ -74,20 +103,29 @@ impl Block {
         let chunks = read_chunks(&mut cursor, head.events).ok_or(BlockError("bad list of CPUs"))?;
         let tasks = read_tasks(&mut cursor).ok_or(BlockError("bad list of tasks"))?;
         let keys = read_keys(&mut cursor, schema, head.events).ok_or(BlockError("bad list of identities"))?;
+        let layouts = schema.layouts();
+        let held: Vec<bool> = keys.iter().map(|key| wanted.holds(&layouts[key.layout], &key.record)).collect();
         let mut decoder = ColumnDecoder::default();
-        let mut values = Vec::new();
-        column(&mut cursor, &mut decoder, head.events as usize, &mut values)?;
-        let mut rows = times(&chunks, &values, head.times.0);
-        column(&mut cursor, &mut decoder, head.events as usize, &mut values)?;
-        place(&mut rows, &values, &keys)?;
+        let (mut low, mut high) = (Vec::new(), Vec::new());
+        decoder.decode(&mut cursor, head.events as usize, &mut low)?;
+        decoder.decode(&mut cursor, head.events as usize, &mut high)?;
+        let mut rows = times(&chunks, &low, &high, head.times.0);
+        let numbers = &mut low;
+        decoder.decode(&mut cursor, head.events as usize, numbers)?;
+        let kinds = split(numbers, &keys, &held, layouts.len())?;
+        let values = layouts.iter().zip(&kinds).map(|(layout, events)| layout.columns.len() * events.identities.len());
+        if values.sum::<usize>() > VALUES_MAX {
+            return Err(BlockError("more values than a block may have"));
+        }
+        place(&mut rows, numbers, &keys, &held);
 
         let mut columns = Vec::new();
-        for (index, layout) in schema.layouts().iter().enumerate() {
-            let groups: Vec<u32> = keys.iter().filter(|key| key.layout == index).map(|key| key.rows).collect();
-            columns.push(match groups.is_empty() {
-                true => Vec::new(),
-                false => read_columns(&mut cursor, &mut decoder, layout, &groups)?,
-            });
+        for (layout, events) in layouts.iter().zip(&kinds) {
+            let groups = if events.groups.is_empty() { &[] } else { &layout.columns[..] };
+            let matrices = groups
+                .chunks(GROUP)
+                .map(|parts| Matrix::read(&mut cursor, &mut decoder, events, parts, wanted.columns(layout, parts)));
+            columns.push(matrices.collect::<Result<_, _>>()?);
         }
         Ok(Block { head, schema: Arc::clone(schema), tasks, keys, rows, columns })
     }
@@ -117,29 +155,11 @@ impl Block {
         let layout = &self.schema.layouts()[key.layout];
         buffer.clear();
         buffer.extend_from_slice(&key.record);
-        for (part, column) in layout.columns.iter().zip(&self.columns[key.layout]) {
-            let value = match column {
-                Column::Constant(values) => values[key.place],
-                Column::Each(values) => values[row.place as usize],
-            };
-            put(&mut buffer[part.offset..], part.size, value);
-        }
+        self.columns[key.layout].iter().for_each(|columns| columns.put(row.place as usize, buffer));
         let pid = buffer.get(4..8).and_then(|b| b.first_chunk()).map_or(0, |b| i32::from_le_bytes(*b));
         let task = self.tasks.binary_search_by_key(&pid, |task| task.0).ok();
         let comm = task.and_then(|place| self.tasks[place].1.as_deref());
         Record { time: row.time, cpu: row.cpu, comm, format: &layout.format, bytes: buffer }
-    }
-}
-
-/// Writes the low `size` bytes of `value`, of 1, 2, 4 or 8; each size on its own, for a copy of any length is a call.
-#[inline]
-fn put(out: &mut [u8], size: usize, value: u64) {
-    let bytes = value.to_le_bytes();
-    match size {
-        8 => out[..8].copy_from_slice(&bytes),
-        4 => out[..4].copy_from_slice(&bytes[..4]),
-        2 => out[..2].copy_from_slice(&bytes[..2]),
-        _ => out[0] = bytes[0],
     }
 }
 
@@ -174,8 +194,9 @@ fn read_tasks(cursor: &mut Cursor<'_>) -> Option<Vec<(i32, Option<String>)>> {
 fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<Vec<Key>> {
     let count = cursor.count(events as usize)?;
     let mut keys = Vec::new();
-    let mut places = vec![0; schema.layouts().len()];
+    let mut places = vec![0u32; schema.layouts().len()];
     let mut total = 0u32;
+    let mut room = IDENTITIES_BYTES_MAX;
     for _ in 0..count {
         let index = cursor.count(usize::from(u8::MAX))?;
         let layout = schema.layouts().get(index)?;
@@ -183,11 +204,11 @@ fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<Ve
         total = total.checked_add(rows)?;
         let place = places[index];
         places[index] += 1;
+        let tail = if layout.dynamic { cursor.bytes().filter(|tail| tail.len() <= IDENTITY_BYTES_MAX)? } else { &[] };
+        room = room.checked_sub(layout.size + tail.len())?;
         let mut record = vec![0; layout.size];
         record[..2].copy_from_slice(&layout.format.id.to_le_bytes());
-        if layout.dynamic {
-            record.extend_from_slice(cursor.bytes().filter(|tail| tail.len() <= IDENTITY_BYTES_MAX)?);
-        }
+        record.extend_from_slice(tail);
         keys.push(Key { layout: index, rows, place, record });
     }
     let bytes = inflate_bytes(cursor, IDENTITIES_BYTES_MAX)?;
@@ -204,129 +225,60 @@ fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<Ve
     (total == events && bytes.next().is_none()).then_some(keys)
 }
 
-/// The next column of `count` values.
-fn column(
-    cursor: &mut Cursor<'_>,
-    decoder: &mut ColumnDecoder,
-    count: usize,
-    values: &mut Vec<u64>,
-) -> Result<(), BlockError> {
-    Ok(decoder.decode(column_bytes(cursor)?, count, values)?)
-}
-
-/// The bytes of the next column.
-fn column_bytes<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], BlockError> {
-    cursor.u32().and_then(|length| cursor.take(length as usize)).ok_or(BlockError("column cut short"))
-}
-
-/// Rows with their times and CPUs, from the differences per CPU.
-fn times(chunks: &[(u32, u32)], deltas: &[u64], earliest: u64) -> Vec<Row> {
-    let mut rows = Vec::with_capacity(deltas.len());
+/// Rows with their times and CPUs, from the halves of the differences per CPU.
+fn times(chunks: &[(u32, u32)], low: &[u32], high: &[u32], earliest: u64) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(low.len());
     let mut last: Vec<(u32, u64)> = Vec::new();
-    let mut deltas = deltas.iter();
+    let mut halves = low.iter().zip(high);
     for &(cpu, count) in chunks {
         let place = last.iter().position(|&(known, _)| known == cpu).unwrap_or_else(|| {
             last.push((cpu, earliest));
             last.len() - 1
         });
         let mut time = last[place].1;
-        for delta in deltas.by_ref().take(count as usize) {
-            time = time.wrapping_add(*delta);
-            rows.push(Row { time, cpu, key: 0, place: 0 });
-        }
+        rows.extend(halves.by_ref().take(count as usize).map(|(&low, &high)| {
+            time = time.wrapping_add(u64::from(high) << 32 | u64::from(low));
+            Row { time, cpu, key: 0, place: 0 }
+        }));
         last[place].1 = time;
     }
     rows
 }
 
-/// Gives each row its identity and its place in the columns.
-fn place(rows: &mut [Row], numbers: &[u64], keys: &[Key]) -> Result<(), BlockError> {
-    let mut starts = vec![0u32; keys.iter().map(|key| key.layout + 1).max().unwrap_or(0)];
-    let mut next: Vec<(u32, u32)> = keys
-        .iter()
-        .map(|key| {
-            let start = starts[key.layout];
-            starts[key.layout] += key.rows;
-            (start, starts[key.layout])
-        })
-        .collect();
+/// Splits the identities of all events by kind of event.
+fn split(numbers: &[u32], keys: &[Key], held: &[bool], kinds: usize) -> Result<Vec<Events>, BlockError> {
+    let mut split: Vec<Events> = Vec::new();
+    split.resize_with(kinds, || Events { groups: Vec::new(), identities: Vec::new(), wanted: Vec::new() });
+    for (key, &held) in keys.iter().zip(held) {
+        let events = &mut split[key.layout];
+        events.groups.push(key.rows);
+        events.wanted.push(held);
+    }
+    for events in &mut split {
+        events.identities.reserve_exact(events.groups.iter().map(|&rows| rows as usize).sum());
+    }
+    let mut left: Vec<u32> = keys.iter().map(|key| key.rows).collect();
+    for &number in numbers {
+        let left = left.get_mut(number as usize).ok_or(BlockError("an event of an identity that is not listed"))?;
+        *left = left.checked_sub(1).ok_or(BlockError("more events of an identity than it has"))?;
+        let key = &keys[number as usize];
+        split[key.layout].identities.push(key.place);
+    }
+    Ok(split)
+}
+
+/// Gives each row its identity and its place among the wanted rows of its kind; drops those that are not wanted.
+fn place(rows: &mut Vec<Row>, numbers: &[u32], keys: &[Key], held: &[bool]) {
+    let mut next = vec![0u32; keys.iter().map(|key| key.layout + 1).max().unwrap_or(0)];
     for (row, &number) in rows.iter_mut().zip(numbers) {
-        let (place, end) = usize::try_from(number)
-            .ok()
-            .and_then(|number| next.get_mut(number))
-            .ok_or(BlockError("an event of an identity that is not listed"))?;
-        if place == end {
-            return Err(BlockError("more events of an identity than it has"));
+        row.key = number;
+        if held[number as usize] {
+            let next = &mut next[keys[number as usize].layout];
+            row.place = *next;
+            *next += 1;
         }
-        (row.key, row.place) = (number as u32, *place);
-        *place += 1;
     }
-    Ok(())
-}
-
-/// The columns of one kind of event, whose identities have `groups` events each.
-fn read_columns(
-    cursor: &mut Cursor<'_>,
-    decoder: &mut ColumnDecoder,
-    layout: &Layout,
-    groups: &[u32],
-) -> Result<Vec<Column>, BlockError> {
-    let count = groups.iter().map(|&rows| rows as usize).sum();
-    layout
-        .columns
-        .iter()
-        .map(|part| match part.pointer && part.size == 8 {
-            true => read_pointers(cursor, decoder, count),
-            false => read_differences(cursor, decoder, groups, count),
-        })
-        .collect()
-}
-
-fn read_pointers(cursor: &mut Cursor<'_>, decoder: &mut ColumnDecoder, count: usize) -> Result<Column, BlockError> {
-    let planes = inflate_bytes(cursor, count * 8).ok_or(BlockError("bad list of pointers"))?;
-    let distinct = planes.len() / 8;
-    let pointer =
-        |number: usize| (0..8).fold(0, |id, plane| id | u64::from(planes[plane * distinct + number]) << (8 * plane));
-    let pointers: Vec<u64> = (0..distinct).map(pointer).collect();
-    let mut values = Vec::new();
-    column(cursor, decoder, count, &mut values)?;
-    for value in &mut values {
-        let known = usize::try_from(*value).ok().and_then(|number| pointers.get(number));
-        *value = *known.ok_or(BlockError("a pointer that is not listed"))?;
+    if held.contains(&false) {
+        rows.retain(|row| held[row.key as usize]);
     }
-    Ok(Column::Each(values))
-}
-
-fn read_differences(
-    cursor: &mut Cursor<'_>,
-    decoder: &mut ColumnDecoder,
-    groups: &[u32],
-    count: usize,
-) -> Result<Column, BlockError> {
-    let mut firsts = Vec::new();
-    column(cursor, decoder, groups.len(), &mut firsts)?;
-    let mut last = 0i64;
-    for first in &mut firsts {
-        last = last.wrapping_add(unzigzag(*first));
-        *first = last.cast_unsigned();
-    }
-    let bytes = column_bytes(cursor)?;
-    if ColumnDecoder::is_zero(bytes) {
-        return Ok(Column::Constant(firsts));
-    }
-    let mut told = Vec::new();
-    decoder.decode(bytes, count - groups.len(), &mut told)?;
-    let mut values = Vec::with_capacity(count);
-    let mut told = &told[..];
-    for (&first, &rows) in firsts.iter().zip(groups) {
-        let (own, rest) = told.split_at(rows as usize - 1);
-        told = rest;
-        values.push(first);
-        let mut last = first.cast_signed();
-        values.extend(own.iter().map(|&difference| {
-            last = last.wrapping_add(unzigzag(difference));
-            last.cast_unsigned()
-        }));
-    }
-    Ok(Column::Each(values))
 }

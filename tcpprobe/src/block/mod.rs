@@ -14,14 +14,18 @@ mod bits;
 mod column;
 mod decode;
 mod encode;
+mod huffman;
+mod identity;
+mod matrix;
 mod opaque;
+mod rows;
 mod schema;
 mod table;
 
 use std::ops::Range;
 
 pub use bits::{Cursor, put_bytes, put_varint};
-pub use decode::{Block, Row};
+pub use decode::{Block, Projection, Row};
 pub use encode::{BlockBuilder, Seal, Timed};
 pub use opaque::PointerKey;
 pub use schema::{Layout, Part, Schema, SchemaError};

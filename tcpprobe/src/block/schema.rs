@@ -19,12 +19,15 @@ const FORMATS_MAX: usize = 255;
 /// Largest text of all formats together, far above any kernel's.
 const TEXT_BYTES_MAX: usize = 4 << 20;
 
-/// One field as a block stores it.
+/// Bytes of a word of a record.
+pub const WORD: usize = 8;
+
+/// One field, or half of one, as a block stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// Offset in the record.
     pub offset: usize,
-    /// Bytes: any number in an identity, 1, 2, 4 or 8 in a column.
+    /// Bytes: any number in an identity; 1, 2 or 4 in a column, or 8 of a pointer.
     pub size: usize,
     /// A kernel pointer, stored as an opaque id.
     pub pointer: bool,
@@ -32,7 +35,22 @@ pub struct Part {
 
 impl Part {
     fn of(field: &Field) -> Self {
-        Part { offset: field.offset as usize, size: field.size as usize, pointer: field.kind == Kind::Pointer }
+        let size = field.size as usize;
+        Part { offset: field.offset as usize, size, pointer: field.kind == Kind::Pointer && size == 8 }
+    }
+
+    /// The columns of a field, each whole in a word: one, the low and the high half of a number of 64 bits, or, where
+    /// it does not lie as a C compiler lays it, one for each byte.
+    fn columns(field: &Field) -> Vec<Self> {
+        let part = Part::of(field);
+        let pieces = |size| {
+            (part.offset..part.offset + part.size).step_by(size).map(move |offset| Part { offset, size, ..part })
+        };
+        match part.size {
+            _ if part.offset % WORD + part.size > WORD => pieces(1).collect(),
+            8 if !part.pointer => pieces(4).collect(),
+            _ => vec![part],
+        }
     }
 }
 
@@ -45,11 +63,11 @@ pub struct Layout {
     pub identity: Vec<Part>,
     /// The same as ranges of bytes, neighbours joined: what makes two records the same socket.
     pub spans: Vec<std::ops::Range<usize>>,
-    /// The same as words of 8 bytes, each with a mask of the bytes that count: quicker to compare.
-    pub words: Vec<(usize, u64)>,
-    /// Offsets of the 8-byte fields to hash an identity by; where there are none, all of it is hashed.
+    /// The same as masks of the words of a record, quicker to compare.
+    pub masks: Vec<u64>,
+    /// The words to hash an identity by; where there are none, all of it is hashed.
     pub hashed: Vec<usize>,
-    /// All other fields but `common_type`, in the order of their offsets.
+    /// All other fields but `common_type`, in the order of their offsets, those of 64 bits as two halves.
     pub columns: Vec<Part>,
     /// Bytes of a record without its dynamic part.
     pub size: usize,
@@ -72,37 +90,27 @@ impl Layout {
             }
         }
         let size = format.record_size().max(8);
-        let words = masked_words(&spans, size);
         let hashed = identity.iter().filter(|f| f.size == 8 && HASHED.contains(&f.name.as_str()));
         Layout {
-            hashed: hashed.map(|f| f.offset as usize).collect(),
+            hashed: hashed.map(|f| f.offset as usize / WORD).collect(),
             identity: identity.into_iter().map(Part::of).collect(),
-            columns: columns.into_iter().map(Part::of).collect(),
+            columns: columns.into_iter().flat_map(Part::columns).collect(),
+            masks: masks(&spans, size),
             spans,
-            words,
             size,
-            dynamic: format.fields.iter().any(|f| matches!(f.kind, Kind::DataLoc | Kind::RelLoc)),
+            dynamic: format.fields.iter().any(|f| f.kind.is_dynamic()),
             format,
         }
     }
 }
 
-/// The fewest words that cover `spans` in a record of `size` bytes, at least 8.
-fn masked_words(spans: &[std::ops::Range<usize>], size: usize) -> Vec<(usize, u64)> {
-    let mut words: Vec<(usize, u64)> = Vec::new();
-    let mut covered = 0;
+/// For each word of a record of `size` bytes, the bits that lie in one of the spans.
+fn masks(spans: &[std::ops::Range<usize>], size: usize) -> Vec<u64> {
+    let mut masks = vec![0; size.div_ceil(WORD)];
     for at in spans.iter().flat_map(Clone::clone) {
-        if words.is_empty() || at >= covered {
-            // The last word ends with the record.
-            let start = at.min(size - 8);
-            words.push((start, 0));
-            covered = start + 8;
-        }
-        if let Some((start, mask)) = words.last_mut() {
-            *mask |= 0xff << (8 * (at - *start));
-        }
+        masks[at / WORD] |= 0xff << (8 * (at % WORD));
     }
-    words
+    masks
 }
 
 /// The events of a trace.
@@ -124,6 +132,9 @@ pub enum SchemaError {
     /// More than 255 events.
     #[error("schema: {0} events, at most 255 fit")]
     TooMany(usize),
+    /// A pointer across two words, which could not be kept secret; no kernel has one.
+    #[error("schema: {0}: the pointer {1} at offset {2}, which is no multiple of 8")]
+    Astray(String, String, u32),
     /// A format that cannot be read.
     #[error("schema: {0}")]
     Format(#[from] crate::format::FormatError),
@@ -133,10 +144,16 @@ impl Schema {
     /// A schema of these events.
     ///
     /// # Errors
-    /// When there are more than 255.
+    /// When there are more than 255, or a pointer does not lie on a multiple of its size.
     pub fn new(formats: Vec<Format>) -> Result<Arc<Self>, SchemaError> {
         if formats.len() > FORMATS_MAX {
             return Err(SchemaError::TooMany(formats.len()));
+        }
+        for format in &formats {
+            let astray = |field: &&Field| field.kind == Kind::Pointer && !(field.offset as usize).is_multiple_of(WORD);
+            if let Some(field) = format.fields.iter().find(astray) {
+                return Err(SchemaError::Astray(format.name.clone(), field.name.clone(), field.offset));
+            }
         }
         let mut encoded = Vec::new();
         put_varint(&mut encoded, formats.len() as u64);

@@ -3,6 +3,8 @@
 //! Source: `kernel/trace/trace.c`, `print_func_help_header_irq()`, and `kernel/trace/trace_output.c`,
 //! `trace_print_lat_fmt()`. The captures of this repository hold the first and the last of the three.
 
+use crate::format::Format;
+
 /// Which kernel's layout to write. Nothing in tracefs but the header of `trace` itself tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Layout {
@@ -38,6 +40,21 @@ impl Layout {
         match (numbers.next(), numbers.next()) {
             (Some(5), Some(0..=13)) | (Some(1..=4), _) => Layout::FourColumns,
             (Some(5), Some(14..=16)) => Layout::FiveColumns,
+            _ => Layout::BottomHalves,
+        }
+    }
+
+    /// The layout of a kernel of which only the formats of its tcp events are known: they changed at about the same times
+    /// (`family` came with 5.12, tcp_cong_state_set with 5.19). The newest where they do not tell.
+    #[must_use]
+    pub fn of_formats<'f>(formats: impl IntoIterator<Item = &'f Format>) -> Self {
+        let tcp: Vec<&Format> = formats.into_iter().filter(|format| format.system == "tcp").collect();
+        let find = |name| tcp.iter().find(|format| format.name == name);
+        // tcp_destroy_sock is older than them all: it tells whether the list is complete.
+        let is_older = find("tcp_cong_state_set").is_none() && find("tcp_destroy_sock").is_some();
+        match find("tcp_probe") {
+            Some(probe) if probe.field("family").is_none() => Layout::FourColumns,
+            Some(_) if is_older => Layout::FiveColumns,
             _ => Layout::BottomHalves,
         }
     }

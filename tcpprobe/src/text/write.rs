@@ -1,5 +1,6 @@
 //! Records as the kernel's own text.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::Layout;
@@ -29,6 +30,8 @@ pub struct TextWriter<W> {
     layout: Layout,
     line: Vec<u8>,
     printers: Vec<Known>,
+    /// The CPUs of which an event was written, where a header said that some were overwritten.
+    started: Option<BTreeSet<u32>>,
 }
 
 /// A format met before.
@@ -42,15 +45,17 @@ struct Known {
 impl<W: Write> TextWriter<W> {
     /// Writes to `out` in this layout.
     pub fn new(out: W, layout: Layout) -> Self {
-        TextWriter { out, layout, line: Vec::with_capacity(512), printers: Vec::new() }
+        TextWriter { out, layout, line: Vec::with_capacity(512), printers: Vec::new(), started: None }
     }
 
     /// Writes the header: how many events are to follow, how many the kernel had recorded (those that were overwritten
-    /// included), and how many CPUs were online.
+    /// included), and how many CPUs were online. If any were overwritten, the text also marks where the events of each
+    /// CPU begin, but for the one whose event is the first of all (`test_cpu_buff_start()`).
     ///
     /// # Errors
     /// When the writer fails, as in every function here.
     pub fn header(&mut self, entries: u64, written: u64, cpus: u32) -> io::Result<()> {
+        self.started = (written > entries).then(BTreeSet::new);
         write!(
             self.out,
             "# tracer: nop\n#\n# entries-in-buffer/entries-written: {entries}/{written}   #P:{cpus}\n#\n"
@@ -64,6 +69,12 @@ impl<W: Write> TextWriter<W> {
     /// When the writer fails.
     pub fn event(&mut self, record: &Record<'_>) -> io::Result<()> {
         self.line.clear();
+        if let Some(started) = &mut self.started
+            && started.insert(record.cpu)
+            && started.len() > 1
+        {
+            writeln!(self.line, "##### CPU {} buffer started ####", record.cpu)?;
+        }
         put_context(&mut self.line, record, self.layout);
         let known = match self.printers.iter().position(|known| known.is(record.format)) {
             Some(index) => &self.printers[index],
@@ -77,25 +88,18 @@ impl<W: Write> TextWriter<W> {
         self.out.write_all(&self.line)
     }
 
-    /// Writes the mark that `trace_pipe` shows where events of a CPU were lost; nothing for [`Lost::None`].
+    /// Writes the mark that `trace_pipe` shows where events of a CPU were lost; nothing for [`Lost::None`], nor before
+    /// the first event of a CPU behind a header, which tells of these.
     ///
     /// # Errors
     /// When the writer fails.
     pub fn lost(&mut self, cpu: u32, lost: Lost) -> io::Result<()> {
+        let is_told = self.started.as_ref().is_some_and(|started| !started.contains(&cpu));
         match lost {
-            Lost::None => Ok(()),
-            Lost::Events(count) => writeln!(self.out, "CPU:{cpu} [LOST {count} EVENTS]"),
-            Lost::Unknown => writeln!(self.out, "CPU:{cpu} [LOST EVENTS]"),
+            Lost::Events(count) if !is_told => writeln!(self.out, "CPU:{cpu} [LOST {count} EVENTS]"),
+            Lost::Unknown if !is_told => writeln!(self.out, "CPU:{cpu} [LOST EVENTS]"),
+            _ => Ok(()),
         }
-    }
-
-    /// Writes the mark that `trace` shows, if anything was overwritten, before the first event of each CPU but the
-    /// one whose event is the first of all.
-    ///
-    /// # Errors
-    /// When the writer fails.
-    pub fn cpu_started(&mut self, cpu: u32) -> io::Result<()> {
-        writeln!(self.out, "##### CPU {cpu} buffer started ####")
     }
 
     /// For each event so far whose text is not the kernel's, why.
@@ -204,12 +208,24 @@ mod tests {
 
     #[test]
     fn marks() {
-        let mut writer = TextWriter::new(Vec::new(), Layout::default());
-        writer.lost(0, Lost::None).unwrap();
-        writer.lost(1, Lost::Events(42)).unwrap();
-        writer.lost(0, Lost::Unknown).unwrap();
-        writer.cpu_started(3).unwrap();
-        let expected = "CPU:1 [LOST 42 EVENTS]\nCPU:0 [LOST EVENTS]\n##### CPU 3 buffer started ####\n";
-        assert_eq!(String::from_utf8(writer.into_inner()).unwrap(), expected);
+        let format = Format::parse("tcp", "name: e\nID: 7\nformat:\n\nprint fmt: \"\"\n").unwrap();
+        let write = |header: bool| {
+            let mut writer = TextWriter::new(Vec::new(), Layout::default());
+            if header {
+                writer.header(3, 45, 2).unwrap();
+                writer.get_mut().clear();
+            }
+            let event = |cpu| {
+                writer.event(&Record { time: 0, cpu, comm: None, format: &format, bytes: &[7, 0, 0, 0, 0, 0, 0, 0] })
+            };
+            [3, 1, 3].into_iter().try_for_each(event).unwrap();
+            writer.lost(1, Lost::None).unwrap();
+            writer.lost(1, Lost::Events(42)).unwrap();
+            writer.lost(0, Lost::Unknown).unwrap();
+            let text = String::from_utf8(writer.into_inner()).unwrap();
+            text.replace("          <idle>-0       [00", "").replace("] .....     0.000000: e: ", "")
+        };
+        assert_eq!(write(false), "3\n1\n3\nCPU:1 [LOST 42 EVENTS]\nCPU:0 [LOST EVENTS]\n");
+        assert_eq!(write(true), "3\n##### CPU 1 buffer started ####\n1\n3\nCPU:1 [LOST 42 EVENTS]\n");
     }
 }

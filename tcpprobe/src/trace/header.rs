@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// The version of the format that this library writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Longest header: a few hundred bytes are usual.
 const HEADER_BYTES_MAX: usize = 64 << 10;
 

@@ -25,6 +25,14 @@ pub struct Account {
     pub dropped: u64,
 }
 
+impl Account {
+    /// All events that it accounts for.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        [self.stored, self.filtered, self.lost, self.dropped].into_iter().fold(0, u64::saturating_add)
+    }
+}
+
 /// Sums of accounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {

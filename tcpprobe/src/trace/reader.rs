@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::clock::{Anchor, Clock};
 use super::frame::{Damage, Frames, Kind, Scanned};
 use super::header::{FORMAT_VERSION, Header};
 use super::ledger::{Account, decode_accounts};
-use crate::block::{Block, BlockHead, Schema};
+use crate::block::{Block, BlockHead, Projection, Schema};
 use crate::event::Record;
 
 /// Most events held back for their order, if a damaged block claims that more are to come.
@@ -21,8 +20,8 @@ pub enum TraceError {
     /// The input failed.
     #[error("reading the trace: {0}")]
     Io(#[from] io::Error),
-    /// Written by something newer.
-    #[error("the trace is of format version {0}, this program reads up to {FORMAT_VERSION}; use a newer one")]
+    /// Written by something newer, or by a draft that was never released.
+    #[error("the trace is of format version {0}, this program reads {FORMAT_VERSION}; use the one that wrote it")]
     Version(u32),
     /// There is no frame at all in it.
     #[error("not a .tcpp trace")]
@@ -36,8 +35,8 @@ pub struct Select {
     pub since: Option<i64>,
     /// Nanoseconds since 1970.
     pub until: Option<i64>,
-    /// Blocks in which the connection of this id ([`crate::block::connection_id`]) cannot be are left out.
-    pub connection: Option<u64>,
+    /// Which connection, and which fields.
+    pub wanted: Projection,
 }
 
 /// What a [`Reader`] finds.
@@ -106,23 +105,23 @@ struct Waiting {
     row: u32,
 }
 
-/// A set of sequence numbers that mostly come in order, as ranges.
+/// A set of sequence numbers that mostly come in order, as ranges; the last number of each belongs to it.
 #[derive(Debug, Default)]
-struct Sequences(Vec<Range<u64>>);
+struct Sequences(Vec<(u64, u64)>);
 
 impl Sequences {
     /// Adds a number; `false` where it was there already.
     fn insert(&mut self, number: u64) -> bool {
-        let place = self.0.partition_point(|range| range.end < number);
+        let place = self.0.partition_point(|range| range.1.saturating_add(1) < number);
         match self.0.get_mut(place) {
-            Some(range) if range.contains(&number) => return false,
-            Some(range) if range.end == number => range.end += 1,
-            _ => self.0.insert(place, number..number + 1),
+            Some(range) if (range.0..=range.1).contains(&number) => return false,
+            Some(range) if range.1.checked_add(1) == Some(number) => range.1 = number,
+            _ => self.0.insert(place, (number, number)),
         }
         if let [range, next, ..] = &mut self.0[place..]
-            && range.end == next.start
+            && range.1.checked_add(1) == Some(next.0)
         {
-            range.end = next.end;
+            range.1 = next.1;
             self.0.remove(place + 1);
         }
         true
@@ -255,7 +254,7 @@ impl<R: Read> Reader<R> {
 
     /// Another trace begins, or another file of the same.
     fn begin(&mut self, header: Header) -> Result<(), TraceError> {
-        if header.version() > FORMAT_VERSION {
+        if header.version() != FORMAT_VERSION {
             return Err(TraceError::Version(header.version()));
         }
         if header == self.header {
@@ -284,7 +283,7 @@ impl<R: Read> Reader<R> {
         }
         if self.is_wanted(&head) {
             let schema = self.schema.as_ref().ok_or("a block without the schema that explains it")?;
-            let block = Block::decode(payload, schema).map_err(|e| e.to_string())?;
+            let block = Block::decode(payload, schema, self.select.wanted).map_err(|e| e.to_string())?;
             let number = self.blocks.len() as u32;
             self.waiting.extend(block.rows().iter().enumerate().map(|(row, r)| Waiting {
                 time: r.time,
@@ -302,7 +301,7 @@ impl<R: Read> Reader<R> {
         let (first, last) = (self.clock.wall(head.times.0), self.clock.wall(head.times.1));
         let early = matches!((self.select.since, last), (Some(since), Some(last)) if last < since);
         let late = matches!((self.select.until, first), (Some(until), Some(first)) if first > until);
-        let other = self.select.connection.is_some_and(|connection| !head.may_hold(connection));
+        let other = self.select.wanted.connection.is_some_and(|connection| !head.may_hold(connection));
         !early && !late && !other
     }
 
@@ -350,12 +349,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sequences_are_a_set(numbers in prop::collection::vec(0u64..50, 0..100)) {
+        fn sequences_are_a_set(numbers in prop::collection::vec(prop_oneof![0u64..50, u64::MAX - 9..=u64::MAX], 0..100)) {
             let (mut ours, mut reference) = (Sequences::default(), std::collections::BTreeSet::new());
             for number in numbers {
                 prop_assert_eq!(ours.insert(number), reference.insert(number));
             }
-            prop_assert!(ours.0.windows(2).all(|pair| pair[0].end < pair[1].start));
+            prop_assert!(ours.0.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
         }
     }
 }

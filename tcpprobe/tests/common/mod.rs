@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use tcpprobe::buffer::{Buffer, Item, Loss, saved_cmdlines};
 use tcpprobe::event::Record;
 use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::page::{Lost, Page};
+use tcpprobe::page::Lost;
 
 /// Cases that were recorded as pages only.
 const WITHOUT_TEXT: [&str; 3] = ["streamed", "bulk-8-flows", "ping-pong"];
@@ -25,16 +26,9 @@ pub struct Capture {
 pub struct Decoded {
     pub formats: HashMap<u16, Format>,
     pub comms: HashMap<i32, String>,
-    /// Per CPU, its records in the order of its pages.
-    pub cpus: Vec<Cpu>,
-}
-
-pub struct Cpu {
-    pub number: u32,
-    /// What was lost before the first page.
-    pub lost: Lost,
-    /// Time and bytes.
-    pub records: Vec<(u64, Vec<u8>)>,
+    /// CPU, time and bytes, as the kernel orders them.
+    pub records: Vec<(u32, u64, Vec<u8>)>,
+    pub losses: Vec<Loss>,
 }
 
 pub fn fixtures() -> PathBuf {
@@ -92,53 +86,41 @@ impl Capture {
     pub fn decode(&self) -> Decoded {
         let header = fixtures().join("formats").join(&self.kernel).join("events/header_page");
         let layout = PageLayout::parse(&std::fs::read_to_string(header).unwrap()).unwrap();
-        let saved = std::fs::read_to_string(self.dir.join("saved_cmdlines")).unwrap_or_default();
-        let comms = saved
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(pid, comm)| (pid.parse().unwrap(), comm.to_owned()))
-            .collect();
-        let cpus = (0..2)
-            .filter_map(|number| {
-                let raw = inflate(&self.dir.join(format!("cpu{number}.raw.gz")))?;
-                Some(decode_cpu(number, &raw, layout))
-            })
-            .collect();
-        Decoded { formats: formats(&self.kernel), comms, cpus }
-    }
-}
-
-fn decode_cpu(number: u32, raw: &[u8], layout: PageLayout) -> Cpu {
-    let mut cpu = Cpu { number, lost: Lost::None, records: Vec::new() };
-    for (index, bytes) in raw.chunks(4096).enumerate() {
-        let page = Page::parse(layout, bytes).unwrap();
-        if index == 0 {
-            cpu.lost = page.lost;
-        } else {
-            assert_eq!(page.lost, Lost::None, "a loss inside of a capture");
+        let cpus: Vec<(u32, Vec<u8>)> =
+            (0..2).filter_map(|cpu| Some((cpu, inflate(&self.dir.join(format!("cpu{cpu}.raw.gz")))?))).collect();
+        let mut buffer = Buffer::new(layout, cpus.iter().map(|(cpu, raw)| (*cpu, raw.as_slice())));
+        let (mut records, mut losses) = (Vec::new(), Vec::new());
+        while let Some(item) = buffer.next_item().unwrap() {
+            match item {
+                Item::Record { time, cpu, bytes } => records.push((cpu, time, bytes.to_vec())),
+                Item::Lost(loss) => losses.push(loss),
+                Item::Bad(bad) => panic!("{}: {bad}", self.dir.display()),
+            }
         }
-        let mut records = page.records();
-        cpu.records.extend(records.by_ref().map(|(time, record)| (time, record.to_vec())));
-        assert_eq!(records.error(), None);
+        assert!(losses.iter().all(|loss| loss.from.is_none()), "a loss inside of a capture");
+        let saved = std::fs::read(self.dir.join("saved_cmdlines")).unwrap_or_default();
+        Decoded { formats: formats(&self.kernel), comms: saved_cmdlines(&saved), records, losses }
     }
-    cpu
 }
 
 impl Decoded {
-    /// All records as the kernel orders them: the earliest head of all CPUs, the lowest CPU where two are equal.
+    /// All records as the kernel orders them.
     pub fn merged(&self) -> Vec<Record<'_>> {
-        let mut at = vec![0; self.cpus.len()];
-        let mut merged = Vec::new();
-        loop {
-            let heads = self.cpus.iter().enumerate().filter_map(|(i, cpu)| Some((cpu.records.get(at[i])?.0, i)));
-            let Some((time, i)) = heads.min() else { return merged };
-            let cpu = &self.cpus[i];
-            let bytes = &cpu.records[at[i]].1;
-            at[i] += 1;
-            let id = u16::from_le_bytes([bytes[0], bytes[1]]);
-            let mut record = Record { time, cpu: cpu.number, comm: None, format: &self.formats[&id], bytes };
+        let merged = self.records.iter().map(|(cpu, time, bytes)| {
+            let format = &self.formats[&u16::from_le_bytes([bytes[0], bytes[1]])];
+            let mut record = Record { time: *time, cpu: *cpu, comm: None, format, bytes };
             record.comm = self.comms.get(&record.pid()).map(String::as_str);
-            merged.push(record);
-        }
+            record
+        });
+        merged.collect()
+    }
+
+    /// How many events were lost.
+    pub fn lost(&self) -> u64 {
+        let counts = self.losses.iter().map(|loss| match loss.lost {
+            Lost::Events(count) => count,
+            lost => panic!("a loss without its count: {lost:?}"),
+        });
+        counts.sum()
     }
 }

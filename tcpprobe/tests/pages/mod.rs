@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 
+use tcpprobe::buffer::{Buffer, Item, Loss};
 use tcpprobe::event::{Event, EventReader};
 use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::page::{Lost, Page};
+use tcpprobe::page::Lost;
 
 /// The typed events of a capture, and what was lost in it.
 #[derive(Debug, Default)]
@@ -35,28 +35,27 @@ pub fn read_from(folder: &Path, formats: &Path) -> Result<Capture, Box<dyn Error
         let format = Format::parse("tcp", &fs::read_to_string(formats.join("tcp").join(event).join("format"))?)?;
         readers.insert(format.id, EventReader::new(&format));
     }
-    let mut capture = Capture::default();
+    let mut cpus = Vec::new();
     for cpu in 0.. {
         let Ok(file) = fs::File::open(folder.join(format!("cpu{cpu}.raw.gz"))) else { break };
-        let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(file).read_to_end(&mut bytes)?;
-        let mut before = 0;
-        for bytes in bytes.chunks(4096) {
-            let page = Page::parse(layout, bytes)?;
-            match page.lost {
-                Lost::None => {}
-                Lost::Events(count) => capture.lost.push((before, page.time, Some(count))),
-                Lost::Unknown => capture.lost.push((before, page.time, None)),
-            }
-            for (time, record) in page.records() {
-                before = time;
-                let id = record.first_chunk().map(|id| u16::from_le_bytes(*id)).ok_or("a record without an id")?;
-                let event = readers.get(&id).and_then(|reader| reader.read(record));
+        cpus.push((cpu, flate2::read::GzDecoder::new(file)));
+    }
+    let mut buffer = Buffer::new(layout, cpus);
+    let mut capture = Capture::default();
+    while let Some(item) = buffer.next_item()? {
+        match item {
+            Item::Record { time, bytes, .. } => {
+                let id = bytes.first_chunk().map(|id| u16::from_le_bytes(*id)).ok_or("a record without an id")?;
+                let event = readers.get(&id).and_then(|reader| reader.read(bytes));
                 capture.events.extend(event.map(|event| (time, event)));
             }
+            Item::Lost(Loss { from, to, lost, .. }) => {
+                let count = if let Lost::Events(count) = lost { Some(count) } else { None };
+                capture.lost.push((from.unwrap_or(0), to.unwrap_or(u64::MAX), count));
+            }
+            Item::Bad(bad) => return Err(bad.into()),
         }
     }
-    capture.events.sort_by_key(|event| event.0);
     if capture.events.is_empty() {
         return Err(format!("no events in {}", folder.display()).into());
     }

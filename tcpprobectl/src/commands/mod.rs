@@ -2,6 +2,7 @@
 
 mod completions;
 mod convert;
+mod doctor;
 mod fetch;
 mod list;
 mod plot;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Trace(args) => trace::run(&Client::connect(socket)?, args),
         Command::Plot(args) => plot::run(socket, &args),
         Command::Convert(args) => convert::run(&args),
+        Command::Doctor(args) => doctor::run(socket, &args),
         Command::Version(args) => version::run(socket, &args),
         Command::Filter(_) => print(tcpprobe::filter::HELP).map(|()| Exit::Ok),
         Command::Completions(args) => completions::run(&args),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use tcpprobe::event::EventReader;
-use tcpprobe::flow::{Collect, Flows, Limits};
+use tcpprobe::flow::{self, Collect, Flows, Limits};
 use tcpprobe::trace::Select;
 use tcpprobe_proto::v1::ReadRequest;
 
@@ -176,6 +176,8 @@ impl Trace {
                 Input::new(&path.display().to_string(), source, *range)?
             }
         };
+        // A filter may be about any field.
+        let input = if selection.is_all() { input.fields(flow::FIELDS) } else { input };
         let (_, losses) = input.visit(selection, &mut drawing)?;
         Ok((drawing, losses))
     }

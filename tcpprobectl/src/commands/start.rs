@@ -9,6 +9,7 @@ use crate::cli::StartArgs;
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::job::JobJson;
+use crate::sample::{self, SampleJson};
 use crate::value::size;
 use crate::{say, select};
 
@@ -28,6 +29,10 @@ pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     if dry_run {
         print(&explain(&reply))?;
     } else {
+        for plan in reply.plan.iter().filter(|plan| !plan.missing_fields.is_empty()) {
+            let fields = plan.missing_fields.join(", ");
+            say(&format!("{} has no {fields}: the filter leaves none out by that", plan.event));
+        }
         say(&format!(
             "started {name}, run {}, with {}; `tcpprobectl status {name}` shows it",
             reply.run,
@@ -47,12 +52,12 @@ fn request(args: StartArgs) -> StartJobRequest {
         max_size_bytes: args.max_size.unwrap_or(0),
         max_age_s: args.max_age.unwrap_or(0),
     };
-    StartJobRequest { spec: Some(spec), dry_run: args.dry_run, no_clear: args.no_clear }
+    StartJobRequest { spec: Some(spec), dry_run: args.dry_run, no_clear: args.no_clear, sample: args.sample }
 }
 
 fn explain(reply: &StartJobReply) -> String {
     let mut text = String::new();
-    for plan in &reply.plan {
+    for (number, plan) in reply.plan.iter().enumerate() {
         text.push_str(&plan.event);
         text.push('\n');
         text.push_str(&format!("  kernel filters:  {}\n", or(&plan.kernel_filter, "nothing: every event is recorded")));
@@ -60,6 +65,14 @@ fn explain(reply: &StartJobReply) -> String {
         if !plan.missing_fields.is_empty() {
             text.push_str(&format!("  fields it lacks: {}\n", plan.missing_fields.join(", ")));
         }
+        if let Some((sample, event)) =
+            reply.sample.as_ref().and_then(|sample| Some((sample, sample.events.get(number)?)))
+        {
+            text.push_str(&format!("  in the sample:   {}\n", sample::event(sample, event)));
+        }
+    }
+    if let Some(sample) = &reply.sample {
+        text.push_str(&sample::estimate(sample));
     }
     text.push_str(&format!("kernel memory: {}\nnothing was changed\n", memory(reply)));
     text
@@ -85,6 +98,8 @@ struct ReplyJson<'a> {
     buffer_kb_total: u64,
     cpus: u32,
     warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample: Option<SampleJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,6 +120,7 @@ impl<'a> From<&'a StartJobReply> for ReplyJson<'a> {
             buffer_kb_total: reply.buffer_kb_total,
             cpus: reply.cpus,
             warnings: &reply.warnings,
+            sample: reply.sample.as_ref().map(|sample| SampleJson::new(sample, &reply.plan)),
         }
     }
 }

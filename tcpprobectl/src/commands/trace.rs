@@ -64,7 +64,7 @@ fn request(name: &str, args: TraceArgs) -> StartJobRequest {
         max_size_bytes: KEPT_BYTES_MAX,
         ..JobSpec::default()
     };
-    StartJobRequest { spec: Some(spec), dry_run: false, no_clear: args.no_clear }
+    StartJobRequest { spec: Some(spec), no_clear: args.no_clear, ..StartJobRequest::default() }
 }
 
 /// A job that does not outlive the command.

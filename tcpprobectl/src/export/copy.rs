@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use tcpprobe::block::{Block, BlockBuilder, Schema, Seal};
+use tcpprobe::block::{Block, BlockBuilder, Projection, Schema, Seal};
 use tcpprobe::trace::{Frame, Frames, Header, Kind, Scanned, put_frame};
 
 use super::Survey;
@@ -90,7 +90,7 @@ impl BlockCopier {
         let (Some(schema), Some(builder)) = (&self.schema, &mut self.builder) else {
             return Err(anyhow!("a block without the schema that explains it"));
         };
-        let block = Block::decode(frame.payload(), schema)?;
+        let block = Block::decode(frame.payload(), schema, Projection::default())?;
         let mut comms: HashMap<i32, String> = HashMap::new();
         let mut buffer = Vec::new();
         for row in block.rows() {

@@ -6,6 +6,7 @@ mod csv;
 mod json;
 mod survey;
 mod text;
+mod trace;
 mod words;
 
 use std::io::{self, Read, Write};
@@ -18,6 +19,7 @@ use self::csv::CsvExporter;
 use self::json::JsonExporter;
 pub use self::survey::Survey;
 use self::text::TextExporter;
+use self::trace::TraceExporter;
 use crate::cli::TraceFormat;
 use crate::exit::{Exit, Failure};
 use crate::input::{About, Event, Input, Source, Visitor, no_trace};
@@ -97,6 +99,9 @@ pub fn write(
 ) -> Result<Exit> {
     match (source, format) {
         (Source::Trace(trace), TraceFormat::Tcpp) => write_tcpp(name, trace, range, selection, output),
+        (source @ Source::Saved(_), TraceFormat::Tcpp) => {
+            write_trace(Input::new(name, source, range)?, selection, output)
+        }
         (source, _) => write_lines(Input::new(name, source, range)?, selection, format, output),
     }
 }
@@ -106,6 +111,15 @@ fn write_lines(input: Input<'_>, selection: &mut Selection, format: TraceFormat,
     let mut lines = Lines::new(format, |bytes, _| output.write_all(bytes))?;
     let (selected, losses) = input.visit(selection, &mut lines)?;
     losses.require_events(selected)?;
+    output.finish()?;
+    Ok(losses.report())
+}
+
+fn write_trace(input: Input<'_>, selection: &mut Selection, mut output: Output) -> Result<Exit> {
+    let mut trace = TraceExporter::new(&mut output, (!selection.is_all()).then(|| selection.to_string()));
+    let (selected, losses) = input.visit(selection, &mut trace)?;
+    losses.require_events(selected)?;
+    trace.finish()?;
     output.finish()?;
     Ok(losses.report())
 }

@@ -1,4 +1,4 @@
-//! The kernel's own text, line for line as `trace_pipe` shows it.
+//! The kernel's own text, line for line as `trace_pipe` shows it, and of a whole buffer as `trace` does.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use tcpprobe::page::Lost;
 use tcpprobe::text::{Layout, TextEvent, TextWriter};
 
 use super::Exporter;
-use crate::input::{About, Body, Event};
+use crate::input::{About, Body, Entries, Event};
 use crate::losses::Gap;
 use crate::say;
 
@@ -35,9 +35,13 @@ impl TextExporter {
 }
 
 impl Exporter for TextExporter {
-    fn begin(&mut self, about: &About<'_>, _out: &mut Vec<u8>) -> Result<()> {
-        self.writer = TextWriter::new(Vec::new(), Layout::of_release(about.kernel));
+    fn begin(&mut self, about: &About<'_>, out: &mut Vec<u8>) -> Result<()> {
+        self.writer = TextWriter::new(Vec::new(), about.layout);
         self.noted = 0;
+        if let Some(Entries { present, lost, cpus }) = about.entries {
+            self.writer.header(present, present.saturating_add(lost), cpus)?;
+            out.append(self.writer.get_mut());
+        }
         Ok(())
     }
 

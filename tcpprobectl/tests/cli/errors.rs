@@ -63,7 +63,9 @@ fn a_socket_that_may_not_be_used_is_4() {
     fs::set_permissions(daemon.directory(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).unwrap();
     let copy = Path::new("/tmp").join(format!("tcpprobectl-test-{}", std::process::id()));
-    fs::copy(assert_cmd::cargo::cargo_bin!("tcpprobectl"), &copy).unwrap();
+    // Not by this process: others that its tests just start would hold the file open for writing, and then it cannot run.
+    let program = assert_cmd::cargo::cargo_bin!("tcpprobectl");
+    assert!(std::process::Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
     let output = std::process::Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
         .arg(&copy)

@@ -1,7 +1,7 @@
 //! The commands about jobs, and what they print.
 
 use crate::common::daemon::{Daemon, jobs};
-use crate::common::{run, stderr, stdout};
+use crate::common::{check_failure, run, stderr, stdout};
 
 fn daemon() -> Daemon {
     Daemon::start(jobs(), Vec::new())
@@ -31,19 +31,17 @@ fn list_of_nothing() {
     assert_eq!(stdout(&run(&daemon.socket(), &["list", "--json"]).code(0)), "[]\n");
 }
 
-/// How long the run that goes on has lasted is another with every second.
+/// How long a run that goes on has lasted is another with every second, and with it the width of the table's column.
 fn settled(status: &str) -> String {
-    let settle = |line: &str| match line.ends_with("goes on") {
-        true => line
-            .split_whitespace()
-            .enumerate()
-            .filter(|(at, _)| *at != 3)
-            .map(|(_, word)| word)
-            .collect::<Vec<_>>()
-            .join(" "),
-        false => line.to_owned(),
+    let without_time = |line: &str| {
+        let words = line.split_whitespace().enumerate().filter(|(at, _)| *at != 3 || !line.ends_with("goes on"));
+        words.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
     };
-    status.lines().map(settle).collect::<Vec<_>>().join("\n")
+    let settle = |paragraph: &str| match paragraph.contains("goes on") {
+        true => paragraph.lines().map(without_time).collect::<Vec<_>>().join("\n"),
+        false => paragraph.to_owned(),
+    };
+    status.split("\n\n").map(settle).collect::<Vec<_>>().join("\n\n")
 }
 
 #[test]
@@ -109,6 +107,20 @@ fn start_dry_run() {
     insta::assert_snapshot!(stdout(&assert));
     let assert = run(&daemon.socket(), &["start", "web", "--dry-run", "--json"]).code(0);
     insta::assert_snapshot!("start_dry_run_json", stdout(&assert));
+}
+
+#[test]
+fn a_dry_run_with_a_sample_estimates() {
+    let daemon = daemon();
+    let sample = ["start", "web", "--dry-run", "--sample"];
+    insta::assert_snapshot!(stdout(&run(&daemon.socket(), &sample).code(0)));
+    let json = stdout(&run(&daemon.socket(), &[&sample[..], &["--json"]].concat()).code(0));
+    let sample = &serde_json::from_str::<serde_json::Value>(&json).unwrap()["sample"];
+    assert_eq!(sample["events_per_s"], 10_002.0);
+    assert_eq!(sample["bytes_per_day"], 3_456_691_200_u64);
+    assert_eq!(sample["events"][1], serde_json::json!({"event": "tcp:tcp_retransmit_skb", "stored": 4, "filtered": 0}));
+    let line = "the following required arguments were not provided: --dry-run; see `tcpprobectl start --help`";
+    check_failure(run(&daemon.socket(), &["start", "web", "--sample"]), 2, line);
 }
 
 #[test]

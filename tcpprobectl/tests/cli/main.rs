@@ -3,8 +3,10 @@
 
 mod common;
 
+mod doctor;
 mod errors;
 mod help;
 mod jobs;
 mod plot;
+mod saved;
 mod traces;

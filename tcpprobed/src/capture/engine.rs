@@ -14,13 +14,11 @@ use tcpprobe::trace::{Account, Anchor, Kind, Totals, put_frame};
 
 use super::books::Books;
 use super::comms::Comms;
-use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, Shared, Staging};
+use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS, Shared, Staging, priority};
 use crate::clock;
 use crate::store::{LedgerByCpu, RunMeta, RunWriter, from_toml, to_toml};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs, TracefsError};
 
-/// Events in a block: see ARCHITECTURE.md.
-const BLOCK_EVENTS: usize = 32 << 10;
 /// Pages of one CPU read before the next CPU has its turn.
 const TURN_BYTES: usize = 1 << 20;
 /// The kernel's totals are read this often while events come.
@@ -110,6 +108,8 @@ struct Cpu {
     books: Books,
     /// Every event of this CPU up to this time has been read.
     complete: u64,
+    /// It has no buffer yet, and poll would not wait for it (`ring_buffer_poll_wait()`: `EPOLLERR`).
+    offline: bool,
 }
 
 pub struct Engine {
@@ -161,6 +161,7 @@ impl Engine {
 
     /// Captures until told to stop.
     pub fn run(mut self) -> Ending {
+        priority::raise();
         let error = self.open().and_then(|()| self.capture()).err();
         let pages_end = self.setup.staging.numbers().end;
         Ending { run: self.setup.run, error, accounts: self.accounts, pages_end }
@@ -175,6 +176,7 @@ impl Engine {
                 stats: StatsFile::open(&self.setup.instance, number)?,
                 books: Books::new(number, booked, self.setup.since),
                 complete: 0,
+                offline: false,
             });
         }
         self.setup.run.ledger().values().for_each(|totals| count(&self.shared, totals));
@@ -252,7 +254,8 @@ impl Engine {
             return true;
         }
         let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(&self.shared.wake, PollFlags::IN)];
-        fds.extend(self.cpus.iter().map(|cpu| PollFd::new(&cpu.reader, PollFlags::IN)));
+        let online = self.cpus.iter().filter(|cpu| !cpu.offline);
+        fds.extend(online.map(|cpu| PollFd::new(&cpu.reader, PollFlags::IN)));
         let timeout = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
         let ready = poll(&mut fds, Some(&timeout)).unwrap_or(0);
         if fds[0].revents().contains(PollFlags::IN) {
@@ -292,7 +295,9 @@ impl Engine {
             let Engine { setup, cpus, builder, .. } = self;
             let cpu = &mut cpus[index];
             let slot = setup.staging.slot(cpu.number, subbuf);
-            match cpu.reader.read(slot)? {
+            let outcome = cpu.reader.read(slot)?;
+            cpu.offline = outcome == ReadOutcome::Offline;
+            match outcome {
                 ReadOutcome::Page(_) => {}
                 ReadOutcome::Empty | ReadOutcome::Offline => {
                     cpu.complete = cpu.complete.max(before);

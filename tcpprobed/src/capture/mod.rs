@@ -5,6 +5,7 @@
 mod books;
 mod comms;
 mod engine;
+mod priority;
 mod staging;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub use staging::Staging;
 
 use crate::store::Progress;
 
+/// Events in a block: see ARCHITECTURE.md.
+pub const BLOCK_EVENTS: usize = 32 << 10;
 /// A block is sealed at this age.
 pub const BLOCK_AGE: Duration = Duration::from_secs(1);
 /// The same while somebody follows the run.

@@ -14,6 +14,7 @@ mod source;
 mod spec;
 mod start;
 mod stop;
+mod trial;
 mod view;
 
 use std::collections::BTreeMap;
@@ -23,10 +24,12 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 pub use error::JobError;
+pub use memory::Memory;
 pub use plan::{EventPlan, Plan};
 pub use source::Source;
 pub use spec::{JobFile, Spec, check_name};
 pub use start::Started;
+pub use trial::Sample;
 pub use view::{JobView, RunView, State};
 
 use entry::{Entry, lock};
@@ -48,6 +51,8 @@ pub struct Jobs {
     /// Counts changes, for watchers.
     changes: watch::Sender<u64>,
     stopping: AtomicBool,
+    /// Held by whoever uses the instance for trials.
+    trying: Mutex<()>,
 }
 
 /// Who asks: for the log, and for the rules about owners.
@@ -74,7 +79,8 @@ impl Jobs {
         prefix: String,
     ) -> Result<Arc<Self>, StoreError> {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
-        let jobs = Jobs { config, tracefs, store, runtime, prefix, entries: Mutex::default(), changes, stopping };
+        let (entries, trying) = (Mutex::default(), Mutex::default());
+        let jobs = Jobs { config, tracefs, store, runtime, prefix, entries, changes, stopping, trying };
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {
                 tracing::error!(job = name, %error, "a job cannot be read; it is left alone");
@@ -119,6 +125,12 @@ impl Jobs {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Beginning of the names of this daemon's kernel instances.
+    #[must_use]
+    pub fn instance_prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The configuration.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use tcpprobe::block::{Block, BlockHead, Schema};
+use tcpprobe::block::{Block, BlockHead, Projection, Schema};
 use tcpprobe::trace::{Account, Anchor, Clock, Damage, Kind, Totals};
 
 use super::segment::SegmentInfo;
@@ -108,7 +108,8 @@ impl Scan {
 
     /// A block whose ledger is damaged: its events are accounted for; what else was in the ledger, nobody knows.
     fn unaccounted(&mut self, block: Piece<'_>) {
-        let decoded = self.schema.as_ref().and_then(|schema| Block::decode(block.payload(), schema).ok());
+        let decoded =
+            self.schema.as_ref().and_then(|schema| Block::decode(block.payload(), schema, Projection::default()).ok());
         let Some(decoded) = decoded else { return };
         self.block(block);
         for (cpu, stored) in events_by_cpu(&decoded) {

@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use tcpprobe::buffer::saved_cmdlines;
+
 use super::{Tracefs, TracefsError, file};
 
 impl Tracefs {
     /// pid → comm of the tasks that the kernel remembers: `saved_cmdlines`.
     ///
     /// There is one table for all instances, at the top level only; of `saved_cmdlines_size` entries (6552 by default),
-    /// the newest replacing the oldest. A full one takes about 3 ms to read, a single [`task_comm`] 6 µs. A comm that is not UTF-8 is read lossily; one with a line break may lose
-    /// what follows it.
+    /// the newest replacing the oldest. A full one takes about 3 ms to read, a single [`task_comm`] 6 µs.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn saved_cmdlines(&self) -> Result<HashMap<i32, String>, TracefsError> {
-        Ok(parse_cmdlines(&file::read_bytes(&self.root.join("saved_cmdlines"))?))
+        Ok(saved_cmdlines(&file::read_bytes(&self.root.join("saved_cmdlines"))?))
     }
 
     /// Whether the kernel notes the names of tasks that cause events (`options/record-cmd`, on by default).
@@ -29,21 +30,25 @@ impl Tracefs {
     }
 }
 
-fn parse_cmdlines(bytes: &[u8]) -> HashMap<i32, String> {
-    let text = String::from_utf8_lossy(bytes);
-    let pairs = text.lines().filter_map(|line| {
-        let (pid, comm) = line.split_once(' ')?;
-        Some((pid.parse().ok()?, comm.to_owned()))
-    });
-    pairs.collect()
-}
+/// Bytes of a name in the kernel, less the one that ends it (`TASK_COMM_LEN`).
+const COMM_BYTES: usize = 15;
 
-/// The present name of a task (`/proc/<pid>/comm`), `None` where there is no such task any more.
+/// The present name of a task (`/proc/<pid>/comm`) as events have it, `None` where there is no such task any more.
 #[must_use]
 pub fn task_comm(pid: i32) -> Option<String> {
     let path: PathBuf = Path::new("/proc").join(pid.to_string()).join("comm");
     let bytes = file::read_bytes(&path).ok()?;
-    Some(String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes)).into_owned())
+    let name = traced_comm(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
+    Some(String::from_utf8_lossy(name).into_owned())
+}
+
+/// Of kernel threads, `/proc` tells more than their name: all of a long one, and behind a worker's what it works on,
+/// after a `+` or `-` (`proc_task_name` in `fs/proc/array.c`, `wq_worker_comm` in `kernel/workqueue.c`). A rescuer's
+/// (`kworker/R-`) has a `-` of its own.
+fn traced_comm(told: &[u8]) -> &[u8] {
+    let is_worker = told.starts_with(b"kworker/") && !told.starts_with(b"kworker/R");
+    let end = told.iter().position(|byte| is_worker && matches!(byte, b'+' | b'-')).unwrap_or(told.len());
+    &told[..end.min(COMM_BYTES)]
 }
 
 #[cfg(test)]
@@ -51,10 +56,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_may_hold_anything() {
-        let map = parse_cmdlines(b"1 systemd\n12 tmux: server\n7 \n\nrubbish\n9 a\xffb\n13  x\n");
-        let expected = [(1, "systemd"), (12, "tmux: server"), (7, ""), (9, "a\u{fffd}b"), (13, " x")];
-        assert_eq!(map, expected.map(|(pid, comm)| (pid, comm.to_owned())).into());
+    fn names_of_kernel_threads() {
+        for (told, traced) in [
+            ("iperf3", "iperf3"),
+            ("kworker/1:1-events_power_efficient", "kworker/1:1"),
+            ("kworker/u8:2+ext4-rsv-conversion", "kworker/u8:2"),
+            ("kworker/0:0H", "kworker/0:0H"),
+            ("kworker/R-mm_percpu_wq", "kworker/R-mm_pe"),
+            ("ext4-rsv-conversion", "ext4-rsv-conver"),
+            ("a-b+c", "a-b+c"),
+        ] {
+            assert_eq!(traced_comm(told.as_bytes()), traced.as_bytes());
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{EventName, Tracefs, TracefsError, cpus, file, page_size};
+use super::{EventName, Tracefs, TracefsError, cpus, file, holders, page_size};
 
 /// `rmdir` fails while somebody, such as a reader that is just closing, holds the instance: so often it is tried,
 const REMOVE_TRIES: u32 = 20;
@@ -17,8 +17,6 @@ const REMOVE_TRIES: u32 = 20;
 const REMOVE_PAUSE: Duration = Duration::from_millis(25);
 /// Longest filter, in bytes: the kernel takes a page less one, but shows only so many when it is read back.
 const FILTER_BYTES_MAX: usize = 4091;
-/// Most holders that an error names.
-const HOLDERS_MAX: usize = 4;
 
 /// A directory under `instances`.
 ///
@@ -160,8 +158,8 @@ impl Instance {
 
     /// Sets the size of every CPU's buffer, also of those that come online later, and returns what it became.
     ///
-    /// Events stay; if it shrinks below them, the oldest are counted as overrun. A gigabyte takes the kernel about
-    /// 2.5 s in sub-buffers of 4 KiB and 0.4 s in 64 KiB.
+    /// Events stay; if it shrinks below them, the oldest are counted as overrun. A gigabyte takes the kernel 0.1 to
+    /// 0.2 s; where a hypervisor must give the memory first, seconds, as it does any program.
     ///
     /// More than fits is refused before the kernel is asked: it would fill one CPU's buffer before it finds that the
     /// next one's does not fit, and of numbers from 2^54 on it takes the low bits.
@@ -425,17 +423,7 @@ impl Instance {
     fn holders(&self) -> Vec<String> {
         // The same instance may be reached by another mount of tracefs.
         let inside = format!("/instances/{}/", self.name);
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let holding = processes.filter_map(|process| {
-            let pid: i32 = process.file_name().to_str()?.parse().ok()?;
-            let files = fs::read_dir(process.path().join("fd")).ok()?.flatten();
-            let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
-            targets.any(|target| target.to_string_lossy().contains(&inside)).then(|| {
-                let comm = super::task_comm(pid).unwrap_or_else(|| "?".to_owned());
-                format!("{pid} ({comm})")
-            })
-        });
-        holding.take(HOLDERS_MAX).collect()
+        holders::holders(|path| path.contains(&inside))
     }
 }
 

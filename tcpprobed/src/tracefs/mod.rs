@@ -18,11 +18,13 @@ mod cpus;
 mod error;
 mod events;
 mod file;
+mod holders;
 mod instance;
 mod mount;
 mod reader;
 mod settings;
 mod stats;
+mod survey;
 
 pub use clock::Anchor;
 pub use cmdlines::task_comm;
@@ -33,6 +35,7 @@ pub use instance::Instance;
 pub use reader::{CpuReader, ReadOutcome};
 pub use settings::Settings;
 pub use stats::{CpuStats, StatsFile};
+pub use survey::{TopLevel, lockdown};
 
 use std::path::{Path, PathBuf};
 

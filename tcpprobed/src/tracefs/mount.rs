@@ -29,7 +29,7 @@ pub(super) fn find_or_mount() -> Result<PathBuf, TracefsError> {
     mount_tracefs(Path::new(MOUNT_POINT))
 }
 
-fn is_tracefs(path: &Path) -> bool {
+pub(super) fn is_tracefs(path: &Path) -> bool {
     statfs(path).is_ok_and(|s| u64::try_from(s.f_type).is_ok_and(|magic| magic == TRACEFS_MAGIC))
 }
 
@@ -134,7 +134,12 @@ fn writable(instances: &Path) -> Result<(), TracefsError> {
 
 /// Whether the kernel says that it is locked down to confidentiality; `false` where it does not say.
 pub(super) fn confidentiality() -> bool {
-    fs::read_to_string(LOCKDOWN).is_ok_and(|text| lockdown_level(&text) == Some("confidentiality"))
+    lockdown().is_some_and(|level| level == "confidentiality")
+}
+
+/// The level of lockdown; `None` where the kernel does not say.
+pub(super) fn lockdown() -> Option<String> {
+    lockdown_level(&fs::read_to_string(LOCKDOWN).ok()?).map(str::to_owned)
 }
 
 /// The level in brackets: `none integrity [confidentiality]`.

@@ -114,6 +114,8 @@ fn roles_and_owners() {
         }
         check("fetch web --format text", if looks == 0 { 5 } else { looks });
         check("start mine --filter port==1 --dry-run", starts);
+        let doctor = scene.run(person, "doctor");
+        assert_eq!(doctor.code, starts, "uid {}: {}", person.uid, doctor.out);
         check("start mine --filter port==1", starts);
         check("stop mine", own);
         check("rm mine", own);

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tcpprobe_proto::v1::tcp_probe_server::{TcpProbe, TcpProbeServer};
 use tcpprobe_proto::v1::{
-    EventPlan, GetJobReply, GetJobRequest, Job, JobSpec, JobState, Ledger, ListJobsReply, ListJobsRequest, ReadReply,
-    ReadRequest, RemoveJobReply, RemoveJobRequest, Run, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest,
-    VersionReply, VersionRequest, WatchJobsReply, WatchJobsRequest,
+    Check, CheckLevel, DoctorReply, DoctorRequest, EventPlan, EventSample, GetJobReply, GetJobRequest, Job, JobSpec,
+    JobState, Ledger, ListJobsReply, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply, RemoveJobRequest, Run,
+    Sample, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest, VersionReply, VersionRequest, WatchJobsReply,
+    WatchJobsRequest,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
@@ -32,11 +33,16 @@ pub struct Daemon {
 impl Daemon {
     /// Starts one with these jobs; every job has recorded `trace`.
     pub fn start(jobs: Vec<Job>, trace: Vec<u8>) -> Self {
+        Self::with_checks(jobs, trace, vec![check("tracefs", CheckLevel::Ok, "mounted", "")])
+    }
+
+    /// One that finds this of itself.
+    pub fn with_checks(jobs: Vec<Job>, trace: Vec<u8>, checks: Vec<Check>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (stopped, _) = tokio::sync::watch::channel(false);
-        let service = Service { jobs, trace, asked: Arc::clone(&asked), stopped };
+        let service = Service { jobs, trace, checks, asked: Arc::clone(&asked), stopped };
         let socket = directory.path().join("socket");
         let entered = runtime.enter();
         let listener = UnixListenerStream::new(tokio::net::UnixListener::bind(socket).unwrap());
@@ -65,6 +71,11 @@ impl Daemon {
         }
         panic!("nobody asked {beginning}: {:?}", self.asked.lock().unwrap());
     }
+}
+
+/// Something that a daemon finds.
+pub fn check(name: &str, level: CheckLevel, finding: &str, remedy: &str) -> Check {
+    Check { name: name.to_owned(), level: level.into(), finding: finding.to_owned(), remedy: remedy.to_owned() }
 }
 
 /// Three jobs: one that runs, one that stopped and lost events, one that failed.
@@ -131,6 +142,7 @@ pub fn jobs() -> Vec<Job> {
 struct Service {
     jobs: Vec<Job>,
     trace: Vec<u8>,
+    checks: Vec<Check>,
     asked: Arc<Mutex<Vec<String>>>,
     stopped: tokio::sync::watch::Sender<bool>,
 }
@@ -152,7 +164,7 @@ impl Service {
 #[tonic::async_trait]
 impl TcpProbe for Service {
     async fn start_job(&self, request: Request<StartJobRequest>) -> Result<Response<StartJobReply>, Status> {
-        let StartJobRequest { spec, dry_run, no_clear } = request.into_inner();
+        let StartJobRequest { spec, dry_run, no_clear, sample } = request.into_inner();
         let spec = spec.unwrap();
         self.note(format!("start {spec:?} dry_run={dry_run} no_clear={no_clear}"));
         match spec.name.as_str() {
@@ -179,6 +191,12 @@ impl TcpProbe for Service {
             cpus: 2,
             warnings: vec!["the buffer was rounded to 2000000 KB".to_owned()],
             run: if dry_run { 0 } else { 3 },
+            sample: sample.then(|| Sample {
+                duration_ns: 2_000_000_000,
+                events: vec![EventSample { stored: 20_000, filtered: 5 }, EventSample { stored: 4, filtered: 0 }],
+                stored_bytes: 80_016,
+                lost: 0,
+            }),
         }))
     }
 
@@ -254,6 +272,14 @@ impl TcpProbe for Service {
             }
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    /// Denies where the job `denied` is among its own.
+    async fn doctor(&self, _: Request<DoctorRequest>) -> Result<Response<DoctorReply>, Status> {
+        if self.jobs.iter().any(|job| job.spec.as_ref().is_some_and(|spec| spec.name == "denied")) {
+            return Err(Status::permission_denied("denied; to be let in: ask"));
+        }
+        Ok(Response::new(DoctorReply { checks: self.checks.clone() }))
     }
 
     async fn version(&self, _: Request<VersionRequest>) -> Result<Response<VersionReply>, Status> {

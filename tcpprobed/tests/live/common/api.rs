@@ -42,8 +42,12 @@ impl Api {
         Ok(answer.expect("the daemon does not answer")?.into_inner())
     }
 
+    pub fn try_ask(&self, request: StartJobRequest) -> Result<StartJobReply, Status> {
+        self.call(self.client.clone().start_job(request))
+    }
+
     pub fn try_start(&self, spec: JobSpec) -> Result<StartJobReply, Status> {
-        self.call(self.client.clone().start_job(StartJobRequest { spec: Some(spec), ..Default::default() }))
+        self.try_ask(StartJobRequest { spec: Some(spec), ..Default::default() })
     }
 
     pub fn start(&self, spec: JobSpec) -> StartJobReply {
@@ -52,14 +56,17 @@ impl Api {
 
     /// Goes on with the last run.
     pub fn go_on(&self, spec: JobSpec) -> StartJobReply {
-        let request = StartJobRequest { spec: Some(spec), no_clear: true, ..Default::default() };
-        self.call(self.client.clone().start_job(request)).unwrap()
+        self.try_ask(StartJobRequest { spec: Some(spec), no_clear: true, ..Default::default() }).unwrap()
     }
 
     /// What starting would do.
     pub fn plan(&self, spec: JobSpec) -> Result<StartJobReply, Status> {
-        let request = StartJobRequest { spec: Some(spec), dry_run: true, ..Default::default() };
-        self.call(self.client.clone().start_job(request))
+        self.try_ask(StartJobRequest { spec: Some(spec), dry_run: true, ..Default::default() })
+    }
+
+    /// What it would record in two seconds.
+    pub fn sample(&self, spec: JobSpec) -> Result<StartJobReply, Status> {
+        self.try_ask(StartJobRequest { spec: Some(spec), dry_run: true, sample: true, ..Default::default() })
     }
 
     pub fn try_stop(&self, name: &str) -> Result<Job, Status> {

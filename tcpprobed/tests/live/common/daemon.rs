@@ -106,6 +106,34 @@ impl Daemon {
         files.filter(|path| path.extension().is_some_and(|extension| extension == "tcpp")).max().unwrap()
     }
 
+    /// The folders of its threads in /proc.
+    fn tasks(&self) -> Vec<PathBuf> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        tasks.map(|task| task.unwrap().path()).collect()
+    }
+
+    /// CPU time of all its threads that there are.
+    pub fn cpu_time(&self) -> Duration {
+        let time = |task: PathBuf| -> Option<u64> {
+            fs::read_to_string(task.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
+        };
+        Duration::from_nanos(self.tasks().into_iter().filter_map(time).sum())
+    }
+
+    /// A file of a thread in /proc.
+    pub fn thread(&self, name: &str, file: &str) -> String {
+        let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
+        let task = self.tasks().into_iter().find(|task| read(task.join("comm")).trim_end() == name).unwrap();
+        read(task.join(file))
+    }
+
+    /// How often a thread has waited for something.
+    pub fn waits(&self, thread: &str) -> u64 {
+        let status = self.thread(thread, "status");
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+        count.trim().parse().unwrap()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(self.child.as_ref().unwrap())
     }
@@ -138,15 +166,12 @@ impl Daemon {
     /// SIGSTOP; no thread runs any more when this returns.
     pub fn pause(&self) {
         kill_process(self.pid(), Signal::STOP).unwrap();
-        let tasks = format!("/proc/{}/task", self.pid());
         let stopped = |path: PathBuf| {
             let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
             // The name may hold anything, the state is behind its parenthesis.
             stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
         };
-        wait_until("all threads are stopped", || {
-            fs::read_dir(&tasks).unwrap().all(|task| stopped(task.unwrap().path()))
-        });
+        wait_until("all threads are stopped", || self.tasks().into_iter().all(stopped));
     }
 
     /// SIGCONT.

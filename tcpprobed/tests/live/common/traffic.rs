@@ -86,6 +86,20 @@ impl Site {
         (0..connections).for_each(|_| self.ping_pong(2));
     }
 
+    /// Very many connections with one question, from a few tasks that open one after the other.
+    pub fn brief(&self, connections: u32, tasks: u32) {
+        thread::scope(|scope| {
+            for _ in 0..tasks {
+                named(SERVER, scope, || {
+                    (0..connections / tasks).for_each(|_| answer(self.listener.accept().unwrap().0));
+                });
+                named(CLIENT, scope, || {
+                    (0..connections / tasks).for_each(|_| drop(ask(TcpStream::connect(self.to).unwrap(), 0)));
+                });
+            }
+        });
+    }
+
     /// Question and answer until told to stop, in bursts, `rounds_max` at most.
     pub fn steady(&self, stop: &AtomicBool, rounds_max: u32) {
         const BURST: u32 = 50;

@@ -1,0 +1,135 @@
+//! What the pages hold, told by a first reading.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use tcpprobe::buffer::{BadPage, Item, Loss};
+use tcpprobe::format::Format;
+use tcpprobe::page::Lost;
+
+use super::{Saved, events};
+use crate::exit::{Exit, Failure};
+use crate::value::count;
+
+/// So many IDs are named; the others are of the same make.
+const IDS_TOLD_MAX: usize = 8;
+
+/// Counts of everything.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Events by ID.
+    described: BTreeMap<u16, u64>,
+    /// Events that nothing describes, by ID.
+    undescribed: BTreeMap<u16, u64>,
+    /// Marks of loss, by CPU.
+    marks: BTreeMap<u32, Marks>,
+    bad: u64,
+    first_bad: Option<BadPage>,
+}
+
+/// What the marks on a CPU's pages say.
+#[derive(Debug, Default, Clone, Copy)]
+struct Marks {
+    /// Events lost, by the marks with a number.
+    lost: u64,
+    /// Marks without a number.
+    numberless: u64,
+}
+
+impl Contents {
+    /// Reads everything once.
+    pub fn survey(saved: &Saved) -> Result<Self> {
+        let mut contents = Contents::default();
+        let mut buffer = saved.buffer()?;
+        while let Some(item) = buffer.next_item().map_err(|error| saved.failure(error))? {
+            match item {
+                Item::Record { bytes, .. } => {
+                    let is_described = saved.events.describe(bytes).is_some();
+                    let counts = if is_described { &mut contents.described } else { &mut contents.undescribed };
+                    *counts.entry(events::id(bytes).unwrap_or(0)).or_default() += 1;
+                }
+                Item::Lost(loss) => {
+                    let marks = contents.marks.entry(loss.cpu).or_default();
+                    match loss.lost {
+                        Lost::Events(lost) => marks.lost = marks.lost.saturating_add(lost),
+                        _ => marks.numberless += 1,
+                    }
+                }
+                Item::Bad(bad) => {
+                    contents.bad += 1;
+                    contents.first_bad.get_or_insert(bad);
+                }
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Fails where there is something, but no event that can be told.
+    pub fn require_events(&self, saved: &Saved) -> Result<(), Failure> {
+        if !self.described.is_empty() {
+            return Ok(());
+        }
+        let undescribed: u64 = self.undescribed.values().sum();
+        if let Some(bad) = self.first_bad.filter(|_| self.bad >= undescribed) {
+            let what = format!("{} holds no ring-buffer pages: {}", saved.name, saved.tell(&bad));
+            return Err(Failure::new(Exit::Failed, what, "cpuN.raw is what per_cpu/cpuN/trace_pipe_raw gives"));
+        }
+        if undescribed > 0 {
+            let events = count::human(undescribed);
+            let what = format!(
+                "{} describes none of the {events} events in {} ({})",
+                saved.events.name,
+                saved.name,
+                self.ids()
+            );
+            return Err(Failure::new(Exit::Failed, what, "give the events/ folder of the kernel that wrote the pages"));
+        }
+        Ok(())
+    }
+
+    /// Events that can be told.
+    pub fn described(&self) -> u64 {
+        self.described.values().sum()
+    }
+
+    /// Words about those that cannot, if there are any.
+    pub fn undescribed(&self, saved: &Saved) -> Option<String> {
+        let events: u64 = self.undescribed.values().sum();
+        let of =
+            format!("{} events are left out, for {} does not describe them", count::human(events), saved.events.name);
+        (events > 0).then(|| format!("{of} ({})", self.ids()))
+    }
+
+    /// `ID 5`, `IDs 5, 312`.
+    fn ids(&self) -> String {
+        let mut ids: Vec<String> = self.undescribed.keys().take(IDS_TOLD_MAX).map(u16::to_string).collect();
+        if self.undescribed.len() > IDS_TOLD_MAX {
+            ids.push("…".to_owned());
+        }
+        format!("ID{} {}", if self.undescribed.len() > 1 { "s" } else { "" }, ids.join(", "))
+    }
+
+    /// The formats of the events that occur.
+    pub fn formats<'s>(&self, saved: &'s Saved) -> impl Iterator<Item = &'s Format> {
+        saved.events.formats().filter(|format| self.described.contains_key(&format.id))
+    }
+
+    /// Events overwritten, of all CPUs. A mark without a number is one event where `stats` does not tell.
+    pub fn lost(&self, saved: &Saved) -> u64 {
+        let of = |(cpu, marks): (&u32, &Marks)| {
+            let stats = saved.folder.stats.get(cpu).filter(|_| marks.numberless > 0);
+            marks.lost.saturating_add(marks.numberless).max(stats.map_or(0, |stats| stats.overrun))
+        };
+        self.marks.iter().map(of).fold(0, u64::saturating_add)
+    }
+
+    /// How many events a mark stands for: `stats` tells it where it is the only one without a number.
+    pub fn count(&self, saved: &Saved, loss: &Loss) -> Option<u64> {
+        if let Lost::Events(lost) = loss.lost {
+            return Some(lost);
+        }
+        let marks = self.marks.get(&loss.cpu).filter(|marks| marks.numberless == 1)?;
+        let overrun = saved.folder.stats.get(&loss.cpu)?.overrun;
+        overrun.checked_sub(marks.lost).filter(|rest| *rest > 0)
+    }
+}

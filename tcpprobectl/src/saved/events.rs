@@ -1,0 +1,133 @@
+//! The `events/` folder of a kernel: what it says about its pages and events.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tcpprobe::format::{Format, Kind, PageLayout};
+use tcpprobe::text::Layout;
+
+use crate::exit::{Exit, Failure};
+use crate::say;
+
+/// What a kernel says about its events.
+pub struct Events {
+    /// As messages call the folder.
+    pub name: String,
+    /// Where things are in its pages.
+    pub pages: PageLayout,
+    by_id: BTreeMap<u16, Described>,
+}
+
+/// An event that the kernel describes.
+pub struct Described {
+    /// How.
+    pub format: Format,
+    /// Offsets of the kernel pointers in its records.
+    pub pointers: Vec<usize>,
+    /// The least number of bytes of its records.
+    size: usize,
+}
+
+impl Events {
+    /// Reads `header_page` and every `SYSTEM/EVENT/format` in the folder at `path`, or in `events/` below it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let below = path.join("events");
+        let path = if !path.join("header_page").exists() && below.is_dir() { &below } else { path };
+        let name = path.display().to_string();
+        let systems = folders(path).with_context(|| format!("cannot read {name}"))?;
+        let header = fs::read_to_string(path.join("header_page")).map_err(|error| {
+            let what = format!("{name}/header_page: {error}");
+            Failure::new(
+                Exit::Failed,
+                what,
+                "--formats takes the whole events/ folder of the kernel that wrote the pages",
+            )
+        })?;
+        let pages = PageLayout::parse(&header).with_context(|| name.clone())?;
+        let mut events = Events { name, pages, by_id: BTreeMap::new() };
+        for system in systems {
+            for event in folders(&system).with_context(|| format!("cannot read {}", system.display()))? {
+                events.add(&system, &event.join("format"))?;
+            }
+        }
+        Ok(events)
+    }
+
+    fn add(&mut self, system: &Path, path: &Path) -> Result<()> {
+        // Beside the events lie `enable` and `filter` of the whole system, and folders may be left from something else.
+        if !path.exists() {
+            return Ok(());
+        }
+        let system = system.file_name().unwrap_or_default().to_string_lossy();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let format = match Format::parse(&system, &text).map_err(|error| error.to_string()) {
+            Ok(format) if has_common_fields(&format) => format,
+            Ok(_) => {
+                say(&format!(
+                    "{}: the common fields are not where every kernel has them; it is not used",
+                    path.display()
+                ));
+                return Ok(());
+            }
+            Err(error) => {
+                say(&format!("{}: {error}; it is not used", path.display()));
+                return Ok(());
+            }
+        };
+        let pointers = format.fields.iter().filter(|field| field.kind == Kind::Pointer);
+        let described = Described {
+            pointers: pointers.map(|field| field.offset as usize).collect(),
+            size: format.record_size(),
+            format,
+        };
+        if let Some(other) = self.by_id.insert(described.format.id, described) {
+            let Format { id, system, name, .. } = other.format;
+            let what = format!("{}: {system}:{name} and {} have the same ID {id}", self.name, path.display());
+            return Err(Failure::new(Exit::Failed, what, "give the events/ folder of one kernel").into());
+        }
+        Ok(())
+    }
+
+    /// What describes this record; `None` where nothing does, or what does is of another kernel, for the record is
+    /// shorter than it says.
+    pub fn describe(&self, record: &[u8]) -> Option<&Described> {
+        self.by_id.get(&id(record)?).filter(|described| record.len() >= described.size)
+    }
+
+    /// All of them, by ID.
+    pub fn formats(&self) -> impl Iterator<Item = &Format> {
+        self.by_id.values().map(|described| &described.format)
+    }
+
+    /// The layout of the text of a kernel that has these events.
+    pub fn layout(&self) -> Layout {
+        Layout::of_formats(self.formats())
+    }
+}
+
+/// `common_type`.
+pub fn id(record: &[u8]) -> Option<u16> {
+    record.first_chunk().map(|id| u16::from_le_bytes(*id))
+}
+
+/// Whether type, flags, preemption count and pid are where [`tcpprobe::event::Record`] takes them from.
+fn has_common_fields(format: &Format) -> bool {
+    let is_at =
+        |name, offset, size| format.field(name).is_some_and(|field| (field.offset, field.size) == (offset, size));
+    is_at("common_type", 0, 2) && is_at("common_flags", 2, 1) && is_at("common_pid", 4, 4)
+}
+
+/// The folders in `path`, by name.
+fn folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

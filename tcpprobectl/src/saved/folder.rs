@@ -1,0 +1,143 @@
+//! The folder: `cpuN.raw`, and what may lie beside them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use flate2::read::MultiGzDecoder;
+use tcpprobe::buffer::{CpuStats, current_clock, saved_cmdlines};
+
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::say;
+
+/// Enough that reading pages is not held up by system calls.
+const BUFFER_BYTES: usize = 256 << 10;
+/// Longest file beside the pages; `saved_cmdlines` of all pids there can be has 100 MB.
+const BESIDE_BYTES_MAX: u64 = 128 << 20;
+/// More CPUs than any kernel has (`NR_CPUS` is at most 8192).
+const CPUS_MAX: u32 = 1 << 16;
+
+/// The pages of one CPU as they are read.
+pub type Pages = Box<dyn Read>;
+
+/// What was saved of a buffer.
+pub struct Folder {
+    /// `cpuN.raw`, by CPU.
+    pages: BTreeMap<u32, PathBuf>,
+    /// How many CPUs there are files of.
+    pub cpus: u32,
+    /// `cpuN.stats`.
+    pub stats: BTreeMap<u32, CpuStats>,
+    /// `saved_cmdlines`: pid → comm.
+    pub comms: HashMap<i32, String>,
+    /// The clock in use by `trace_clock`; empty where that is not there.
+    pub clock: String,
+}
+
+impl Folder {
+    /// Looks what is in the folder at `path`, and reads all but the pages.
+    pub fn open(path: &Path) -> Result<Self> {
+        let files = Files::list(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let pages = files.of_cpus(".raw")?;
+        if pages.is_empty() {
+            let what = format!("{} holds no cpuN.raw", path.display());
+            return Err(Failure::new(Exit::Failed, what, "`tcpprobectl convert --help` shows how to save them").into());
+        }
+        let mut stats = BTreeMap::new();
+        let stats_files = files.of_cpus(".stats")?;
+        for (&cpu, file) in &stats_files {
+            let text = String::from_utf8_lossy(&read(file)?).into_owned();
+            match CpuStats::parse(&text) {
+                Ok(counts) => {
+                    stats.insert(cpu, counts);
+                }
+                Err((line, _, reason)) => say(&format!("{}, line {line}: {reason}; it is not used", file.display())),
+            }
+        }
+        let beside = |name: &str| files.get(name).map(read).transpose();
+        let clock = beside("trace_clock")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(Folder {
+            cpus: pages.keys().chain(stats_files.keys().filter(|cpu| !pages.contains_key(cpu))).count() as u32,
+            comms: beside("saved_cmdlines")?.map(|bytes| saved_cmdlines(&bytes)).unwrap_or_default(),
+            clock: clock.as_deref().and_then(current_clock).unwrap_or_default().to_owned(),
+            pages,
+            stats,
+        })
+    }
+
+    /// Opens the pages of every CPU.
+    pub fn pages(&self, interrupt: &Interrupt) -> Result<Vec<(u32, Pages)>> {
+        let open = |(&cpu, path): (&u32, &PathBuf)| {
+            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let file = BufReader::with_capacity(BUFFER_BYTES, interrupt.clone().guard(file));
+            Ok((cpu, unpacked(path, file)))
+        };
+        self.pages.iter().map(open).collect()
+    }
+
+    /// The file of a CPU's pages.
+    pub fn name(&self, cpu: u32) -> String {
+        self.pages.get(&cpu).map(|path| path.display().to_string()).unwrap_or_default()
+    }
+}
+
+/// The files of a folder, by name without `.gz`; the plain one where there are both.
+struct Files(BTreeMap<String, PathBuf>);
+
+impl Files {
+    fn list(folder: &Path) -> io::Result<Self> {
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
+            match name.strip_suffix(".gz") {
+                Some(plain) => {
+                    files.entry(plain.to_owned()).or_insert(path);
+                }
+                None => {
+                    files.insert(name, path);
+                }
+            }
+        }
+        Ok(Files(files))
+    }
+
+    fn get(&self, name: &str) -> Option<&Path> {
+        self.0.get(name).map(PathBuf::as_path)
+    }
+
+    /// The files `cpuN` with this end, by CPU.
+    fn of_cpus(&self, end: &str) -> Result<BTreeMap<u32, PathBuf>, Failure> {
+        let mut found: BTreeMap<u32, PathBuf> = BTreeMap::new();
+        for (name, path) in &self.0 {
+            let number = name.strip_prefix("cpu").and_then(|rest| rest.strip_suffix(end));
+            let number = number.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            let Some(cpu) = number.and_then(|digits| digits.parse().ok()).filter(|cpu| *cpu < CPUS_MAX) else {
+                continue;
+            };
+            if let Some(other) = found.insert(cpu, path.clone()) {
+                let what = format!("{} and {} are both of CPU {cpu}", other.display(), path.display());
+                return Err(Failure::new(Exit::Failed, what, "take one of them away"));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A whole file, inflated if its name ends in `.gz`. (Two bytes cannot tell: a page may begin with any.)
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| unpacked(path, file).take(BESIDE_BYTES_MAX).read_to_end(&mut bytes));
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes)
+}
+
+fn unpacked(path: &Path, file: impl Read + 'static) -> Pages {
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        return Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file)));
+    }
+    Box::new(file)
+}

@@ -1,0 +1,95 @@
+//! Whether captures work here, and what would mend it where they do not.
+//!
+//! Each check is a function of what it looks at, so that it can be shown a machine that is not there.
+
+mod events;
+mod jobs;
+mod kernel;
+mod room;
+
+use crate::jobs::Jobs;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Captures work, but not as well as they could.
+    Warning,
+    /// Captures do not work.
+    Failure,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// In a word or two.
+    pub name: String,
+    /// How bad it is.
+    pub level: Level,
+    /// What was found, in one line.
+    pub finding: String,
+    /// What mends it; empty where nothing needs to be done.
+    pub remedy: String,
+}
+
+impl Check {
+    /// All is well.
+    pub fn ok(name: &str, finding: impl Into<String>) -> Self {
+        Check { name: name.into(), level: Level::Ok, finding: finding.into(), remedy: String::new() }
+    }
+
+    /// Something could be better.
+    pub fn warning(name: &str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Check { name: name.into(), level: Level::Warning, finding: finding.into(), remedy: remedy.into() }
+    }
+
+    /// Something is broken.
+    pub fn failure(name: &str, finding: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Check { level: Level::Failure, ..Check::warning(name, finding, remedy) }
+    }
+
+    /// An error breaks it. The daemon's errors say what is wrong, then behind a semicolon what to do.
+    pub fn error(name: &str, error: &dyn std::error::Error) -> Self {
+        let words = error.to_string();
+        let (finding, remedy) = words.split_once("; ").unwrap_or((&words, ""));
+        Check::failure(name, finding, remedy)
+    }
+}
+
+/// Looks at everything that a daemon can.
+#[must_use]
+pub fn examine(of: &Jobs) -> Vec<Check> {
+    let tracefs = of.tracefs();
+    let mut checks = vec![kernel::kernel(), kernel::tracefs(tracefs), kernel::lockdown(crate::tracefs::lockdown())];
+    if tracefs.check().is_ok() {
+        checks.extend(events::events(tracefs));
+        checks.push(kernel::sub_buffers(tracefs.features(), of.config().job.subbuf_kb));
+        checks.push(kernel::clock(tracefs, kernel::clock_source().as_deref()));
+        checks.push(jobs::trial(of));
+        checks.push(kernel::others(tracefs, of.instance_prefix()));
+    }
+    checks.push(room::memory(of));
+    checks.push(room::store(of));
+    checks.push(room::staging(&of.config().runtime));
+    checks.push(jobs::jobs(&of.list()));
+    checks.push(jobs::leftovers(of));
+    checks
+}
+
+/// `1 job`, `2 jobs`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The first few, and how many more there are.
+fn some(names: &[String]) -> String {
+    const SHOWN_MAX: usize = 3;
+    match names.len().saturating_sub(SHOWN_MAX) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..SHOWN_MAX].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

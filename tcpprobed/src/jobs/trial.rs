@@ -1,0 +1,197 @@
+//! A kernel instance for a moment: to see whether a capture works, and to count what one would record.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tcpprobe::block::{BlockBuilder, PointerKey, Seal};
+use tcpprobe::page::Page;
+use tcpprobe::trace::{Kind, put_frame};
+
+use super::entry::lock;
+use super::{JobError, Jobs, Plan, Spec};
+use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Residual};
+use crate::tracefs::{CpuReader, Instance, ReadOutcome, Settings, StatsFile, Tracefs};
+
+/// How long a sample counts.
+const SAMPLE_TIME: Duration = Duration::from_secs(2);
+/// How often its buffer is emptied: this takes 200,000 events a second and CPU to fill it.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// Its buffer, a CPU.
+const BUFFER_KB_MAX: u64 = 1024;
+/// Follows the daemon's prefix; no job's name begins with a dot.
+const NAME: &str = ".trial";
+
+/// What a job would have recorded in a short time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// How long it was counted.
+    pub duration: Duration,
+    /// By event, in the order of the plan: those that would be stored, and those that the residual left out.
+    pub events: Vec<(u64, u64)>,
+    /// Bytes of the blocks that they became.
+    pub bytes: u64,
+    /// Events that came faster than they were read.
+    pub lost: u64,
+}
+
+/// An instance that is removed when it is done with, whatever happens.
+struct Trial(Option<Instance>);
+
+impl Trial {
+    fn new(tracefs: &Tracefs, name: &str) -> Result<Self, JobError> {
+        // One that a daemon left behind which was killed.
+        if Instance::exists(tracefs, name) {
+            Instance::adopt(tracefs, name)?.remove()?;
+        }
+        Ok(Trial(Some(Instance::create(tracefs, name)?)))
+    }
+
+    fn with<T>(mut self, work: impl FnOnce(&Instance) -> Result<T, JobError>) -> Result<T, JobError> {
+        let result = self.0.as_ref().ok_or(JobError::Stopping).and_then(work);
+        if let Some(instance) = self.0.take() {
+            instance.remove()?;
+        }
+        result
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(Instance::remove) {
+            tracing::error!(%error, "an instance for trials cannot be removed");
+        }
+    }
+}
+
+impl Jobs {
+    /// Does all that starting a job with the default events does to the kernel, and undoes it; what the kernel made of it.
+    ///
+    /// # Errors
+    /// What starting a job would fail with.
+    pub fn try_out(&self) -> Result<Settings, JobError> {
+        let spec = Spec { filter: "port == 1".to_owned(), ..Spec::default() };
+        let plan = Plan::new(&spec, &self.config, &self.tracefs)?;
+        self.trial(&plan, |instance| {
+            let settings = instance.configure(&settings(&plan))?;
+            for cpu in instance.cpus()? {
+                CpuReader::open(instance, cpu)?;
+                StatsFile::open(instance, cpu)?.read()?;
+            }
+            Ok(settings)
+        })
+    }
+
+    /// Counts for two seconds what a job of this plan would record. Nothing of it is kept.
+    ///
+    /// # Errors
+    /// What starting the job would fail with.
+    pub fn sample(&self, plan: &Plan) -> Result<Sample, JobError> {
+        let layout = self.tracefs.page_layout()?;
+        self.trial(plan, |instance| {
+            instance.configure(&settings(plan))?;
+            let cpus = instance.cpus()?;
+            let readers = cpus.iter().map(|&cpu| Ok((cpu, CpuReader::open(instance, cpu)?)));
+            let readers = readers.collect::<Result<Vec<_>, JobError>>()?;
+            let mut counter = Counter::new(plan)?;
+            let began = Instant::now();
+            instance.set_tracing(true)?;
+            while began.elapsed() < SAMPLE_TIME {
+                thread::sleep(LOOK_INTERVAL);
+                counter.take(&readers, layout)?;
+            }
+            instance.set_tracing(false)?;
+            counter.sample.duration = began.elapsed();
+            counter.take(&readers, layout)?;
+            counter.seal();
+            for cpu in cpus {
+                counter.sample.lost += StatsFile::open(instance, cpu)?.read()?.lost();
+            }
+            Ok(counter.sample)
+        })
+    }
+
+    /// Gives `work` an instance of its own. One at a time; `plan` must fit into the memory.
+    fn trial<T>(&self, plan: &Plan, work: impl FnOnce(&Instance) -> Result<T, JobError>) -> Result<T, JobError> {
+        self.check_memory(plan)?;
+        let _only = lock(&self.trying);
+        Trial::new(&self.tracefs, &self.instance_name(NAME))?.with(work)
+    }
+}
+
+/// Those of the plan, in a small buffer.
+fn settings(plan: &Plan) -> Settings {
+    let settings = plan.settings();
+    Settings { buffer_kb: settings.buffer_kb.min(BUFFER_KB_MAX), ..settings }
+}
+
+/// Counts what comes, and how small it gets.
+struct Counter {
+    sample: Sample,
+    residuals: Vec<Option<Residual>>,
+    builder: BlockBuilder,
+    /// Costs as many bytes as any other.
+    key: PointerKey,
+    sealed: Instant,
+    page: Vec<u8>,
+    block: Vec<u8>,
+}
+
+impl Counter {
+    fn new(plan: &Plan) -> Result<Self, JobError> {
+        let schema = plan.schema()?;
+        Ok(Counter {
+            sample: Sample { events: vec![(0, 0); plan.events.len()], ..Sample::default() },
+            residuals: plan.residuals(),
+            builder: BlockBuilder::new(Arc::clone(&schema)),
+            key: PointerKey::new([0; 16]),
+            sealed: Instant::now(),
+            page: Vec::new(),
+            block: Vec::new(),
+        })
+    }
+
+    /// Reads everything that is there.
+    fn take(&mut self, readers: &[(u32, CpuReader)], layout: tcpprobe::format::PageLayout) -> Result<(), JobError> {
+        for (cpu, reader) in readers {
+            self.page.resize(reader.subbuf_bytes(), 0);
+            let mut page = std::mem::take(&mut self.page);
+            while let ReadOutcome::Page(length) = reader.read(&mut page)? {
+                if let Ok(page) = Page::parse(layout, &page[..length]) {
+                    page.records().for_each(|(time, record)| self.add(*cpu, time, record));
+                }
+            }
+            self.page = page;
+        }
+        if self.sealed.elapsed() >= BLOCK_AGE {
+            self.seal();
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, cpu: u32, time: u64, record: &[u8]) {
+        let id = record.first_chunk().map(|id| u16::from_le_bytes(*id));
+        let Some(index) = id.and_then(|id| self.builder.schema().index_of(id)) else { return };
+        if self.residuals[index].as_ref().is_some_and(|residual| !residual(cpu, record)) {
+            self.sample.events[index].1 += 1;
+            return;
+        }
+        if self.builder.push(cpu, &[(time, record)]) == 0 {
+            self.sample.events[index].0 += 1;
+        }
+        if self.builder.len() >= BLOCK_EVENTS {
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        self.sealed = Instant::now();
+        if self.builder.is_empty() {
+            return;
+        }
+        let (builder, key) = (&mut self.builder, &self.key);
+        self.block.clear();
+        put_frame(Kind::Block, &mut self.block, |out| builder.seal(&Seal::default(), Some(key), |_| None, out));
+        self.sample.bytes += self.block.len() as u64;
+    }
+}

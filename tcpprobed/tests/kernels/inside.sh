@@ -1,0 +1,62 @@
+#!/bin/bash
+# Runs in the guest of run.sh, which is thrown away afterwards: nothing here is cleaned up.
+set -euo pipefail
+
+tracefs=/sys/kernel/tracing
+export TCPPROBED_SOCKET=/run/t/tcpprobed.sock
+client=./tcpprobectl
+
+fail() {
+    echo "$(uname -r): $*" >&2
+    cat /tmp/daemon.log >&2
+    exit 1
+}
+
+# An event's text without its pointers: the kernel prints them hashed, a trace knows them by ids.
+without_pointers() {
+    grep -v '^#' | sed -E 's/(skbaddr|skaddr)=(0x)?[0-9a-f]+//g'
+}
+
+modprobe sch_netem || true
+tc qdisc add dev lo root netem delay 5ms loss 2%
+ip link set lo mtu 1500 gso_max_segs 1
+mkdir -p /tmp/state /run/t
+# The guest's disk is memory, and little of it is free.
+printf '[store]\nfree_min = 1048576\n' >/tmp/tcpprobed.toml
+./tcpprobed --config /tmp/tcpprobed.toml --state /tmp/state --runtime /run/t --socket "$TCPPROBED_SOCKET" >/tmp/daemon.log 2>&1 &
+daemon=$!
+for _ in $(seq 100); do
+    [ -S "$TCPPROBED_SOCKET" ] && break
+    sleep 0.1
+done
+$client doctor >/tmp/doctor.txt 2>&1 || { cat /tmp/doctor.txt >&2; fail "the doctor says that a capture would not work"; }
+
+# An address is for user space, a port is for the kernel.
+$client start web --filter 'port == 5201 && addr == 127.0.0.0/8' --events 'tcp_probe,tcp_retransmit_skb,inet_sock_set_state' --buffer 32768
+# A daemon with directories of its own has names of its own.
+instance=$(echo "$tracefs"/instances/tcpprobed*.web)
+[ -d "$instance" ] || fail "no instance: $(ls $tracefs/instances)"
+iperf3 -s -D -1 >/dev/null
+sleep 1
+# While the daemon stands still, its instance holds all that the kernel traced, and can be asked for the text of it.
+kill -STOP "$daemon"
+iperf3 -c 127.0.0.1 -n 2M >/dev/null
+sleep 1
+# What is left to the daemon of the filter: a socket that listens has no address of that network yet.
+without_pointers <"$instance/trace" | grep -v 'saddr=0.0.0.0 daddr=0.0.0.0' >/tmp/kernel.txt
+kill -CONT "$daemon"
+sleep 2
+$client stop web
+$client status web
+$client fetch web --format text | without_pointers >/tmp/ours.txt
+diff -u /tmp/kernel.txt /tmp/ours.txt >/tmp/diff || { head -20 /tmp/diff >&2; fail "another text than the kernel's"; }
+events=$(wc -l </tmp/ours.txt)
+retransmissions=$(grep -c tcp_retransmit_skb /tmp/ours.txt || true)
+[ "$events" -gt 500 ] && [ "$retransmissions" -gt 0 ] || fail "$events events, $retransmissions retransmissions: this shows little"
+$client plot web -o /out/web.png
+[ "$(head -c 4 /out/web.png | tail -c 3)" = PNG ] && [ "$(stat -c %s /out/web.png)" -gt 20000 ] || fail "no picture"
+$client rm web
+[ ! -e "$instance" ] || fail "the instance was left behind"
+kill "$daemon"
+wait "$daemon" || fail "the daemon ended with $?"
+echo "$(uname -r): $events events, $retransmissions retransmissions, as the kernel tells them; plotted"

@@ -1,0 +1,99 @@
+//! Random filters on real traffic: a job stores what the filter means, told by a plain evaluation of each event that an
+//! unfiltered instance recorded beside it.
+
+#[allow(dead_code, reason = "fields of other events are for other tests")]
+#[path = "../../../tcpprobe/tests/filter_support/random.rs"]
+mod random;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use tcpprobe::filter::Context;
+use tcpprobe_proto::v1::JobSpec;
+
+use crate::common::{Daemon, Event, Shadow, Site, assert_same, job};
+
+const FILTERS: usize = 100;
+/// Jobs that record the same traffic.
+const JOBS: usize = 10;
+/// Events of which the traffic makes some, that share few fields.
+const EVENTS: [&str; 5] = [
+    "tcp:tcp_probe",
+    "tcp:tcp_rcv_space_adjust",
+    "tcp:tcp_destroy_sock",
+    "tcp:tcp_*_reset",
+    "sock:inet_sock_set_state",
+];
+
+/// Numbers of these events, of which each lacks some.
+const FIELDS: [&str; 14] = [
+    "family",
+    "oldstate",
+    "newstate",
+    "protocol",
+    "srtt",
+    "snd_cwnd",
+    "ssthresh",
+    "data_len",
+    "snd_wnd",
+    "rcv_wnd",
+    "mark",
+    "sock_cookie",
+    "common_pid",
+    "CPU",
+];
+
+/// Filters whose meaning the stored event tells; the name of a task is not in it.
+fn filters() -> impl Iterator<Item = random::Expr> {
+    let mut runner = TestRunner::deterministic();
+    let any = random::expr(&FIELDS);
+    std::iter::repeat_with(move || any.new_tree(&mut runner).unwrap().current())
+        .filter(|expr| !expr.text().contains("comm "))
+}
+
+fn spec(name: &str, filter: &str) -> JobSpec {
+    JobSpec { events: EVENTS.map(str::to_owned).to_vec(), buffer_kb: 4096, ..job(name, filter) }
+}
+
+#[test]
+fn a_hundred_random_filters_keep_what_they_mean() {
+    let Some(daemon) = Daemon::start() else { return };
+    let (api, site) = (daemon.api(), Site::v4());
+    let filter = |expr: &random::Expr| format!("({}) && ({})", site.filter(), expr.text());
+    // Numbers that a field cannot have are refused.
+    let accepted = filters().take(2 * FILTERS).filter(|expr| api.plan(spec("any", &filter(expr))).is_ok());
+    let accepted: Vec<random::Expr> = accepted.take(FILTERS).collect();
+    assert_eq!(accepted.len(), FILTERS, "too many are refused");
+    let (mut generated, mut kept, mut partial) = (0, 0, 0);
+    for batch in accepted.chunks(JOBS) {
+        let shadow = Shadow::start("filters", &api.plan(spec("all", &site.filter())).unwrap().plan);
+        for (number, expr) in batch.iter().enumerate() {
+            api.start(spec(&format!("job{number}"), &filter(expr)));
+        }
+        site.ping_pong(20);
+        site.bulk(2, 256 << 10);
+        site.short(5);
+        shadow.quiet();
+        for number in 0..batch.len() {
+            api.stop(&format!("job{number}"));
+        }
+        let recorded = shadow.stop();
+        for (number, expr) in batch.iter().enumerate() {
+            let name = format!("job{number}");
+            let means = |event: &&Event| {
+                let context = Context { cpu: event.cpu, comm: None, pid: None };
+                expr.meaning(&event.format, &event.record, &context) != Some(false)
+            };
+            let expected: Vec<Event> = recorded.events.iter().filter(means).cloned().collect();
+            let ledger = api.ledger(&name);
+            assert_eq!((ledger.stored, ledger.lost, ledger.dropped), (expected.len() as u64, 0, 0), "{}", expr.text());
+            let stored = if expected.is_empty() { Vec::new() } else { api.trace(&name).events };
+            assert_same(&stored, &expected);
+            api.remove(&name, false).unwrap();
+            generated += recorded.events.len();
+            kept += expected.len();
+            partial += usize::from(!expected.is_empty() && expected.len() < recorded.events.len());
+        }
+    }
+    println!("{generated} events, {kept} kept, {partial} filters kept some but not all");
+    assert!(generated > 10_000 && partial > FILTERS / 8, "{generated} events, {partial} filters: this shows little");
+}
