@@ -296,8 +296,14 @@ fn still_block(schema: &Schema, events: u32, identities: u32) -> Vec<u8> {
     let mut payload = schema.id().to_le_bytes().to_vec();
     payload.extend(events.to_le_bytes());
     payload.resize(HEAD_BYTES, 0);
-    // One CPU, no task; then of each identity the kind and the number of events.
-    [1, 0, u64::from(events), 0, u64::from(identities)].iter().for_each(|&value| put_varint(&mut payload, value));
+    // One CPU and all events from it, no task; then of each identity the kind and the number of events.
+    payload.push(1);
+    payload.extend(ZEROS);
+    let mut constant = vec![0];
+    put_varint(&mut constant, u64::from(events));
+    put_varint(&mut payload, constant.len() as u64);
+    payload.extend(constant);
+    [0, u64::from(identities)].iter().for_each(|&value| put_varint(&mut payload, value));
     (0..identities).for_each(|_| [0, u64::from(events / identities)].iter().for_each(|&n| put_varint(&mut payload, n)));
     // A deflated part with nothing in it; times, and identity numbers; which columns change, and nothing of any column.
     payload.extend([0; 3]);

@@ -100,12 +100,12 @@ impl Block {
             return Err(BlockError("of another schema"));
         }
         let mut cursor = Cursor(&payload[super::HEAD_BYTES..]);
-        let chunks = read_chunks(&mut cursor, head.events).ok_or(BlockError("bad list of CPUs"))?;
+        let mut decoder = ColumnDecoder::default();
+        let chunks = read_chunks(&mut cursor, &mut decoder, head.events)?;
         let tasks = read_tasks(&mut cursor).ok_or(BlockError("bad list of tasks"))?;
         let keys = read_keys(&mut cursor, schema, head.events).ok_or(BlockError("bad list of identities"))?;
         let layouts = schema.layouts();
         let held: Vec<bool> = keys.iter().map(|key| wanted.holds(&layouts[key.layout], &key.record)).collect();
-        let mut decoder = ColumnDecoder::default();
         let (mut low, mut high) = (Vec::new(), Vec::new());
         decoder.decode(&mut cursor, head.events as usize, &mut low)?;
         decoder.decode(&mut cursor, head.events as usize, &mut high)?;
@@ -163,17 +163,19 @@ impl Block {
     }
 }
 
-fn read_chunks(cursor: &mut Cursor<'_>, events: u32) -> Option<Vec<(u32, u32)>> {
-    let count = cursor.count(EVENTS_MAX)?;
-    let mut chunks = Vec::new();
-    let mut total = 0u32;
-    for _ in 0..count {
-        let cpu = u32::try_from(cursor.varint()?).ok()?;
-        let rows = u32::try_from(cursor.varint()?).ok()?;
-        total = total.checked_add(rows)?;
-        chunks.push((cpu, rows));
-    }
-    (total == events).then_some(chunks)
+/// Runs of events of one CPU.
+fn read_chunks(
+    cursor: &mut Cursor<'_>,
+    decoder: &mut ColumnDecoder,
+    events: u32,
+) -> Result<Vec<(u32, u32)>, BlockError> {
+    let bad = BlockError("bad list of CPUs");
+    let count = cursor.count(events as usize).ok_or(bad)?;
+    let (mut cpus, mut rows) = (Vec::new(), Vec::new());
+    decoder.decode(cursor, count, &mut cpus)?;
+    decoder.decode(cursor, count, &mut rows)?;
+    let total = rows.iter().try_fold(0u32, |total, &rows| total.checked_add(rows));
+    if total == Some(events) { Ok(cpus.into_iter().zip(rows).collect()) } else { Err(bad) }
 }
 
 fn read_tasks(cursor: &mut Cursor<'_>) -> Option<Vec<(i32, Option<String>)>> {

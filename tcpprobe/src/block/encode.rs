@@ -207,12 +207,11 @@ impl BlockBuilder {
         filter
     }
 
-    fn put_chunks(&self, out: &mut Vec<u8>) {
+    fn put_chunks(&mut self, out: &mut Vec<u8>) {
         put_varint(out, self.chunks.len() as u64);
-        for &(cpu, rows) in &self.chunks {
-            put_varint(out, u64::from(cpu));
-            put_varint(out, u64::from(rows));
-        }
+        let (cpus, rows): (Vec<u32>, Vec<u32>) = self.chunks.iter().copied().unzip();
+        self.columns.encode(&cpus, out);
+        self.columns.encode(&rows, out);
     }
 
     /// The tasks that were interrupted: pid, and the name with its length plus one, 0 where it is not known.

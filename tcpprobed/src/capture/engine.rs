@@ -125,6 +125,8 @@ pub struct Engine {
     read_since: bool,
     full_pages: u64,
     accounts: Vec<Account>,
+    /// How many of the accounts, from the first, are in the shared counters: those that wait for the disk.
+    counted: usize,
     frame: Vec<u8>,
 }
 
@@ -152,6 +154,7 @@ impl Engine {
             read_since: true,
             full_pages: 0,
             accounts: Vec::new(),
+            counted: 0,
             frame: Vec::new(),
         }
     }
@@ -362,9 +365,9 @@ impl Engine {
         let pages_end = self.setup.staging.numbers().end;
         match self.setup.run.append(&self.frame, events, times, &self.accounts, pages_end, anchor) {
             Ok(walls) => {
-                let mut totals = Totals::default();
-                self.accounts.drain(..).for_each(|account| totals.add(&account));
-                count(&self.shared, &totals);
+                self.count_accounts();
+                self.accounts.clear();
+                self.counted = 0;
                 if events > 0 {
                     self.shared.first_event.fetch_min(walls.0, Ordering::Relaxed);
                     self.shared.last_event.fetch_max(walls.1, Ordering::Relaxed);
@@ -377,8 +380,10 @@ impl Engine {
                         cpu.books.not_stored(account);
                     }
                 }
+                self.count_accounts();
                 if self.accounts.len() > PENDING_ACCOUNTS_MAX {
                     merge(&mut self.accounts);
+                    self.counted = self.accounts.len();
                 }
                 let line = format!("events are being dropped, writing fails: {error}");
                 if self.shared.trouble.send_replace(Some(line.clone())).is_none() {
@@ -386,6 +391,16 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+impl Engine {
+    /// Has the shared counters know all accounts.
+    fn count_accounts(&mut self) {
+        let mut totals = Totals::default();
+        self.accounts[self.counted..].iter().for_each(|account| totals.add(account));
+        count(&self.shared, &totals);
+        self.counted = self.accounts.len();
     }
 }
 

@@ -122,12 +122,14 @@ impl Jobs {
                 lock(&entry.now).unclosed = Some(unclosed);
                 return Err(JobError::Io { doing: "closing the run before", source });
             }
-            lock(&entry.now).message.clear();
             tracing::info!(job = entry.name, "the run that could not be closed is closed");
-            self.changed();
+        } else if !lock(&entry.now).is_unsaved {
+            return Ok(());
         }
-        let is_unsaved = lock(&entry.now).is_unsaved;
-        if is_unsaved { self.save(entry) } else { Ok(()) }
+        self.save(entry)?;
+        lock(&entry.now).message.clear();
+        self.changed();
+        Ok(())
     }
 
     /// Removes a job and what it recorded; says how many bytes that were.
@@ -146,8 +148,8 @@ impl Jobs {
         let _change = self.hold(&entry)?;
         entry.check_idle()?;
         let bytes = lock(&entry.now).stored_bytes(name, self.store.catalog());
-        lock(&entry.now).unclosed = None;
         self.store.remove_job(name)?;
+        lock(&entry.now).unclosed = None;
         lock(&self.entries).remove(name);
         self.changed();
         tracing::info!(job = name, uid = caller.uid, pid = caller.pid, bytes, "removed");

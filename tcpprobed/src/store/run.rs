@@ -285,11 +285,17 @@ impl RunWriter {
     pub fn suspend(mut self) {
         self.published(true);
         self.workshop.syncer.wait();
-        self.meta_file.leave();
         let synced = self.segment.file().sync().and_then(|()| self.place.folder.sync());
         if let Err(error) = synced {
             tracing::error!(folder = %self.place.folder.path().display(), %error, "what was recorded last may get lost");
         }
+    }
+}
+
+impl Drop for RunWriter {
+    /// From now on `run.toml` is somebody else's, also where the capture's thread panicked.
+    fn drop(&mut self) {
+        self.meta_file.leave();
     }
 }
 

@@ -69,8 +69,10 @@ fn a_sample_counts_what_a_job_would_record() {
     let shadow = Shadow::start("sampled", &api.plan(probes(site.filter())).unwrap().plan);
     let reply = thread::scope(|scope| {
         let sampling = scope.spawn(|| daemon.api().sample(some).unwrap());
-        let tracing = daemon.instance(".trial").join("tracing_on");
-        wait_until("the sample counts", || fs::read_to_string(&tracing).is_ok_and(|text| text == "1\n"));
+        // An instance is made with its buffer open, and closed until its events are enabled.
+        let is_on =
+            |name: &str| fs::read_to_string(daemon.instance(".trial").join(name)).is_ok_and(|text| text == "1\n");
+        wait_until("the sample counts", || is_on("events/tcp/tcp_probe/enable") && is_on("tracing_on"));
         site.ping_pong(100);
         other.ping_pong(200);
         sampling.join().unwrap()

@@ -8,6 +8,8 @@ mod common;
 
 mod access;
 mod bad_input;
+mod disk_faults;
+mod disk_full;
 mod doctor;
 mod exact;
 mod filters;

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use tcpprobe::trace::{FRAME_HEAD_BYTES, Header, Kind, frame_head, put_frame};
-use tcpprobed::check::{Summary, check};
+use tcpprobed::check::Summary;
 
 use crate::common::{BLOCK_EVENTS, Recording, Site, count_events};
 
 fn look(site: &Site) -> Summary {
-    check(&site.state(), false).unwrap()
+    site.check(false)
 }
 
 /// The findings, as lines.
@@ -77,7 +77,7 @@ fn damaged(damage: impl Fn(&Path), expected: &[&str], blocks_lost: u64) {
     assert!(found.iter().all(|line| line.starts_with("jobs/web/000001/")), "{found:#?}");
     assert!(site.files() == broken, "a check changes nothing");
 
-    let repaired = check(&site.state(), true).unwrap();
+    let repaired = site.check(true);
     assert_eq!(lines(&repaired), found);
     assert!(repaired.findings.iter().all(|found| found.repair.is_some()), "{repaired:#?}");
     let after = site.files();
@@ -198,7 +198,7 @@ fn a_segment_of_a_newer_version_is_left_alone() {
     newer.extend(b"something new");
     fs::write(&path, &newer).unwrap();
     for repair in [false, true] {
-        let found = lines(&check(&site.state(), repair).unwrap());
+        let found = lines(&site.check(repair));
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].contains("newer tcpprobed"), "{found:#?}");
         assert_eq!(fs::read(&path).unwrap(), newer);
@@ -234,7 +234,7 @@ fn small_files_and_strangers() {
     for (line, words) in found.iter().zip(expected) {
         assert!(line.starts_with(words) && !line.contains('\n'), "{line:?}: {words:?}");
     }
-    check(&site.state(), true).unwrap();
+    site.check(true);
     let quarantine = site.state().join("quarantine/jobs");
     assert_eq!(fs::read_to_string(quarantine.join("web/notes.txt")).unwrap(), "mine");
     assert!(quarantine.join("web/000002/00000001.tcpp").is_file());
@@ -244,7 +244,7 @@ fn small_files_and_strangers() {
     assert!(left.len() == 2 && left.iter().all(|line| line.contains("job.toml is missing")), "{left:#?}");
     // Twice the same name.
     fs::write(jobs.join("web/notes.txt"), "mine too").unwrap();
-    check(&site.state(), true).unwrap();
+    site.check(true);
     assert_eq!(fs::read_to_string(quarantine.join("web/notes.txt.1")).unwrap(), "mine too");
 }
 
@@ -262,7 +262,7 @@ fn a_catalog_that_is_wrong() {
     fs::write(&path, other).unwrap();
     let found = lines(&look(&site));
     assert!(found.iter().any(|line| line.starts_with("catalog is wrong about jobs/web/000001/00000001")), "{found:#?}");
-    check(&site.state(), true).unwrap();
+    site.check(true);
     assert_eq!(lines(&look(&site)), Vec::<String>::new());
 
     let database = site.state().join("catalog/db");
@@ -270,7 +270,7 @@ fn a_catalog_that_is_wrong() {
     fs::create_dir(&database).unwrap();
     let found = lines(&look(&site));
     assert!(matches!(&found[..], [line] if line.starts_with("catalog cannot be read")), "{found:#?}");
-    check(&site.state(), true).unwrap();
+    site.check(true);
     assert_eq!(lines(&look(&site)), Vec::<String>::new());
     assert!(site.state().join("quarantine/catalog.1/db").is_dir());
 }
@@ -280,6 +280,12 @@ fn run(state: &Path, more: &[&str]) -> Output {
     command.arg("check").arg("--state").arg(state).args(more).output().unwrap()
 }
 
+/// The same for a store that nobody has open; see `unlocked`.
+fn run_unlocked(state: &Path, more: &[&str]) -> Output {
+    let outputs = std::iter::repeat_with(|| run(state, more)).take(100);
+    outputs.into_iter().find(|output| !text(&output.stderr).contains("in use by")).unwrap()
+}
+
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
@@ -287,31 +293,31 @@ fn text(bytes: &[u8]) -> &str {
 #[test]
 fn the_program() {
     let site = Site::with_runs(3);
-    let clean = run(&site.state(), &[]);
+    let clean = run_unlocked(&site.state(), &[]);
     assert_eq!((clean.status.code(), text(&clean.stdout)), (Some(0), ""));
     assert!(text(&clean.stderr).contains("1 jobs, 2 runs") && text(&clean.stderr).contains("all is well"));
 
     let path = site.run("00000002.tcpp");
     flip(&path, frame(&path, Kind::Ledger, 0).0 + 20);
-    let found = run(&site.state(), &[]);
+    let found = run_unlocked(&site.state(), &[]);
     assert_eq!(found.status.code(), Some(1));
     let lines: Vec<&str> = text(&found.stdout).lines().collect();
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert!(lines.iter().all(|line| line.starts_with("jobs/web/000001/00000002.tcpp, byte ")), "{lines:#?}");
     assert!(text(&found.stderr).contains("2 findings"));
 
-    let json = run(&site.state(), &["--json"]);
+    let json = run_unlocked(&site.state(), &["--json"]);
     assert_eq!(json.status.code(), Some(1));
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&value["jobs"], value["findings"].as_array().unwrap().len()), (&1.into(), 2));
     assert!(value["findings"][0]["offset"].is_u64(), "{value}");
 
-    let repaired = run(&site.state(), &["--repair"]);
+    let repaired = run_unlocked(&site.state(), &["--repair"]);
     assert_eq!(repaired.status.code(), Some(1), "there was something to repair");
     assert!(
         text(&repaired.stdout).contains("[what is whole of it was kept; the file as it was is quarantine/jobs/web/")
     );
-    assert_eq!(run(&site.state(), &[]).status.code(), Some(0));
+    assert_eq!(run_unlocked(&site.state(), &[]).status.code(), Some(0));
 }
 
 #[test]

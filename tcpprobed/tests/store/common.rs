@@ -9,9 +9,10 @@ use std::time::Duration;
 use tcpprobe::block::{BlockBuilder, Schema, Seal};
 use tcpprobe::format::Format;
 use tcpprobe::trace::{Account, Anchor, Header, Item, Kind, Reader, put_frame};
+use tcpprobed::check::{Summary, check};
 use tcpprobed::disk::Watched;
 use tcpprobed::jobs::{JobFile, Spec};
-use tcpprobed::store::{RunMeta, RunPlace, RunWriter, SegmentLimits, Store, Upkeep};
+use tcpprobed::store::{RunMeta, RunPlace, RunWriter, SegmentLimits, Store, StoreError, Upkeep};
 use tempfile::TempDir;
 
 /// Events of a block.
@@ -62,7 +63,12 @@ impl Site {
     pub fn open_with(&self, segment_bytes: u64) -> Store {
         let limits = SegmentLimits { bytes: segment_bytes, age: Duration::from_secs(3600) };
         let upkeep = Upkeep { limits, sync_interval: Duration::from_secs(1), watched: Watched::default() };
-        Store::open(&self.state(), upkeep).unwrap()
+        unlocked(|| Store::open(&self.state(), upkeep.clone()))
+    }
+
+    /// What a check finds.
+    pub fn check(&self, repair: bool) -> Summary {
+        unlocked(|| check(&self.state(), repair))
     }
 
     pub fn make_job(&self, store: &Store, name: &str) {
@@ -77,6 +83,17 @@ impl Site {
         files.retain(|path, _| !path.starts_with(self.state().join("catalog")));
         files
     }
+}
+
+/// A process that another test is just starting may hold the lock of a store that is closed, for a moment.
+fn unlocked<T>(mut open: impl FnMut() -> Result<T, StoreError>) -> T {
+    for _ in 0..500 {
+        match open() {
+            Err(StoreError::Locked(_)) => std::thread::sleep(Duration::from_millis(20)),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the store stays locked")
 }
 
 fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {

@@ -29,6 +29,11 @@ impl Daemon {
 
     /// Starts one with this configuration.
     pub fn configured(config: &str) -> Option<Self> {
+        Self::prepared(config, |_| {})
+    }
+
+    /// Starts one whose folder is prepared before.
+    pub fn prepared(config: &str, prepare: impl FnOnce(&Path)) -> Option<Self> {
         let tracefs = super::tracefs()?;
         let folder = tempfile::Builder::new().prefix("tcpprobed-test-").tempdir().unwrap();
         // Retention by free disk is the business of other tests.
@@ -39,6 +44,7 @@ impl Daemon {
             format!("{config}\n{store}")
         };
         fs::write(folder.path().join("config.toml"), config).unwrap();
+        prepare(folder.path());
         let state = folder.path().canonicalize().unwrap().join("state");
         let prefix = format!("tcpprobed-{:08x}.", fnv1a(state.as_os_str().as_encoded_bytes()));
         let mut daemon = Daemon { child: None, folder, tracefs, prefix };
@@ -136,6 +142,15 @@ impl Daemon {
     fn end(&mut self, signal: Signal) -> ExitStatus {
         kill_process(self.pid(), signal).unwrap();
         self.child.take().unwrap().wait().unwrap()
+    }
+
+    /// Seconds of CPU that it took so far.
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // utime and stime, the 14th and 15th of proc_pid_stat(5); the third is the first behind the name.
+        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        ticks as f64 / rustix::param::clock_ticks_per_second() as f64
     }
 
     /// SIGKILL; gone when this returns.

@@ -4,18 +4,21 @@ mod api;
 mod client;
 mod daemon;
 mod events;
+mod inside;
 mod shadow;
 mod text;
 mod traffic;
 
 use std::time::{Duration, Instant};
 
+use tcpprobed::store::StoreError;
 use tcpprobed::tracefs::Tracefs;
 
 pub use api::{Api, job};
 pub use client::{Answer, Client};
 pub use daemon::{Daemon, refused};
 pub use events::{Event, Trace, assert_part, assert_same};
+pub use inside::{Inside, ROOT, read_run, told_plan};
 pub use shadow::{Recorded, Shadow};
 pub use text::{assert_same_lines, assert_same_names, assert_same_text};
 pub use traffic::{Alone, CLIENT, Site};
@@ -53,6 +56,15 @@ pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Opens a store, or has it checked. A process that another test is just starting may hold the lock of a store that is
+/// closed, for a moment.
+pub fn unlocked<T>(mut open: impl FnMut() -> Result<T, StoreError>) -> T {
+    wait_for("the store is not locked", || match open() {
+        Err(StoreError::Locked(_)) => None,
+        opened => Some(opened.unwrap()),
+    })
 }
 
 /// Waits until `done`.

@@ -10,79 +10,23 @@ mod log;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Weak};
+use std::path::Path;
+use std::sync::Arc;
 
 use tcpprobe::block::BlockHead;
 use tcpprobe::trace::{Frames, Kind, Scanned};
 use tcpprobed::check::check;
 use tcpprobed::config::Config;
 use tcpprobed::disk::Watched;
-use tcpprobed::jobs::{Caller, JobFile, Jobs, Spec};
-use tcpprobed::reading::{Cursor, Wanted};
-use tcpprobed::runtime::Runtime;
-use tcpprobed::store::{Store, Upkeep};
-use tcpprobed::tracefs::{Instance, Tracefs};
-use tempfile::TempDir;
+use tcpprobed::jobs::{JobFile, Spec};
+use tcpprobed::tracefs::Tracefs;
 
 use self::disk::{Disk, Loss, Tree, unfold};
 use self::log::{Log, Op, Told};
-use crate::common::{Site, tracefs, wait_until};
+use crate::common::{Inside, ROOT, Site, read_run, tracefs, unlocked, wait_until};
 
-const ROOT: Caller = Caller { uid: 0, pid: 0, is_admin: true };
 /// Chances that each prefix takes.
 const CHANCES: u64 = 2;
-
-/// A daemon within this process.
-struct Inside {
-    folder: TempDir,
-    tracefs: Tracefs,
-    prefix: String,
-    jobs: Mutex<Weak<Jobs>>,
-}
-
-impl Inside {
-    fn new(tracefs: Tracefs) -> Self {
-        let prefix = format!("tcpprobe-test-power-{}.", std::process::id());
-        Inside::with_prefix(tracefs, prefix)
-    }
-
-    fn with_prefix(tracefs: Tracefs, prefix: String) -> Self {
-        Inside { folder: on_tmpfs(), tracefs, prefix, jobs: Mutex::default() }
-    }
-
-    fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
-    }
-
-    fn open(&self, upkeep: Upkeep) -> Arc<Jobs> {
-        let config = Config { state: self.state(), ..config() };
-        let store = Store::open(&self.state(), upkeep).unwrap();
-        let runtime = Runtime::open(&self.folder.path().join("run")).unwrap();
-        let jobs = Jobs::open(config, self.tracefs.clone(), store, runtime, self.prefix.clone()).unwrap();
-        *self.jobs.lock().unwrap() = Arc::downgrade(&jobs);
-        jobs
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        if let Some(jobs) = self.jobs.lock().unwrap().upgrade() {
-            jobs.suspend();
-        }
-        for name in self.tracefs.instances(&self.prefix).unwrap_or_default() {
-            if let Err(error) = Instance::adopt(&self.tracefs, &name).and_then(Instance::remove) {
-                eprintln!("left behind: {error}");
-            }
-        }
-    }
-}
-
-/// Where an fsync costs nothing.
-fn on_tmpfs() -> TempDir {
-    let builder = || tempfile::Builder::new().prefix("tcpprobed-test-").to_owned();
-    builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir()).unwrap()
-}
 
 fn config() -> Config {
     let mut config = Config::default();
@@ -93,7 +37,7 @@ fn config() -> Config {
 /// Everything a daemon does to its store: jobs made, stopped, gone on with and removed, segments closed and removed by
 /// retention.
 fn work(inside: &Inside, log: &Arc<Log>) {
-    let jobs = inside.open(Upkeep { watched: Watched::by(Arc::clone(log) as Arc<_>), ..config().upkeep() });
+    let jobs = inside.open(config(), Watched::by(Arc::clone(log) as Arc<_>));
     let care = Arc::clone(&jobs);
     let care = std::thread::spawn(move || care.care());
     let site = Site::v4();
@@ -182,17 +126,6 @@ fn certain_blocks(disk: &Disk) -> Blocks {
     blocks
 }
 
-/// What a reader is given of a run.
-fn read(jobs: &Jobs, job: &str, run: u32, runtime: &tokio::runtime::Runtime) -> Vec<u8> {
-    let source = jobs.source(job, run, false).unwrap();
-    let mut cursor = Cursor::open(jobs, job, run, source, Wanted::default(), false).unwrap();
-    let mut bytes = Vec::new();
-    while let Some(piece) = cursor.next_piece(runtime.handle(), std::future::pending()).unwrap() {
-        bytes.extend(piece);
-    }
-    bytes
-}
-
 /// What is to be so, whatever was lost.
 #[derive(Hash)]
 struct Expected {
@@ -203,11 +136,10 @@ struct Expected {
 
 /// Opens what is left, with the daemon's own code, and checks it.
 fn check_state(what: &str, tree: &Tree, is_orderly: bool, expected: &Expected, tracefs: &Tracefs) {
-    let inside = Inside::with_prefix(tracefs.clone(), "tcpprobe-test-none.".into());
+    let inside = Inside::new(tracefs.clone(), "none");
     fs::create_dir(inside.state()).unwrap();
     unfold(tree, &inside.state());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let jobs = inside.open(config().upkeep());
+    let jobs = inside.open(config(), Watched::default());
     let list: BTreeMap<String, _> = jobs.list().into_iter().map(|job| (job.name.clone(), job)).collect();
     for told in &expected.told {
         match *told {
@@ -222,7 +154,7 @@ fn check_state(what: &str, tree: &Tree, is_orderly: bool, expected: &Expected, t
     }
     for name in list.keys() {
         for run in jobs.get(name).unwrap().runs {
-            let bytes = read(&jobs, name, run.number, &runtime);
+            let bytes = read_run(&jobs, name, run.number);
             let found = blocks_in(&bytes);
             let unique: BTreeSet<u64> = found.iter().copied().collect();
             assert_eq!(unique.len(), found.len(), "{what}: {name} {}: blocks come twice: {found:?}", run.number);
@@ -235,7 +167,7 @@ fn check_state(what: &str, tree: &Tree, is_orderly: bool, expected: &Expected, t
     drop(jobs);
     // The catalog is made anew each time, and other tests look at it.
     fs::remove_dir_all(inside.state().join("catalog")).unwrap();
-    let summary = check(&inside.state(), false).unwrap();
+    let summary = unlocked(|| check(&inside.state(), false));
     for finding in summary.findings {
         // Pieces that were written out of order are damage within a file; nothing can be done about them.
         let is_damage =
@@ -249,7 +181,7 @@ fn check_state(what: &str, tree: &Tree, is_orderly: bool, expected: &Expected, t
 fn at_every_moment() {
     let Some(tracefs) = tracefs() else { return };
     let log = Arc::new(Log::default());
-    let inside = Inside::new(tracefs.clone());
+    let inside = Inside::new(tracefs.clone(), "power");
     work(&inside, &log);
     let ops = log.take(&inside.state());
     drop(inside);
@@ -297,7 +229,7 @@ fn at_every_moment() {
         ops.len(),
         seen.len()
     );
-    assert!(ops.len() > 150 && seen.len() > 500, "this shows little");
+    assert!(ops.len() > 150 && seen.len() > 300, "this shows little");
 }
 
 fn job_of(told: Told) -> &'static str {

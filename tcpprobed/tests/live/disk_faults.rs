@@ -1,0 +1,221 @@
+//! A disk that refuses: the capture goes on, counts what it cannot store, says so, and recovers by itself.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tcpprobed::check::check;
+use tcpprobed::config::Config;
+use tcpprobed::disk::{Change, Watched, Witness};
+use tcpprobed::jobs::{JobView, Jobs, Spec, State};
+
+use crate::common::{
+    Inside, ROOT, Shadow, Site, Trace, assert_part, assert_same, read_run, told_plan, tracefs, unlocked, wait_until,
+};
+
+/// Makes changes fail while it is told to.
+#[derive(Debug, Default)]
+struct Faults {
+    failing: Mutex<Option<(Which, Errno)>>,
+    made: AtomicU64,
+}
+
+/// Which changes fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    Writes,
+    Syncs,
+    /// Files and folders are not made, renamed or removed.
+    Names,
+}
+
+impl Witness for Faults {
+    fn before(&self, change: Change<'_>) -> io::Result<()> {
+        let Some((which, errno)) = *self.failing.lock().unwrap() else { return Ok(()) };
+        let kind = match change {
+            Change::Write(..) | Change::Cut(..) => Which::Writes,
+            Change::SyncFile(_) | Change::SyncFolder(_) => Which::Syncs,
+            Change::MakeFolder(_) | Change::Create(_) | Change::Rename(..) | Change::Remove(_) => Which::Names,
+        };
+        if which != Which::All && which != kind {
+            return Ok(());
+        }
+        self.made.fetch_add(1, Ordering::Relaxed);
+        Err(errno.into())
+    }
+
+    fn after(&self, _: Change<'_>) {}
+}
+
+impl Faults {
+    fn begin(&self, which: Which, errno: Errno) {
+        self.made.store(0, Ordering::Relaxed);
+        *self.failing.lock().unwrap() = Some((which, errno));
+    }
+
+    /// Ends the faults; how many there were.
+    fn end(&self) -> u64 {
+        *self.failing.lock().unwrap() = None;
+        self.made.load(Ordering::Relaxed)
+    }
+}
+
+fn web(jobs: &Jobs) -> JobView {
+    jobs.get("web").unwrap()
+}
+
+fn stored(jobs: &Jobs) -> u64 {
+    web(jobs).runs.last().unwrap().ledger.stored
+}
+
+/// A job under load on a disk of faults, and what the kernel really traced.
+fn under_load(what: &str, work: impl FnOnce(&Arc<Jobs>, &Faults, &Spec)) {
+    let Some(tracefs) = tracefs() else { return };
+    let faults = Arc::new(Faults::default());
+    let inside = Inside::new(tracefs, what);
+    let mut config = Config::default();
+    (config.store.free_min, config.store.segment_bytes, config.store.sync_seconds) = (0, 32 << 10, 1);
+    let jobs = inside.open(config, Watched::by(Arc::clone(&faults) as Arc<_>));
+    let care = Arc::clone(&jobs);
+    let care = thread::spawn(move || care.care());
+    let site = Site::v4();
+    let spec = Spec { filter: site.filter(), buffer_kb: 64 << 10, ..Spec::default() };
+    let started = jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
+    let shadow = Shadow::start(what, &told_plan(&started.plan));
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                site.ping_pong(20);
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        // Also when it panics.
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&jobs, &faults, &spec)));
+        faults.end();
+        stop.store(true, Ordering::Relaxed);
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    shadow.quiet();
+    if web(&jobs).state == State::Running {
+        jobs.stop("web", ROOT).unwrap();
+    }
+    let recorded = shadow.stop();
+    let runs = web(&jobs).runs;
+    let traces: Vec<Trace> = runs.iter().map(|run| Trace::decode(&read_run(&jobs, "web", run.number))).collect();
+    let events: Vec<_> = traces.iter().flat_map(|trace| trace.events.iter().cloned()).collect();
+    let missing = assert_part(&events, &recorded.events);
+    assert_eq!(runs.iter().map(|run| run.ledger.stored).sum::<u64>(), events.len() as u64);
+    // Between two runs nobody records.
+    if let [run] = &runs[..] {
+        assert_eq!((run.ledger.missing(), run.ledger.filtered), (missing, 0), "{run:?}");
+        assert_eq!(traces[0].totals, run.ledger, "the trace has another account");
+    }
+    jobs.suspend();
+    care.join().unwrap();
+    drop(jobs);
+    let findings = unlocked(|| check(&inside.state(), false)).findings;
+    assert!(findings.is_empty(), "{findings:#?}");
+}
+
+#[test]
+fn each_kind_of_fault() {
+    under_load("faults", |jobs, faults, _| {
+        let all = [Which::Writes, Which::Names, Which::Syncs, Which::All];
+        let _sooner = jobs.source("web", 0, true).unwrap();
+        for (errno, whiches) in [(Errno::IO, &all[..]), (Errno::NOSPC, &all[..1]), (Errno::ROFS, &all[3..])] {
+            for &which in whiches {
+                let before = stored(jobs);
+                wait_until("events are stored", || stored(jobs) > before);
+                faults.begin(which, errno);
+                if matches!(which, Which::Writes | Which::All) {
+                    let dropped = web(jobs).runs[0].ledger.dropped;
+                    wait_until("events are dropped", || {
+                        web(jobs).runs[0].ledger.dropped > dropped || !web(jobs).message.is_empty()
+                    });
+                    let message = web(jobs).message;
+                    assert!(message.contains("being dropped") && message.contains("os error"), "{message}");
+                } else {
+                    wait_until("something fails", || faults.made.load(Ordering::Relaxed) > 0);
+                    assert_eq!(web(jobs).message, "", "{which:?} of {errno}: events are stored nevertheless");
+                }
+                assert_eq!(web(jobs).state, State::Running);
+                let before = stored(jobs);
+                assert!(faults.end() > 0, "{which:?} of {errno}: this shows nothing");
+                wait_until("it recovers by itself", || stored(jobs) > before && web(jobs).message.is_empty());
+            }
+        }
+    });
+}
+
+/// A job that cannot be taken up is taken up when the disk lets it be; the kernel goes on recording meanwhile.
+#[test]
+fn taken_up_on_a_bad_disk() {
+    let Some(tracefs) = tracefs() else { return };
+    let faults = Arc::new(Faults::default());
+    let watched = || Watched::by(Arc::clone(&faults) as Arc<_>);
+    let inside = Inside::new(tracefs, "taken-up");
+    let mut config = Config::default();
+    config.store.free_min = 0;
+    let site = Site::v4();
+    let spec = Spec { filter: site.filter(), ..Spec::default() };
+    let jobs = inside.open(config.clone(), watched());
+    let started = jobs.start("web", spec, false, false, ROOT).unwrap();
+    let shadow = Shadow::start("taken-up", &told_plan(&started.plan));
+    site.ping_pong(100);
+    jobs.suspend();
+    drop(jobs);
+    site.ping_pong(100);
+    faults.begin(Which::Writes, Errno::NOSPC);
+    let jobs = inside.open(config, watched());
+    let care = Arc::clone(&jobs);
+    let care = thread::spawn(move || care.care());
+    let job = web(&jobs);
+    assert_eq!((job.state, job.message.contains("No space left")), (State::Failed, true), "{job:?}");
+    site.ping_pong(100);
+    faults.end();
+    wait_until("it goes on", || web(&jobs).state == State::Running);
+    site.ping_pong(100);
+    let traced = shadow.quiet();
+    jobs.stop("web", ROOT).unwrap();
+    let run = &web(&jobs).runs[0];
+    assert_eq!((web(&jobs).runs.len(), run.ledger.stored, run.ledger.missing()), (1, traced, 0));
+    assert_same(&Trace::decode(&read_run(&jobs, "web", 1)).events, &shadow.stop().events);
+    jobs.suspend();
+    care.join().unwrap();
+}
+
+/// A job that is stopped while the disk refuses is stopped; its run is closed when the disk lets it be.
+#[test]
+fn stopped_on_a_bad_disk() {
+    under_load("stopped-on", |jobs, faults, spec| {
+        wait_until("events are stored", || stored(jobs) > 0);
+        faults.begin(Which::All, Errno::IO);
+        thread::sleep(Duration::from_millis(1200));
+        jobs.stop("web", ROOT).unwrap();
+        let job = web(jobs);
+        assert_eq!(job.state, State::Stopped);
+        assert!(job.message.contains("os error") && job.runs[0].ended_ns > 0, "{job:?}");
+        for name in ["web", "other"] {
+            let refused = jobs.start(name, spec.clone(), false, false, ROOT).map(drop).unwrap_err().to_string();
+            assert!(refused.contains("Input/output error"), "{refused}");
+        }
+        assert!(jobs.remove("web", false, ROOT).is_err());
+        assert_eq!(jobs.list().len(), 1);
+        faults.end();
+        wait_until("the run is closed", || web(jobs).message.is_empty());
+        jobs.start("other", spec.clone(), false, false, ROOT).unwrap();
+        jobs.remove("other", true, ROOT).unwrap();
+        // It is an ordinary run, which can go on.
+        jobs.start("web", spec.clone(), true, false, ROOT).unwrap();
+        let before = stored(jobs);
+        wait_until("it goes on", || stored(jobs) > before);
+        jobs.stop("web", ROOT).unwrap();
+        jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
+        assert_eq!(web(jobs).runs.len(), 2);
+    });
+}
