@@ -37,6 +37,7 @@ lay_out() {
     rm -rf "$work"
     DESTDIR=$stage PREFIX=/usr BIN=$built packaging/install.sh
     strip "$stage"/usr/bin/*
+    gzip -9n "$stage"/usr/share/man/man?/*
     local version date
     version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
     date=$(date -uR -r Cargo.toml)
