@@ -71,7 +71,7 @@ impl Jobs {
     /// What starting a job would fail with.
     pub fn try_out(&self) -> Result<Settings, JobError> {
         let spec = Spec { filter: "port == 1".to_owned(), ..Spec::default() };
-        let plan = Plan::new(&spec, &self.config, &self.tracefs)?;
+        let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
         self.trial(&plan, |instance| {
             let settings = instance.configure(&settings(&plan))?;
             for cpu in instance.cpus()? {

@@ -16,5 +16,6 @@ mod filters;
 mod follow;
 mod ledger;
 mod power_loss;
+mod reload;
 mod restart;
 mod scale;
