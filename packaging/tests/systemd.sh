@@ -31,7 +31,10 @@ main() {
         command -v "$need" >/dev/null || { echo "$need is missing; Debian: apt install dpkg systemd util-linux iproute2" >&2; exit 1; }
     done
     local target=${CARGO_TARGET_DIR:-$root/target} profile=${PROFILE:-release}
-    (cd "$root" && cargo build --profile "$profile" -p tcpprobed --example traffic)
+    BIN=$target/${profile/#dev/debug}
+    if [ -z "${DEB:-}" ] || [ ! -x "$BIN/examples/traffic" ]; then
+        (cd "$root" && cargo build --profile "$profile" -p tcpprobed --example traffic)
+    fi
     if [ -z "${DEB:-}" ]; then
         PROFILE=$profile "$root/packaging/build.sh" deb
         # The newest: only its name has the version.
@@ -39,7 +42,6 @@ main() {
         DEB=$(ls -t "$target"/packages/*.deb | head -n 1)
     fi
     DEB=$(readlink -f "$DEB")
-    BIN=$target/${profile/#dev/debug}
     [ -z "${RPM:-}" ] || set -- -e RPM="$(readlink -f "$RPM")" --bind-ro "$RPM" "$@"
     "${SYSTEMD_BOX:-$here/systemd-box}" run -n tcpprobed-test -e BIN="$BIN" -e DEB="$DEB" \
         --bind-ro "$root" --bind-ro "$BIN" --bind-ro "$DEB" "$@" -- "$here/systemd.sh" --inside
@@ -461,7 +463,7 @@ from_source() {
         check "$gone is gone" not ls "$gone"
     done
     check "so is the user" not id tcpprobe
-    check "nothing else is left" is '' find /usr/local /etc -name '*tcpprobe*'
+    check "nothing else is left" is '' find /usr/local/bin /usr/local/lib /usr/local/share /etc -name '*tcpprobe*'
 }
 
 if [ "${1:-}" = --inside ]; then inside; else main "$@"; fi

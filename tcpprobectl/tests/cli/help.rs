@@ -46,3 +46,16 @@ fn help_filter_is_the_language() {
     assert_eq!(help.trim_end(), tcpprobe::filter::HELP.trim_end());
     assert_eq!(stdout(&program().arg("filter").assert().code(0)), tcpprobe::filter::HELP);
 }
+
+#[test]
+fn manual_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    program().arg("man").arg(folder.path()).assert().code(0);
+    let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(page("tcpprobectl.1").contains("Exit codes:\n  0 done"));
+    assert!(page("tcpprobectl-start.1").contains("max\\-size"));
+    assert!(page("tcpprobe-filter.7").contains("srtt"));
+    assert!(page("tcpprobed.toml.5").contains("segment_seconds = 600"));
+    let assert = program().args(["man", "/nowhere"]).assert().code(1);
+    assert_eq!(String::from_utf8_lossy(&assert.get_output().stderr).lines().count(), 1);
+}
