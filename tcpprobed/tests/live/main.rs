@@ -18,3 +18,4 @@ mod ledger;
 mod power_loss;
 mod restart;
 mod scale;
+mod torture;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread::ThreadId;
 
 use super::log::Op;
+use crate::common::Random;
 
 /// Bytes of a piece of a file that is written or not.
 const PIECE_BYTES: usize = 4096;
@@ -166,7 +167,7 @@ impl Disk {
     /// What is there after this loss.
     pub fn after(&self, loss: Loss) -> Tree {
         let mut tree = Tree::new();
-        let mut chance = Chance(match loss {
+        let mut chance = Random(match loss {
             Loss::Chance(seed) => seed,
             _ => 0,
         });
@@ -174,7 +175,7 @@ impl Disk {
         tree
     }
 
-    fn collect(&self, node: Node, path: &Path, loss: Loss, chance: &mut Chance, tree: &mut Tree) {
+    fn collect(&self, node: Node, path: &Path, loss: Loss, chance: &mut Random, tree: &mut Tree) {
         match &self.nodes[node] {
             Kind::File(content) => drop(tree.insert(path.to_owned(), Some(content.after(loss, chance)))),
             Kind::Folder(names) => {
@@ -212,7 +213,7 @@ impl Disk {
 }
 
 impl Names {
-    fn after(&self, loss: Loss, chance: &mut Chance) -> BTreeMap<String, Node> {
+    fn after(&self, loss: Loss, chance: &mut Random) -> BTreeMap<String, Node> {
         match loss {
             Loss::Nothing | Loss::Content | Loss::Zeros => self.now.clone(),
             Loss::All | Loss::Names => self.synced.clone(),
@@ -229,7 +230,7 @@ impl Names {
 }
 
 impl Content {
-    fn after(&self, loss: Loss, chance: &mut Chance) -> Vec<u8> {
+    fn after(&self, loss: Loss, chance: &mut Random) -> Vec<u8> {
         match loss {
             Loss::Nothing | Loss::Names => self.now.clone(),
             Loss::All | Loss::Content => self.synced.clone(),
@@ -252,17 +253,6 @@ impl Content {
                 bytes
             }
         }
-    }
-}
-
-/// Splitmix64 (Steele, Lea, Flood 2014), a bit at a time.
-struct Chance(u64);
-
-impl Chance {
-    fn flip(&mut self) -> bool {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) >> 63 == 1
     }
 }
 
