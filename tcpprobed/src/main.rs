@@ -14,7 +14,7 @@ use tcpprobed::runtime::Runtime;
 use tcpprobed::service::Service;
 use tcpprobed::store::Store;
 use tcpprobed::tracefs::Tracefs;
-use tcpprobed::{socket, systemd};
+use tcpprobed::{socket, systemd, vital};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::wrappers::UnixListenerStream;
@@ -161,7 +161,7 @@ async fn serve(jobs: Arc<Jobs>, listener: std::os::unix::net::UnixListener) -> R
     let listener = UnixListener::from_std(listener)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let care = Arc::clone(&jobs);
-    std::thread::Builder::new().name("care".into()).spawn(move || care.care())?;
+    vital::spawn("care", move || care.care())?;
     tokio::spawn(tell_systemd(Arc::clone(&jobs)));
 
     let (health, health_service) = tonic_health::server::health_reporter();

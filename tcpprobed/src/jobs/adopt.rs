@@ -47,9 +47,10 @@ impl Jobs {
         }
     }
 
-    /// Kernel instances of ours that no running job has.
-    pub(super) fn remove_leftovers(&self) {
-        let wanted = |name: &str| self.entry(name).is_ok_and(|entry| lock(&entry.now).file.running);
+    /// Removes kernel instances of ours that no running job has; but not those of jobs that cannot be read.
+    pub(super) fn remove_leftovers(&self, unread: &[String]) {
+        let runs = |name: &str| self.entry(name).is_ok_and(|entry| lock(&entry.now).file.running);
+        let wanted = |name: &str| runs(name) || unread.iter().any(|job| job == name);
         for instance in self.tracefs.instances(&self.prefix).unwrap_or_default() {
             let job = &instance[self.prefix.len()..];
             if !wanted(job) {
@@ -62,16 +63,19 @@ impl Jobs {
     }
 
     /// Takes up a job that was running when an earlier daemon ended. The job must be held.
-    fn resume(&self, entry: &Entry) -> Result<(), JobError> {
+    pub(super) fn resume(&self, entry: &Entry) -> Result<(), JobError> {
         let plan = Plan::new(&lock(&entry.now).file.spec.clone(), &self.config, &self.tracefs)?;
         let name = self.instance_name(&entry.name);
         let number = lock(&entry.now).last_run();
         let folder = self.store.run_folder(&entry.name, number).ok();
         let found = folder.and_then(|folder| Some((RunMeta::load(&folder).ok()?, folder)));
-        let same_boot = found.as_ref().is_some_and(|(meta, _)| meta.boot == boot_id());
-        let (Some((mut meta, folder)), true, true) = (found, same_boot, Instance::exists(&self.tracefs, &name)) else {
-            self.close_interrupted(entry, number, "the machine was restarted, or the kernel instance removed");
-            tracing::info!(job = entry.name, "its kernel instance is gone: a new run begins");
+        let has_restarted = found.as_ref().is_some_and(|(meta, _)| meta.boot != boot_id());
+        // An instance is not that of a run which ended.
+        let found = found.filter(|(meta, _)| !has_restarted && meta.ended_ns == 0);
+        let (Some((mut meta, folder)), true) = (found, Instance::exists(&self.tracefs, &name)) else {
+            let why = if has_restarted { "the machine was restarted" } else { "its kernel instance was removed" };
+            self.close_interrupted(entry, number, &format!("{why}: what was not stored yet is lost"));
+            tracing::info!(job = entry.name, why, "a new run begins");
             return self.begin(entry, &plan, false);
         };
         let instance = Instance::adopt(&self.tracefs, &name)?;
@@ -100,6 +104,35 @@ impl Jobs {
         instance.set_tracing(true)?;
         tracing::info!(job = entry.name, run = number, "adopted: the kernel went on recording");
         self.launch(entry, setup, RunRecord { number, meta })
+    }
+
+    /// Lets go of a capture that ended by itself, by an error or a panic, as if the daemon had been killed: the kernel goes
+    /// on recording, and the job is to be taken up, soon where it got anywhere since the last time. The job must be held.
+    pub(super) fn let_go(&self, entry: &Entry) {
+        let Some(running) = lock(&entry.now).capture.take_if(|running| running.capture.is_finished()) else { return };
+        let account = running.capture.shared().totals();
+        let ending = running.capture.stop();
+        let has_panicked = ending.is_none();
+        let why = match ending {
+            None => "the capture's thread panicked".to_owned(),
+            Some(ending) => {
+                let why = ending.error.as_ref().map(ToString::to_string).unwrap_or_default();
+                ending.run.suspend();
+                why
+            }
+        };
+        tracing::error!(job = entry.name, why, "the capture ended by itself; the job is taken up again");
+        let mut now = lock(&entry.now);
+        let is_stuck = now.failed_at.replace(account) == Some(account);
+        if is_stuck && has_panicked {
+            // What is staged may be the cause. Without it, the kernel's totals tell how many events are missing.
+            tracing::error!(job = entry.name, "what was read and not stored is dropped");
+            self.runtime.remove_staging(&entry.name);
+        }
+        let pause = if is_stuck { RESUME_INTERVAL } else { Duration::ZERO };
+        (now.state, now.message, now.resume_due) = (State::Failed, why, Some(Instant::now() + pause));
+        drop(now);
+        self.changed();
     }
 
     /// Takes up a job again that could not be taken up before, unless somebody is at it.
@@ -136,8 +169,9 @@ impl Jobs {
             return;
         }
         let key = Store::run_key(&entry.name, number);
-        let closed = meta.take_up(&folder, &key, self.store.catalog()).and_then(|found| {
-            meta.ended_ns = found.last_wall.unwrap_or(meta.started_ns);
+        let closed = meta.take_up(&folder, &key, self.store.catalog()).and_then(|_| {
+            let walls = self.store.catalog().sum(&key).walls;
+            meta.ended_ns = walls.map_or(meta.started_ns, |walls| walls.1);
             meta.ended_why = why.to_owned();
             meta.save(&folder)
         });

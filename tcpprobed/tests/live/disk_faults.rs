@@ -1,19 +1,18 @@
 //! A disk that refuses: the capture goes on, counts what it cannot store, says so, and recovers by itself.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tcpprobed::check::check;
 use tcpprobed::config::Config;
 use tcpprobed::disk::{Change, Watched, Witness};
-use tcpprobed::jobs::{JobView, Jobs, Spec, State};
+use tcpprobed::jobs::{Jobs, Spec, State};
 
 use crate::common::{
-    Inside, ROOT, Shadow, Site, Trace, assert_part, assert_same, read_run, told_plan, tracefs, unlocked, wait_until,
+    Inside, ROOT, Shadow, Site, Trace, assert_same, read_run, rehearsed, stored, told_plan, tracefs, wait_until, web,
 };
 
 /// Makes changes fail while it is told to.
@@ -64,62 +63,10 @@ impl Faults {
     }
 }
 
-fn web(jobs: &Jobs) -> JobView {
-    jobs.get("web").unwrap()
-}
-
-fn stored(jobs: &Jobs) -> u64 {
-    web(jobs).runs.last().unwrap().ledger.stored
-}
-
 /// A job under load on a disk of faults, and what the kernel really traced.
 fn under_load(what: &str, work: impl FnOnce(&Arc<Jobs>, &Faults, &Spec)) {
-    let Some(tracefs) = tracefs() else { return };
     let faults = Arc::new(Faults::default());
-    let inside = Inside::new(tracefs, what);
-    let mut config = Config::default();
-    (config.store.free_min, config.store.segment_bytes, config.store.sync_seconds) = (0, 32 << 10, 1);
-    let jobs = inside.open(config, Watched::by(Arc::clone(&faults) as Arc<_>));
-    let care = Arc::clone(&jobs);
-    let care = thread::spawn(move || care.care());
-    let site = Site::v4();
-    let spec = Spec { filter: site.filter(), buffer_kb: 64 << 10, ..Spec::default() };
-    let started = jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
-    let shadow = Shadow::start(what, &told_plan(&started.plan));
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                site.ping_pong(20);
-                thread::sleep(Duration::from_millis(10));
-            }
-        });
-        // Also when it panics.
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&jobs, &faults, &spec)));
-        faults.end();
-        stop.store(true, Ordering::Relaxed);
-        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    });
-    shadow.quiet();
-    if web(&jobs).state == State::Running {
-        jobs.stop("web", ROOT).unwrap();
-    }
-    let recorded = shadow.stop();
-    let runs = web(&jobs).runs;
-    let traces: Vec<Trace> = runs.iter().map(|run| Trace::decode(&read_run(&jobs, "web", run.number))).collect();
-    let events: Vec<_> = traces.iter().flat_map(|trace| trace.events.iter().cloned()).collect();
-    let missing = assert_part(&events, &recorded.events);
-    assert_eq!(runs.iter().map(|run| run.ledger.stored).sum::<u64>(), events.len() as u64);
-    // Between two runs nobody records.
-    if let [run] = &runs[..] {
-        assert_eq!((run.ledger.missing(), run.ledger.filtered), (missing, 0), "{run:?}");
-        assert_eq!(traces[0].totals, run.ledger, "the trace has another account");
-    }
-    jobs.suspend();
-    care.join().unwrap();
-    drop(jobs);
-    let findings = unlocked(|| check(&inside.state(), false)).findings;
-    assert!(findings.is_empty(), "{findings:#?}");
+    rehearsed(what, &faults, |jobs, spec, _| work(jobs, &faults, spec));
 }
 
 #[test]
