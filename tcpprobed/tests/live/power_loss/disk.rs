@@ -50,7 +50,7 @@ enum Kind {
 #[derive(Debug, Clone)]
 pub struct Disk {
     nodes: Vec<Kind>,
-    /// The file that was opened under a path last.
+    /// The file or folder that was made under a path last: whoever has it open keeps it, also when it is moved.
     open: HashMap<PathBuf, Node>,
 }
 
@@ -92,9 +92,10 @@ impl Disk {
         names.try_fold(0, |node, name| self.names(node).now.get(name).copied())
     }
 
+    /// The folder and the name in it.
     fn parent(&mut self, path: &Path) -> (Node, String) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        (self.find(path.parent().unwrap()).unwrap(), name)
+        (self.opened(path.parent().unwrap()), name)
     }
 
     /// The file or folder that was opened under this path.
@@ -115,6 +116,7 @@ impl Disk {
         self.nodes.push(kind);
         let node = self.nodes.len() - 1;
         self.names(folder).now.insert(name, node);
+        self.open.insert(path.to_owned(), node);
         node
     }
 
@@ -123,11 +125,11 @@ impl Disk {
         match op {
             Op::MakeFolder(path) => drop(self.make(path, Kind::Folder(Names::default()))),
             Op::Create(path) => {
-                let node = match self.find(path) {
-                    Some(node) => node,
-                    None => self.make(path, Kind::File(Content::default())),
-                };
-                self.open.insert(path.clone(), node);
+                let (folder, name) = self.parent(path);
+                match self.names(folder).now.get(&name).copied() {
+                    Some(node) => drop(self.open.insert(path.clone(), node)),
+                    None => drop(self.make(path, Kind::File(Content::default()))),
+                }
                 self.file(path).now.clear();
             }
             Op::Write(path, at, bytes) => {
@@ -265,4 +267,23 @@ pub fn unfold(tree: &Tree, folder: &Path) {
             Some(bytes) => fs::write(folder.join(path), bytes).unwrap(),
         }
     }
+}
+
+/// What a folder that is open is called does not matter: a machine so busy that a folder's sync comes after its removal.
+#[test]
+fn a_folder_that_is_moved_stays_open() {
+    let (thread, path) = (std::thread::current().id(), PathBuf::from);
+    let mut disk = Disk::new();
+    disk.apply(&Op::MakeFolder(path("jobs")));
+    disk.apply(&Op::MakeFolder(path("removed")));
+    disk.apply(&Op::MakeFolder(path("jobs/web")));
+    disk.apply(&Op::Create(path("jobs/web/1.tcpp")));
+    disk.apply(&Op::Rename(path("jobs/web"), path("removed/web")));
+    disk.apply(&Op::Sync(path("jobs/web"), thread));
+    disk.apply(&Op::Synced(path("jobs/web"), thread));
+    disk.apply(&Op::Remove(path("jobs/web/1.tcpp")));
+    disk.apply(&Op::MakeFolder(path("jobs/web")));
+    let tree = disk.after(Loss::Nothing);
+    let names: Vec<&str> = tree.keys().map(|path| path.to_str().unwrap()).collect();
+    assert_eq!(names, ["", "jobs", "jobs/web", "removed", "removed/web"]);
 }
