@@ -25,6 +25,7 @@ config=/etc/tcpprobed/tcpprobed.toml
 bash_completion=$prefix/share/bash-completion/completions/tcpprobectl
 zsh_completion=$prefix/share/zsh/site-functions/_tcpprobectl
 fish_completion=$prefix/share/fish/vendor_completions.d/tcpprobectl.fish
+manual=$prefix/share/man
 
 # A live system, not the folder of a package; and one that systemd runs.
 is_live() { [ -z "$dest" ]; }
@@ -37,6 +38,15 @@ put() { # MODE SOURCE TARGET
 completion() { # SHELL TARGET
     mkdir -p "$(dirname "$dest$2")"
     "$bin/tcpprobectl" completions "$1" >"$dest$2"
+}
+
+manual_pages() {
+    local folder page
+    folder=$(mktemp -d)
+    "$bin/tcpprobed" man "$folder"
+    "$bin/tcpprobectl" man "$folder"
+    for page in "$folder"/*; do put 644 "$page" "$manual/man${page##*.}/${page##*/}"; done
+    rm -r "$folder"
 }
 
 put_all() {
@@ -54,6 +64,7 @@ put_all() {
     completion bash "$bash_completion"
     completion zsh "$zsh_completion"
     completion fish "$fish_completion"
+    manual_pages
     [ -e "$dest$config" ] || put 644 "$root/packaging/tcpprobed.toml" "$config"
 }
 
@@ -99,6 +110,7 @@ uninstall() {
         "$bash_completion" "$zsh_completion" "$fish_completion"; do
         rm -f "$dest$file"
     done
+    rm -f "$dest$manual"/man?/tcpprobe{d,ctl,-filter}[.-]*
     if has_systemd; then systemctl daemon-reload; fi
 }
 

@@ -1,17 +1,19 @@
 #!/bin/bash
-# Installs the daemon under a real systemd, in a throw-away box, and shows what the units promise. Run by hand, as
-# root, after `cargo build --release --bins --example traffic`:
+# Installs the .deb under a real systemd, in a throw-away box, and shows what the package and its units promise; then the
+# same of install.sh, in short. By hand, or by TCPPROBE_SYSTEMD=1 .ci/run; as root; two minutes once all is built.
 #
-#   packaging/tests/systemd.sh [OPTION OF systemd-box...]      --root trixie: under a newer systemd
+#   packaging/tests/systemd.sh [OPTION OF systemd-box...]      --root trixie: under a newer systemd (needs mmdebstrap)
 #
+# PROFILE      of cargo: what is built is tested (default release)
+# DEB          the package, instead of building it
 # SYSTEMD_BOX  the box (default: systemd-box beside this file)
-# BIN          where the built programs are (default target/release)
+#
+# Needs what packaging/build.sh needs, and dpkg, systemd, runuser, ip (Debian: systemd, util-linux, iproute2, procps).
 # The box sees this machine's tracefs: no other daemon may have its store in /var/lib/tcpprobed meanwhile.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$(dirname "$here")")
-export BIN=${BIN:-${CARGO_TARGET_DIR:-$root/target}/release}
 instances=/sys/kernel/tracing/instances
 shadow=$instances/tcpprobe-shadow
 port=4711
@@ -23,16 +25,33 @@ main() {
         echo "a tcpprobed runs on this machine, or ran: $(echo "$instances"/tcpprobed.*)" >&2
         exit 1
     fi
-    "${SYSTEMD_BOX:-$here/systemd-box}" run -n tcpprobed-test -e BIN="$BIN" \
-        --bind-ro "$root" --bind-ro "$BIN" "$@" -- "$here/systemd.sh" --inside
+    local need
+    for need in dpkg-deb systemctl systemd-analyze runuser ip nsenter; do
+        command -v "$need" >/dev/null || { echo "$need is missing; Debian: apt install dpkg systemd util-linux iproute2" >&2; exit 1; }
+    done
+    local target=${CARGO_TARGET_DIR:-$root/target} profile=${PROFILE:-release}
+    (cd "$root" && cargo build --profile "$profile" -p tcpprobed --example traffic)
+    if [ -z "${DEB:-}" ]; then
+        PROFILE=$profile "$root/packaging/build.sh" deb
+        # The newest: only its name has the version.
+        # shellcheck disable=SC2012
+        DEB=$(ls -t "$target"/packages/*.deb | head -n 1)
+    fi
+    DEB=$(readlink -f "$DEB")
+    BIN=$target/${profile/#dev/debug}
+    "${SYSTEMD_BOX:-$here/systemd-box}" run -n tcpprobed-test -e BIN="$BIN" -e DEB="$DEB" \
+        --bind-ro "$root" --bind-ro "$BIN" --bind-ro "$DEB" "$@" -- "$here/systemd.sh" --inside
 }
 
 inside() {
     trap clean_up EXIT
     ip link set lo up
     useradd ann; useradd eve
+    # Before the daemon starts: its sandbox sees /etc/group as it was then.
+    groupadd watchers; usermod -aG watchers eve
     local step
-    for step in installing unit sandbox access restarts watchdog stopping socket_activation what_stays_off purging; do
+    for step in installing unit sandbox access reloading restarts upgrading watchdog stopping socket_activation \
+        what_stays_off removing purging from_source; do
         printf '\n== %s\n' "${step//_/ }"
         "$step"
     done
@@ -115,19 +134,44 @@ shadow_end() { # prints how many events the kernel traced
     rmdir "$shadow"
 }
 
+# Has a new run of the job record traffic while STEP is done, and checks that all the kernel traced is stored.
+under_load() { # STEP
+    check "start the job" ann start web
+    shadow_begin
+    traffic --seconds 8 --bulk 2 --ping-pong 2 --short 2 &
+    local load=$! traced
+    sleep 1
+    "$1"
+    wait "$load"
+    traced=$(shadow_end)
+    check "stop the job" says 'none lost' ann stop web
+    echo "      the kernel traced $traced events, $(stored) are stored"
+    check "not one event is lost or doubled" is "$traced" stored
+}
+
 stored() { tcpprobectl fetch web --format csv 2>/dev/null | tail -n +2 | wc -l; }
 
 # ---------------------------------------------------------------- steps
 installing() {
-    check "install" env PREFIX=/usr "$root/packaging/install.sh"
+    check "dpkg --install" dpkg --install "$DEB"
     usermod -aG tcpprobe ann
+    check "it waits to be enabled" is inactive systemctl is-active tcpprobed
+    # Manual pages may be left out of a small machine.
     check "systemd-analyze verify is silent" is '' \
-        systemd-analyze verify /usr/lib/systemd/system/tcpprobed.{service,socket}
+        systemd-analyze verify --man=no /usr/lib/systemd/system/tcpprobed.{service,socket}
     local exposure
     exposure=$(systemd-analyze security --no-pager --offline=true /usr/lib/systemd/system/tcpprobed.service | tail -n 1)
     echo "      $exposure"
     check "exposure is 1.5 at most" awk "BEGIN { exit !($(grep -oE '[0-9]+\.[0-9]+' <<<"$exposure") <= 1.5) }"
     check "enable --now" systemctl enable --now tcpprobed
+    local file
+    for file in usr/share/man/man1/tcpprobectl-start.1.gz usr/share/man/man5/tcpprobed.toml.5.gz \
+        usr/share/man/man7/tcpprobe-filter.7.gz usr/share/man/man8/tcpprobed.8.gz \
+        usr/share/bash-completion/completions/tcpprobectl usr/share/zsh/vendor-completions/_tcpprobectl \
+        usr/share/fish/vendor_completions.d/tcpprobectl.fish usr/share/doc/tcpprobed/copyright; do
+        check "/$file" says "^/$file$" dpkg --listfiles tcpprobed
+    done
+    check "the configuration is a conffile" says '^ /etc/tcpprobed/tcpprobed.toml ' dpkg-query -W -f '${Conffiles}\n' tcpprobed
 }
 
 unit() {
@@ -176,45 +220,115 @@ access() {
     check "and fails" fails_with 4 eve doctor
 }
 
-restarts() {
-    shadow_begin
-    traffic --seconds 10 --bulk 2 --ping-pong 2 --short 2 &
-    local load=$! before traced
+reloading() {
+    ann stop web
+    under_load reloads
+    notify_reload
+}
+
+reloads() {
+    local before config=/etc/tcpprobed/tcpprobed.toml
     before=$(property MainPID)
-    sleep 2
+    check "somebody else may not look" fails_with 4 eve list
+    sed -i.old 's/^viewers = .*/viewers = ["watchers"]/' "$config"
+    check "reload" systemctl reload tcpprobed
+    check "now she may" soon eve list
+    check "and not more" fails_with 4 eve stop web
+    echo 'nonsense = 1' >>"$config"
+    check "reload a bad configuration" systemctl reload tcpprobed
+    check "status line" soon says "^1 of 1 jobs running.*; not reloaded: $config, line [0-9]+: unknown field" property StatusText
+    check "the log has it" says "SIGHUP: $config, line [0-9]+: unknown field" journalctl -u tcpprobed -o cat --no-pager
+    check "the one before it stays" eve list
+    sed 's|^state = .*|state = "/elsewhere"|' "$config.old" >"$config"
+    check "reload one that takes a restart in part" systemctl reload tcpprobed
+    check "status line" soon says '; waits for a restart: state$' property StatusText
+    groupadd latecomers
+    sed 's/^viewers = .*/viewers = ["latecomers"]/' "$config.old" >"$config"
+    systemctl reload tcpprobed
+    check "a group made since the start needs a restart: told so" \
+        soon says 'no such group, .*restart it to see them' journalctl -u tcpprobed -o cat --no-pager
+    mv "$config.old" "$config"
+    check "reload the old one" systemctl reload tcpprobed
+    check "she may no more" soon fails_with 4 eve list
+    check "status line" soon says '^1 of 1 jobs running.* lost$' property StatusText
+    check "all this was one process" is "$before" property MainPID
+    check "and one run" says '^web +running +2 ' ann list
+}
+
+# systemd 253 and newer can wait until the configuration is read.
+notify_reload() {
+    if [ "$(systemctl --version | sed -n 's/^systemd \([0-9]*\).*/\1/p')" -lt 253 ]; then
+        echo "skip  Type=notify-reload: this is systemd $(systemctl --version | sed -n 's/^systemd \([0-9]*\).*/\1/p')"
+        return
+    fi
+    with Type=notify-reload ExecReload=
+    local config=/etc/tcpprobed/tcpprobed.toml
+    sed -i.old 's/^viewers = .*/viewers = ["watchers"]/' "$config"
+    check "Type=notify-reload" systemctl reload tcpprobed
+    check "it is in force when that returns" eve list
+    mv "$config.old" "$config"
+    check "the other way too" systemctl reload tcpprobed
+    check "she may no more" fails_with 4 eve list
+    without
+}
+
+restarts() {
+    under_load restart_and_kill
+    check "names of tasks are known" says '^ *traffic-' ann tail web -n 1
+}
+
+restart_and_kill() {
+    local before
+    before=$(property MainPID)
     check "restart" systemctl restart tcpprobed
     check "another process" not is "$before" property MainPID
-    check "the job goes on" says '^web +running +1 ' ann list
+    check "the job goes on" says '^web +running +3 ' ann list
     sleep 2
     before=$(property MainPID)
     systemctl kill -s KILL tcpprobed
     check "killed, it comes back by itself" soon not is "$before" property MainPID
     check "is active" soon is active systemctl is-active tcpprobed
-    check "the job goes on" soon says '^web +running +1 ' ann list
-    wait "$load"
-    traced=$(shadow_end)
-    check "stop the job" says 'none lost' ann stop web
-    echo "      the kernel traced $traced events, $(stored) are stored"
-    check "not one event is lost or doubled" is "$traced" stored
-    check "names of tasks are known" says '^ *traffic-' ann tail web -n 1
+    check "the job goes on" soon says '^web +running +3 ' ann list
+}
+
+upgrading() {
+    # The same files as a newer version.
+    dpkg-deb -R "$DEB" /tmp/newer
+    sed -i 's/^Version: .*/&+newer/' /tmp/newer/DEBIAN/control
+    dpkg-deb -Znone -b /tmp/newer /tmp/newer.deb >/dev/null
+    sed -i 's/^jobs = .*/jobs = 63/' /etc/tcpprobed/tcpprobed.toml
+    under_load upgrade
+    check "the configuration was left alone" says '^jobs = 63$' cat /etc/tcpprobed/tcpprobed.toml
+}
+
+upgrade() {
+    local before
+    before=$(property MainPID)
+    check "dpkg --install, a newer version" dpkg --install /tmp/newer.deb
+    check "it is there" says '\+newer$' dpkg-query -W -f '${Version}\n' tcpprobed
+    check "the daemon was restarted" not is "$before" property MainPID
+    check "with the new program" not says deleted readlink "/proc/$(property MainPID)/exe"
+    check "the job goes on" soon says '^web +running +4 ' ann list
 }
 
 watchdog() {
-    mkdir -p /run/systemd/system/tcpprobed.service.d
-    printf '[Service]\nWatchdogSec=2s\n' >/run/systemd/system/tcpprobed.service.d/test.conf
-    systemctl daemon-reload
-    systemctl restart tcpprobed
+    with WatchdogSec=2s
     local before
     before=$(property MainPID)
     sleep 5
     check "a daemon that lives is left alone" is "$before" property MainPID
+    under_load hang
+    check "because of the watchdog" says 'Watchdog timeout' journalctl -u tcpprobed -o cat --no-pager
+    without
+}
+
+hang() {
+    local before
+    before=$(property MainPID)
     systemctl kill -s STOP tcpprobed
     check "one that hangs is replaced" soon not is "$before" property MainPID
     check "is active" soon is active systemctl is-active tcpprobed
-    check "because of the watchdog" says 'Watchdog timeout' journalctl -u tcpprobed -o cat --no-pager
-    rm /run/systemd/system/tcpprobed.service.d/test.conf
-    systemctl daemon-reload
-    systemctl restart tcpprobed
+    check "the job goes on" soon says '^web +running +5 ' ann list
 }
 
 stopping() {
@@ -224,7 +338,7 @@ stopping() {
     check "the client says that nobody is there" fails_with 3 ann list
     check "the doctor how to start it" says '^failure +systemd .*systemctl enable --now' ann doctor
     check "start" systemctl start tcpprobed
-    check "the job goes on" says '^web +running +1 ' ann list
+    check "the job goes on" says '^web +running +5 ' ann list
 }
 
 socket_activation() {
@@ -259,6 +373,10 @@ what_stays_off() {
     ann start other 2>/dev/null
     check "PrivateUsers=: every caller is nobody" says '^other +running .* nobody$' ann list
     tcpprobectl rm other --force
+    without
+}
+
+without() { # restarts as it is
     rm /run/systemd/system/tcpprobed.service.d/test.conf
     systemctl daemon-reload
     systemctl restart tcpprobed
@@ -266,6 +384,7 @@ what_stays_off() {
 
 with() { # DIRECTIVE...: restarts under these
     local drop_in=/run/systemd/system/tcpprobed.service.d/test.conf
+    mkdir -p "${drop_in%/*}"
     { echo '[Service]'; printf '%s\n' "$@"; } >"$drop_in"
     systemctl daemon-reload
     systemctl stop tcpprobed
@@ -280,18 +399,47 @@ other_job() {
     tcpprobectl start other && tcpprobectl rm other --force
 }
 
-purging() {
+removing() {
+    systemctl enable --now tcpprobed
     tcpprobectl start web --no-clear
-    check "uninstall" env PREFIX=/usr "$root/packaging/install.sh" --uninstall
+    check "dpkg --remove" dpkg --remove tcpprobed
+    check "the daemon is gone" not pgrep -x tcpprobed
     check "nothing records any more" not compgen -G "$instances/tcpprobed.*"
-    check "what was recorded is there" ls /var/lib/tcpprobed/jobs/web
     check "no unit" not systemctl cat tcpprobed.service
-    check "purge" env PREFIX=/usr "$root/packaging/install.sh" --purge
+    check "what was recorded is there" ls /var/lib/tcpprobed/jobs/web
+    check "so is the configuration" ls /etc/tcpprobed/tcpprobed.toml
+    check "dpkg --install, again" dpkg --install "$DEB"
+    check "start" systemctl start tcpprobed
+    check "the job goes on, in a new run" soon says '^web +running +6 ' ann list
+}
+
+purging() {
+    check "dpkg --purge" dpkg --purge tcpprobed
+    check "nothing records any more" not compgen -G "$instances/tcpprobed.*"
     local gone
     for gone in /etc/tcpprobed /var/lib/tcpprobed /run/tcpprobed /usr/bin/tcpprobectl; do
         check "$gone is gone" not ls "$gone"
     done
+    check "no link to a unit is left" is '' find /etc/systemd /var/lib/systemd -name '*tcpprobed*'
+    check "the user stays, lest another one get its number" id tcpprobe
+}
+
+from_source() {
+    check "install.sh" "$root/packaging/install.sh"
+    check "systemd-analyze verify is silent" is '' \
+        systemd-analyze verify --man=no /usr/local/lib/systemd/system/tcpprobed.{service,socket}
+    check "enable --now" systemctl enable --now tcpprobed
+    check "start a job" tcpprobectl start web
+    check "uninstall" "$root/packaging/install.sh" --uninstall
+    check "nothing records any more" not compgen -G "$instances/tcpprobed.*"
+    check "what was recorded is there" ls /var/lib/tcpprobed/jobs/web
+    check "purge" "$root/packaging/install.sh" --purge
+    local gone
+    for gone in /etc/tcpprobed /var/lib/tcpprobed /run/tcpprobed /usr/local/bin/tcpprobectl; do
+        check "$gone is gone" not ls "$gone"
+    done
     check "so is the user" not id tcpprobe
+    check "nothing else is left" is '' find /usr/local /etc -name '*tcpprobe*'
 }
 
 if [ "${1:-}" = --inside ]; then inside; else main "$@"; fi

@@ -143,32 +143,51 @@ pub struct TcpRetransmitSkb {
     pub err: i32,
 }
 
+/// Where an integer lies in a record: in the 8 bytes from `from` on, `shift` bits up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    from: usize,
+    shift: u32,
+    mask: u64,
+}
+
+impl Place {
+    /// The field's, in records of `record_bytes` or more (at least 8); where there is none, it reads as 0.
+    fn of(field: Option<&Field>, record_bytes: usize) -> Self {
+        let is_integer = |field: &&Field| matches!((field.kind, field.size), (Kind::Integer | Kind::Pointer, 1..=8));
+        let Some(field) = field.filter(is_integer) else { return Place::default() };
+        let (offset, size) = (field.offset as usize, field.size as usize);
+        let from = offset.min(record_bytes - 8);
+        Place { from, shift: 8 * (offset - from) as u32, mask: u64::MAX >> (64 - 8 * size) }
+    }
+
+    #[inline]
+    fn read(self, record: &[u8]) -> u64 {
+        let word = record.get(self.from..).and_then(|bytes| bytes.first_chunk());
+        word.map_or(0, |word| u64::from_le_bytes(*word) >> self.shift & self.mask)
+    }
+}
+
 /// Reads a tcp_probe record of one kernel.
 #[derive(Debug, Clone)]
 pub struct TcpProbeReader {
-    src: Field,
-    dest: Field,
-    scalars: [Option<Field>; 15],
+    record_bytes: usize,
+    src: usize,
+    dest: usize,
+    family: Place,
+    mark: Place,
+    data_len: Place,
+    snd_nxt: Place,
+    snd_una: Place,
+    snd_cwnd: Place,
+    ssthresh: Place,
+    snd_wnd: Place,
+    srtt: Place,
+    rcv_wnd: Place,
+    sock_cookie: Place,
+    skbaddr: Place,
+    skaddr: Place,
 }
-
-/// Order of [`TcpProbeReader::scalars`].
-const PROBE_SCALARS: [&str; 15] = [
-    "family",
-    "sport",
-    "dport",
-    "mark",
-    "data_len",
-    "snd_nxt",
-    "snd_una",
-    "snd_cwnd",
-    "ssthresh",
-    "snd_wnd",
-    "srtt",
-    "rcv_wnd",
-    "sock_cookie",
-    "skbaddr",
-    "skaddr",
-];
 
 impl TcpProbeReader {
     /// `None` where `format` is not tcp_probe with its two socket addresses.
@@ -177,57 +196,56 @@ impl TcpProbeReader {
         if format.name != "tcp_probe" {
             return None;
         }
-        let mut scalars = PROBE_SCALARS.map(|name| format.field(name).cloned());
+        let record_bytes = format.record_size();
+        let address = |name| format.field(name).filter(|f| f.size == 28).map(|f| f.offset as usize);
+        let (src, dest) = (address("saddr")?, address("daddr")?);
+        let place = |name| Place::of(format.field(name), record_bytes);
         // Before 4.18 the payload length had another name.
-        if scalars[4].is_none() {
-            scalars[4] = format.field("length").cloned();
-        }
+        let data_len = format.field("data_len").or_else(|| format.field("length"));
         Some(TcpProbeReader {
-            src: format.field("saddr").filter(|f| f.size == 28)?.clone(),
-            dest: format.field("daddr").filter(|f| f.size == 28)?.clone(),
-            scalars,
+            record_bytes,
+            src,
+            dest,
+            family: place("family"),
+            mark: place("mark"),
+            data_len: Place::of(data_len, record_bytes),
+            snd_nxt: place("snd_nxt"),
+            snd_una: place("snd_una"),
+            snd_cwnd: place("snd_cwnd"),
+            ssthresh: place("ssthresh"),
+            snd_wnd: place("snd_wnd"),
+            srtt: place("srtt"),
+            rcv_wnd: place("rcv_wnd"),
+            sock_cookie: place("sock_cookie"),
+            skbaddr: place("skbaddr"),
+            skaddr: place("skaddr"),
         })
     }
 
     /// The event in `record`, `None` where the record is too short.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "each value comes from a field of its own size")]
     pub fn read(&self, record: &[u8]) -> Option<TcpProbe> {
-        let src = socket_address(self.src.bytes(record)?)?;
-        let dest = socket_address(self.dest.bytes(record)?)?;
-        let [
-            family,
-            _,
-            _,
-            mark,
-            data_len,
-            snd_nxt,
-            snd_una,
-            snd_cwnd,
-            ssthresh,
-            snd_wnd,
-            srtt,
-            rcv_wnd,
-            sock_cookie,
-            skbaddr,
-            skaddr,
-        ] = self.scalars.each_ref().map(|f| f.as_ref().and_then(|f| f.unsigned(record)).unwrap_or(0));
-        #[expect(clippy::cast_possible_truncation, reason = "each value came from a field of its own size")]
+        let record = record.get(..self.record_bytes)?;
+        let src = socket_address(record.get(self.src..)?)?;
+        let dest = socket_address(record.get(self.dest..)?)?;
+        let family = self.family.read(record);
         Some(TcpProbe {
             family: if family == 0 { own_family(src) } else { family as u16 },
             src,
             dest,
-            mark: mark as u32,
-            data_len: data_len as u16,
-            snd_nxt: snd_nxt as u32,
-            snd_una: snd_una as u32,
-            snd_cwnd: snd_cwnd as u32,
-            ssthresh: ssthresh as u32,
-            snd_wnd: snd_wnd as u32,
-            srtt: srtt as u32,
-            rcv_wnd: rcv_wnd as u32,
-            sock_cookie,
-            skbaddr,
-            skaddr,
+            mark: self.mark.read(record) as u32,
+            data_len: self.data_len.read(record) as u16,
+            snd_nxt: self.snd_nxt.read(record) as u32,
+            snd_una: self.snd_una.read(record) as u32,
+            snd_cwnd: self.snd_cwnd.read(record) as u32,
+            ssthresh: self.ssthresh.read(record) as u32,
+            snd_wnd: self.snd_wnd.read(record) as u32,
+            srtt: self.srtt.read(record) as u32,
+            rcv_wnd: self.rcv_wnd.read(record) as u32,
+            sock_cookie: self.sock_cookie.read(record),
+            skbaddr: self.skbaddr.read(record),
+            skaddr: self.skaddr.read(record),
         })
     }
 }

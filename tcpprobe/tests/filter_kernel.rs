@@ -16,9 +16,10 @@ fn event(name: &str) -> Format {
     formats::all(formats::KERNELS[3]).into_iter().find(|format| format.name == name).unwrap()
 }
 
-/// A record of zeros with these fields.
+/// A record of zeros with these fields, of a task that is not idle.
 fn record(format: &Format, fields: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0; format.record_size()];
+    bytes[4] = 77;
     for (name, value) in fields {
         let at = format.field(name).unwrap().offset as usize;
         bytes[at..at + value.len()].copy_from_slice(value);
@@ -48,6 +49,8 @@ fn the_traps() {
     check("comm ~ \"ng*\"", Ok(true));
     check("comm ~ \"*x\"", Ok(false));
     check("comm ~ \"!ng*\"", Ok(false));
+    let idle = record(&probe, &[("common_pid", &[0])]);
+    assert_eq!(kernel::passes("comm == \"swapper/1\"", &probe, &idle, TASK), Ok(true));
     check("0", Ok(true));
     check("sport == -1", Err("Illegal integer value"));
     check("sport == \"80\"", Err("Expecting numeric field"));

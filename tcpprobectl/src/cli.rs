@@ -52,6 +52,8 @@ pub enum Command {
     Version(VersionArgs),
     Completions(CompletionsArgs),
     Filter(FilterArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// The verbs as the overview groups them.
@@ -432,6 +434,14 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
+/// Write the manual pages into a folder
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -446,7 +456,8 @@ mod tests {
         let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
         let mut built = command();
         built.build();
-        let mut verbs: Vec<&str> = built.get_subcommands().map(clap::Command::get_name).collect();
+        let shown = built.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let mut verbs: Vec<&str> = shown.map(clap::Command::get_name).collect();
         grouped.sort_unstable();
         verbs.sort_unstable();
         assert_eq!(grouped, verbs);

@@ -1,5 +1,7 @@
 //! Who may do what: roles by the groups of the caller's process.
 
+use std::os::unix::fs::MetadataExt;
+
 use rustix::process::Pid;
 use tonic::Status;
 
@@ -34,7 +36,12 @@ impl Rules {
     #[must_use]
     pub fn new(access: &Access) -> Self {
         let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
-        let resolve = |names: &[String]| names.iter().filter_map(|name| group_id(&groups, name)).collect();
+        let resolve = |names: &[String]| {
+            let (known, unknown): (Vec<_>, Vec<_>) = names.iter().partition(|name| group_id(&groups, name).is_some());
+            // Of its own group the socket has told.
+            unknown.into_iter().filter(|&name| *name != access.group).for_each(warn_of_unknown);
+            known.into_iter().filter_map(|name| group_id(&groups, name)).collect()
+        };
         Rules {
             viewers: resolve(&access.viewers),
             operators: resolve(&access.operators),
@@ -115,6 +122,13 @@ fn supplementary_groups(pid: i32, uid: u32) -> Vec<u32> {
     };
     // Real, effective, saved and file system uid: a process id may have been taken over by somebody else's process.
     if numbers("Uid:").iter().all(|&known| known == uid) { numbers("Groups:") } else { Vec::new() }
+}
+
+fn warn_of_unknown(group: &String) {
+    // Alone and mounted into the unit's own /etc, the file stays the one of when the daemon started.
+    let is_replaced = std::fs::metadata("/etc/group").is_ok_and(|found| found.nlink() == 0);
+    let hint = if is_replaced { "; groups changed since the daemon started: restart it to see them" } else { "" };
+    tracing::warn!(group, "there is no such group, so it lets nobody in{hint}");
 }
 
 /// The id of a group in the text of `/etc/group`.

@@ -1,5 +1,6 @@
 //! The daemon's configuration: a TOML file, overruled by flags.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -141,15 +142,19 @@ impl Config {
     pub fn load(path: Option<&Path>) -> Result<Self> {
         let text = match path {
             Some(path) => std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?,
-            None => std::fs::read_to_string(DEFAULT_PATH).unwrap_or_default(),
+            None => match std::fs::read_to_string(DEFAULT_PATH) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+                read => read.context(DEFAULT_PATH)?,
+            },
         };
+        let shown = path.unwrap_or(Path::new(DEFAULT_PATH)).display();
         let config: Config = toml::from_str(&text).map_err(|error| {
             // The error's own words are a picture of several lines.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
             let line = before.matches('\n').count() + 1;
-            anyhow!("{}, line {line}: {}", path.unwrap_or(Path::new(DEFAULT_PATH)).display(), error.message())
+            anyhow!("{shown}, line {line}: {}", error.message().replace('\n', " "))
         })?;
-        config.check()?;
+        config.check().with_context(|| shown.to_string())?;
         Ok(config)
     }
 
@@ -161,6 +166,19 @@ impl Config {
         anyhow::ensure!((1..=60).contains(&self.store.sync_seconds), "store.sync_seconds: 1 to 60");
         anyhow::ensure!((4..=512).contains(&self.job.subbuf_kb), "job.subbuf_kb: 4 to 512");
         Ok(())
+    }
+
+    /// What follows this configuration while the daemon runs: the new one, but for what only another start can change.
+    /// The names of those settings, where they differ.
+    #[must_use]
+    pub fn followed_by(&self, mut new: Config) -> (Config, Vec<&'static str>) {
+        let mut waiting = Vec::new();
+        keep("state", &self.state, &mut new.state, &mut waiting);
+        keep("runtime", &self.runtime, &mut new.runtime, &mut waiting);
+        keep("socket", &self.socket, &mut new.socket, &mut waiting);
+        keep("tracefs", &self.tracefs, &mut new.tracefs, &mut waiting);
+        keep("access.group", &self.access.group, &mut new.access.group, &mut waiting);
+        (new, waiting)
     }
 
     /// The API's socket.
@@ -178,9 +196,27 @@ impl Config {
     }
 }
 
+/// Leaves a setting as it is, and notes that it was to change.
+fn keep<T: Clone + PartialEq>(name: &'static str, old: &T, new: &mut T, waiting: &mut Vec<&'static str>) {
+    if old != new {
+        new.clone_from(old);
+        waiting.push(name);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_settings_wait_for_a_start() {
+        let old = Config::default();
+        let (limits, socket) = (Limits { jobs: 1, ..old.limits.clone() }, Some("/s".into()));
+        let new = Config { state: "/elsewhere".into(), socket, limits: limits.clone(), ..old.clone() };
+        let (config, waiting) = old.followed_by(new);
+        assert_eq!(waiting, ["state", "socket"]);
+        assert_eq!(config, Config { limits, ..old });
+    }
 
     #[test]
     fn an_empty_file_is_the_default() {

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod capture;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod disk;
@@ -17,6 +18,7 @@ pub mod runtime;
 pub mod service;
 pub mod socket;
 pub mod store;
+pub mod streams;
 pub mod systemd;
 pub mod tracefs;
 pub mod vital;

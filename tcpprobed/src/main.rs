@@ -1,13 +1,14 @@
 //! tcpprobed: the flight recorder's daemon.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser};
 use tcpprobe_proto::v1::tcp_probe_server::TcpProbeServer;
+use tcpprobed::cli::{Command, Flags};
 use tcpprobed::config::Config;
 use tcpprobed::jobs::Jobs;
 use tcpprobed::runtime::Runtime;
@@ -17,6 +18,7 @@ use tcpprobed::tracefs::Tracefs;
 use tcpprobed::{socket, systemd, vital};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tracing_subscriber::layer::SubscriberExt;
@@ -30,59 +32,13 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 /// Largest request: a filter has at most 8 KiB.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
 
-/// Records the kernel's tcp tracepoints: runs capture jobs, stores what they find, and serves tcpprobectl.
-///
-/// Needs root, or a user with CAP_DAC_OVERRIDE, and a kernel with tracefs and tcp events (4.16 or later).
-/// Several can run side by side, each with its own --state and --runtime.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "Started by systemd it takes everything from /etc/tcpprobed/tcpprobed.toml.\n\
-                                 RUST_LOG=debug says more."
-)]
-struct Flags {
-    #[command(subcommand)]
-    command: Option<Command>,
-    /// Configuration [default: /etc/tcpprobed/tcpprobed.toml, if it is there]
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
-    /// Where traces are stored [default: /var/lib/tcpprobed]
-    #[arg(long, value_name = "DIR", global = true)]
-    state: Option<PathBuf>,
-    /// For the socket and what is not stored yet; on a tmpfs [default: /run/tcpprobed]
-    #[arg(long, value_name = "DIR")]
-    runtime: Option<PathBuf>,
-    /// The API's socket [default: tcpprobed.sock in the runtime folder]
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
-    /// tracefs [default: found, or mounted at /sys/kernel/tracing]
-    #[arg(long, value_name = "DIR")]
-    tracefs: Option<PathBuf>,
-}
-
-/// What else the program does than being the daemon.
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Verify the whole store while no daemon has it: one line for each thing that is wrong
-    ///
-    /// Every small file, every frame's checksum, every block down to its last event, and every account is looked at, and
-    /// whether they agree. Exits with 0 where all is well, with 1 where something is not.
-    Check {
-        /// Put what is damaged aside, into <state>/quarantine; what is whole of it stays. Build the catalog anew
-        #[arg(long)]
-        repair: bool,
-        /// Print all of it as JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
 fn main() -> ExitCode {
     let flags = Flags::parse();
     log_to_the_right_place();
     let done = match flags.command {
         Some(Command::Check { repair, json }) => check(&flags, repair, json),
-        None => run(flags).map(|()| ExitCode::SUCCESS),
+        Some(Command::Man { ref folder }) => man(folder).map(|()| ExitCode::SUCCESS),
+        None => run(&flags).map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,
@@ -104,10 +60,14 @@ fn log_to_the_right_place() {
     }
 }
 
+fn man(folder: &Path) -> Result<()> {
+    tcpprobe_man::write_program(Flags::command(), "8", folder).with_context(|| folder.display().to_string())
+}
+
 fn check(flags: &Flags, repair: bool, json: bool) -> Result<ExitCode> {
     let state = match &flags.state {
         Some(state) => state.clone(),
-        None => Config::load(flags.config.as_deref())?.state,
+        None => flags.configuration()?.state,
     };
     let summary = tcpprobed::check::check(&state, repair)?;
     tcpprobed::check::report(&summary, json, &mut std::io::stdout().lock())?;
@@ -115,14 +75,10 @@ fn check(flags: &Flags, repair: bool, json: bool) -> Result<ExitCode> {
     Ok(if summary.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run(flags: Flags) -> Result<()> {
+fn run(flags: &Flags) -> Result<()> {
     // Modes are those that the documentation says, whoever started this.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let mut config = Config::load(flags.config.as_deref())?;
-    config.state = flags.state.unwrap_or(config.state);
-    config.runtime = flags.runtime.unwrap_or(config.runtime);
-    config.socket = flags.socket.or(config.socket);
-    config.tracefs = flags.tracefs.or(config.tracefs);
+    let config = flags.configuration()?;
 
     let tracefs = Tracefs::locate(config.tracefs.as_deref())?;
     let runtime_folder = Runtime::open(&config.runtime)?;
@@ -136,7 +92,7 @@ fn run(flags: Flags) -> Result<()> {
     let jobs = Jobs::open(config, tracefs, store, runtime_folder, prefix)?;
     tracing::info!(socket = %socket_path.display(), tracefs = %jobs.tracefs().root().display(), "ready");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let served = runtime.block_on(serve(Arc::clone(&jobs), listener));
+    let served = runtime.block_on(serve(flags, Arc::clone(&jobs), listener));
     runtime.shutdown_timeout(DRAIN_TIME);
     tracing::info!("stopped");
     served
@@ -156,13 +112,16 @@ fn short_hash(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-async fn serve(jobs: Arc<Jobs>, listener: std::os::unix::net::UnixListener) -> Result<()> {
+async fn serve(flags: &Flags, jobs: Arc<Jobs>, listener: std::os::unix::net::UnixListener) -> Result<()> {
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let care = Arc::clone(&jobs);
     vital::spawn("care", move || care.care())?;
-    tokio::spawn(tell_systemd(Arc::clone(&jobs)));
+    let (trouble, told) = watch::channel(String::new());
+    tokio::spawn(tell_systemd(Arc::clone(&jobs), told));
+    let service = Service::new(Arc::clone(&jobs));
 
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<TcpProbeServer<Service>>().await;
@@ -176,16 +135,19 @@ async fn serve(jobs: Arc<Jobs>, listener: std::os::unix::net::UnixListener) -> R
         .max_frame_size(Some(1 << 20))
         .add_service(health_service)
         .add_service(reflection)
-        .add_service(TcpProbeServer::new(Service::new(Arc::clone(&jobs))).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(TcpProbeServer::new(service.clone()).max_decoding_message_size(REQUEST_BYTES_MAX))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
             let _ = stopped.await;
         });
     let server = tokio::spawn(server);
     systemd::ready();
 
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => break tracing::info!("SIGINT: stopping"),
+            _ = hangup.recv() => drop(trouble.send_replace(reload(flags, &service))),
+        }
     }
     systemd::stopping();
     let suspended = tokio::task::spawn_blocking(move || jobs.suspend());
@@ -198,11 +160,41 @@ async fn serve(jobs: Arc<Jobs>, listener: std::os::unix::net::UnixListener) -> R
     }
 }
 
-/// Feeds the watchdog, and writes the line of `systemctl status`.
-async fn tell_systemd(jobs: Arc<Jobs>) {
+/// Reads the configuration again. What to say of it in the status line, nothing where all is well; where it is not valid,
+/// the one before stays.
+fn reload(flags: &Flags, service: &Service) -> String {
+    systemd::reloading();
+    let words = match flags.configuration() {
+        Err(error) => {
+            tracing::error!("SIGHUP: {error:#}; the configuration before it stays");
+            format!("; not reloaded: {error:#}")
+        }
+        Ok(config) => {
+            let waiting = service.configure(config).join(", ");
+            let words = match waiting.as_str() {
+                "" => String::new(),
+                _ => format!("; waits for a restart: {waiting}"),
+            };
+            if !waiting.is_empty() {
+                tracing::warn!("{waiting}: changed, which takes a restart; until then the old value holds");
+            }
+            tracing::info!("SIGHUP: the configuration was read again");
+            words
+        }
+    };
+    systemd::ready();
+    words
+}
+
+/// Feeds the watchdog, and writes the line of `systemctl status`, with what is wrong with the configuration.
+async fn tell_systemd(jobs: Arc<Jobs>, mut trouble: watch::Receiver<String>) {
     let mut tick = tokio::time::interval(systemd::watchdog_interval().unwrap_or(STATUS_INTERVAL).min(STATUS_INTERVAL));
     loop {
-        tick.tick().await;
+        tokio::select! {
+            _ = tick.tick() => {}
+            // An error is the end of the daemon, which ends this too.
+            Ok(()) = trouble.changed() => {}
+        }
         systemd::watchdog();
         let list = jobs.list();
         let running = list.iter().filter(|job| job.state == tcpprobed::jobs::State::Running);
@@ -210,6 +202,8 @@ async fn tell_systemd(jobs: Arc<Jobs>) {
         let rate = running.clone().fold(0.0, |sum, job| sum + job.events_per_s);
         let lost: u64 = running.clone().filter_map(|job| Some(job.runs.last()?.ledger.missing())).sum();
         let running = running.count();
-        systemd::status(&format!("{running} of {} jobs running, {rate:.0} events/s, {lost} lost", list.len()));
+        let all = list.len();
+        let trouble = trouble.borrow_and_update().clone();
+        systemd::status(&format!("{running} of {all} jobs running, {rate:.0} events/s, {lost} lost{trouble}"));
     }
 }

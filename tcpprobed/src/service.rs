@@ -1,21 +1,23 @@
 //! The API: authorize, translate, delegate.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tcpprobe_proto::v1::tcp_probe_server::TcpProbe;
 use tcpprobe_proto::v1::{self as api};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
 use crate::access::{Peer, Role, Rules};
+use crate::config::Config;
 use crate::doctor::{self, Check, Level};
-use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Sample, Spec, State};
+use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Sample, Spec, State, lock};
 use crate::reading::{Cursor, Wanted};
+use crate::streams::{OpenStream, Streams};
 
 /// Pieces of a read that wait for a slow reader: then the disk waits, never the capture.
 const PIECES_WAITING: usize = 2;
@@ -26,21 +28,32 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Service {
     jobs: Arc<Jobs>,
-    rules: Arc<Rules>,
-    streams: Arc<Semaphore>,
+    rules: Arc<Mutex<Arc<Rules>>>,
+    streams: Streams,
 }
 
 impl Service {
     /// Of these jobs.
     #[must_use]
     pub fn new(jobs: Arc<Jobs>) -> Self {
-        let rules = Arc::new(Rules::new(&jobs.config().access));
-        let streams = Arc::new(Semaphore::new(jobs.config().limits.streams));
-        Service { jobs, rules, streams }
+        let rules = Rules::new(&jobs.config().access);
+        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), streams: Streams::default() }
+    }
+
+    /// Follows another configuration from now on; streams that are open go on. See [`Jobs::configure`].
+    #[must_use]
+    pub fn configure(&self, new: Config) -> Vec<&'static str> {
+        let waiting = self.jobs.configure(new);
+        *lock(&self.rules) = Arc::new(Rules::new(&self.jobs.config().access));
+        waiting
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&lock(&self.rules))
     }
 
     fn authorize<T>(&self, request: &Request<T>, needed: Role) -> Result<Caller, Status> {
-        self.rules.require(peer(request), needed)
+        self.rules().require(peer(request), needed)
     }
 
     /// Runs what may block where it may.
@@ -55,9 +68,9 @@ impl Service {
         }
     }
 
-    fn stream_permit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
-            let limit = self.jobs.config().limits.streams;
+    fn open_stream(&self) -> Result<OpenStream, Status> {
+        let limit = self.jobs.config().limits.streams;
+        self.streams.open(limit).ok_or_else(|| {
             Status::resource_exhausted(format!(
                 "{limit} streams are open, the most that limits.streams allows; try later"
             ))
@@ -134,12 +147,12 @@ impl TcpProbe for Service {
         request: Request<api::WatchJobsRequest>,
     ) -> Result<Response<Self::WatchJobsStream>, Status> {
         self.authorize(&request, Role::Viewer)?;
-        let permit = self.stream_permit()?;
+        let open = self.open_stream()?;
         let names = request.into_inner().names;
         let (sender, receiver) = mpsc::channel(1);
         let service = self.clone();
         tokio::spawn(async move {
-            let _permit = permit;
+            let _open = open;
             let mut last = None;
             loop {
                 let mut views = service.jobs.list();
@@ -164,7 +177,7 @@ impl TcpProbe for Service {
 
     async fn read(&self, request: Request<api::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
         self.authorize(&request, Role::Viewer)?;
-        let permit = self.stream_permit()?;
+        let open = self.open_stream()?;
         let request = request.into_inner();
         let bound = |wall: i64| (wall != 0).then_some(wall);
         let wanted = Wanted {
@@ -183,7 +196,7 @@ impl TcpProbe for Service {
             .await?;
         let (sender, receiver) = mpsc::channel(PIECES_WAITING);
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _open = open;
             send_pieces(cursor, &sender);
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(|reply| reply))))
@@ -191,8 +204,9 @@ impl TcpProbe for Service {
 
     async fn doctor(&self, request: Request<api::DoctorRequest>) -> Result<Response<api::DoctorReply>, Status> {
         let peer = peer(&request);
-        self.rules.require(peer.clone(), Role::Viewer)?;
-        let mut checks = vec![access_check(&self.rules, peer.as_ref())];
+        let rules = self.rules();
+        rules.require(peer.clone(), Role::Viewer)?;
+        let mut checks = vec![access_check(&rules, peer.as_ref())];
         checks.extend(self.blocking(|jobs| Ok(doctor::examine(jobs))).await?);
         Ok(Response::new(api::DoctorReply { checks: checks.into_iter().map(to_check).collect() }))
     }

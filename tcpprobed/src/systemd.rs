@@ -18,6 +18,13 @@ pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
+/// The configuration is read again; [`ready`] follows.
+pub fn reloading() {
+    let now = NotifyState::monotonic_usec_now();
+    // In one message, as Type=notify-reload wants it.
+    notify(&[Some(NotifyState::Reloading), now.ok()].into_iter().flatten().collect::<Vec<_>>());
+}
+
 /// The daemon is on its way out.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);

@@ -20,7 +20,10 @@ pub struct Events {
 /// Up to [`GROUP`] columns.
 #[derive(Debug)]
 pub struct Matrix {
-    parts: Vec<Part>,
+    /// Number of columns.
+    width: usize,
+    /// Those that are decoded, with their number.
+    parts: Vec<(usize, Part)>,
     /// The values of all wanted events, row by row.
     values: Vec<u32>,
     /// By column, what the values of a pointer number.
@@ -79,14 +82,15 @@ impl Matrix {
             }
             told.push(column);
         }
-        let mut matrix = Matrix { parts: parts.to_vec(), values: Vec::new(), pointers };
+        let decoded = parts.iter().cloned().enumerate().filter(|(at, _)| fields >> at & 1 != 0).collect();
+        let mut matrix = Matrix { width: parts.len(), parts: decoded, values: Vec::new(), pointers };
         matrix.fill(events, &mut changes, &mut told, fields).ok_or(BlockError("a column is cut short"))?;
         Ok(matrix)
     }
 
     /// Makes rows of what changed; `None` where more did than is told.
     fn fill(&mut self, events: &Events, changes: &mut [u32], told: &mut [Told], fields: u32) -> Option<()> {
-        let width = self.parts.len();
+        let width = self.width;
         let fields = fields & (u32::MAX >> (GROUP - width));
         // The first event of each identity is told from that of the identity before.
         let mut next = Vec::with_capacity(events.groups.len());
@@ -122,14 +126,15 @@ impl Matrix {
     /// Writes the columns of the event `row` into its record.
     #[inline]
     pub fn put(&self, row: usize, record: &mut [u8]) {
-        let width = self.parts.len();
-        for ((part, &value), pointers) in self.parts.iter().zip(&self.values[row * width..]).zip(&self.pointers) {
+        let row = &self.values[row * self.width..][..self.width];
+        for (at, part) in &self.parts {
+            let value = row[*at];
             let out = &mut record[part.offset..];
             let bytes = value.to_le_bytes();
             // Each size on its own, for a copy of any length is a call.
             match part.size {
                 4 => out[..4].copy_from_slice(&bytes),
-                8 => out[..8].copy_from_slice(&pointers[value as usize].to_le_bytes()),
+                8 => out[..8].copy_from_slice(&self.pointers[*at][value as usize].to_le_bytes()),
                 2 => out[..2].copy_from_slice(&bytes[..2]),
                 _ => out[0] = bytes[0],
             }

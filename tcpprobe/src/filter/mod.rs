@@ -76,6 +76,7 @@ mod tree;
 mod typed;
 mod value;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::event::Event;
@@ -108,10 +109,21 @@ pub struct Filter {
 pub struct Context<'c> {
     /// The CPU that recorded it.
     pub cpu: u32,
-    /// The task that was interrupted; `None` is unknown.
+    /// The task that was interrupted; `None` is unknown. Not asked of the idle task, whose name is `swapper/CPU`.
     pub comm: Option<&'c str>,
     /// Its process id, for typed events; a record has it itself. `None` is unknown.
     pub pid: Option<i32>,
+}
+
+impl<'c> Context<'c> {
+    /// The name of the task with this id, as the kernel's filters have it: the idle task, which traces print as
+    /// `<idle>`, is `swapper/CPU` (`init_idle()`, `kernel/sched/core.c`).
+    fn comm_of(&self, pid: Option<i32>) -> Option<Cow<'c, [u8]>> {
+        match pid {
+            Some(0) => Some(format!("swapper/{}", self.cpu).into_bytes().into()),
+            _ => self.comm.map(|comm| comm.as_bytes().into()),
+        }
+    }
 }
 
 /// A filter for one event, from [`Filter::compile`].
@@ -256,6 +268,12 @@ impl Predicate {
             condition => condition.map(&kernel::literal_text).to_string(),
         };
         Predicate { program: Program::new(condition), text }
+    }
+
+    /// Whether it asks for the name of the task: [`Context::comm`].
+    #[must_use]
+    pub fn asks_comm(&self) -> bool {
+        self.program.slots().any(|slot| matches!(slot, record::Slot::Comm))
     }
 
     /// Whether the event in `record` passes. A record that is too short for a field does not say what is in it.

@@ -1,5 +1,7 @@
 //! Evaluates a condition: tests in a row, each of which says where to go on.
 
+use std::borrow::Cow;
+
 use super::bind::{ADDRESSES, Literal};
 use super::pattern::fits;
 use super::ranges::{Int, Ranges};
@@ -15,7 +17,7 @@ pub(super) trait Fields {
     /// An address of 128 bits, IPv4 as its v4-mapped form.
     fn address(&self, slot: &Self::Slot) -> Option<u128>;
     /// A text without its NUL.
-    fn text(&self, slot: &Self::Slot) -> Option<&[u8]>;
+    fn text(&self, slot: &Self::Slot) -> Option<Cow<'_, [u8]>>;
 }
 
 /// A condition ready to be evaluated on events whose fields are found by `S`.
@@ -144,6 +146,13 @@ fn fewest<T: Int>(set: &Ranges<T>, domain: (T, T)) -> (Ranges<T>, bool) {
 }
 
 impl<S> Program<S> {
+    /// Where the tests look.
+    pub fn slots(&self) -> impl Iterator<Item = &S> {
+        self.nodes
+            .iter()
+            .flat_map(|node| std::iter::once(&node.slot).chain(node.other.as_ref().map(|other| &other.slot)))
+    }
+
     /// Whether the condition is met. A literal about something that the event does not say counts as true.
     #[inline]
     pub fn run<F: Fields<Slot = S>>(&self, event: &F) -> bool {
@@ -176,8 +185,8 @@ impl Test {
             Test::Mask(mask) => event.number(slot)? & mask != 0,
             Test::Address(low, width) => event.address(slot)?.wrapping_sub(*low) <= *width,
             Test::Addresses(ranges) => within(ranges, event.address(slot)?),
-            Test::Text(text) => event.text(slot)? == text.as_bytes(),
-            Test::Pattern(pattern) => fits(event.text(slot)?, pattern.as_bytes()),
+            Test::Text(text) => *event.text(slot)? == *text.as_bytes(),
+            Test::Pattern(pattern) => fits(&event.text(slot)?, pattern.as_bytes()),
         })
     }
 }

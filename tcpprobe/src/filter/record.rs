@@ -1,5 +1,7 @@
 //! Fields of records, as the kernel wrote them.
 
+use std::borrow::Cow;
+
 use super::Context;
 use super::ast::Side;
 use super::bind::{Address, Asks, Field, Layout, Number, Text};
@@ -105,13 +107,16 @@ impl Fields for RecordFields<'_> {
         }
     }
 
-    fn text(&self, slot: &Slot) -> Option<&[u8]> {
-        let bytes = match slot {
-            Slot::Text(field) => field.bytes(self.record)?,
-            Slot::Comm => self.context.comm?.as_bytes(),
-            _ => return None,
-        };
-        Some(&bytes[..memchr::memchr(0, bytes).unwrap_or(bytes.len())])
+    fn text(&self, slot: &Slot) -> Option<Cow<'_, [u8]>> {
+        match slot {
+            Slot::Text(field) => {
+                let bytes = field.bytes(self.record)?;
+                Some(bytes[..memchr::memchr(0, bytes).unwrap_or(bytes.len())].into())
+            }
+            // `common_pid`.
+            Slot::Comm => self.context.comm_of(self.bytes(4).map(i32::from_le_bytes)),
+            _ => None,
+        }
     }
 }
 

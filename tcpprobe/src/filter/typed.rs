@@ -1,5 +1,6 @@
 //! Fields of typed events, which come from text as well as from records.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::Context;
@@ -171,9 +172,9 @@ impl Fields for EventFields<'_> {
         }
     }
 
-    fn text(&self, slot: &Slot) -> Option<&[u8]> {
+    fn text(&self, slot: &Slot) -> Option<Cow<'_, [u8]>> {
         match slot {
-            Slot::Comm => self.context.comm.map(str::as_bytes),
+            Slot::Comm => self.context.comm_of(self.context.pid),
             _ => None,
         }
     }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use foldhash::fast::RandomState;
+
 use crate::event::{TcpProbe, TcpRetransmitSkb};
 
 /// A socket, by everything that events have told about it.
@@ -75,9 +77,9 @@ impl ConnectionKey {
 /// connections that share a 4-tuple or a socket address.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
-    by_cookie: HashMap<u64, u32>,
-    by_skaddr: HashMap<u64, u32>,
-    by_tuple: HashMap<(SocketAddr, SocketAddr), u32>,
+    by_cookie: HashMap<u64, u32, RandomState>,
+    by_skaddr: HashMap<u64, u32, RandomState>,
+    by_tuple: HashMap<(SocketAddr, SocketAddr), u32, RandomState>,
 }
 
 impl Index {

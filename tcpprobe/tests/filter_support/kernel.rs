@@ -132,7 +132,10 @@ impl<'p> Parser<'p> {
         let mut buffer = [0; 16];
         let text: &[u8] = match field {
             None if name.eq_ignore_ascii_case("comm") => {
-                buffer[..self.task.comm.len()].copy_from_slice(self.task.comm.as_bytes());
+                // `current->comm`: that of the idle task is not what traces print.
+                let idle = format!("swapper/{}", self.task.cpu);
+                let comm = if self.record[4..8] == [0; 4] { &idle } else { self.task.comm };
+                buffer[..comm.len()].copy_from_slice(comm.as_bytes());
                 &buffer
             }
             Some(field) if field.is_string() => field.bytes(self.record).ok_or("record too short")?,

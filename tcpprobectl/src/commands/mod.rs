@@ -5,6 +5,7 @@ mod convert;
 mod doctor;
 mod fetch;
 mod list;
+mod man;
 mod plot;
 mod rm;
 mod start;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Version(args) => version::run(socket, &args),
         Command::Filter(_) => print(tcpprobe::filter::HELP).map(|()| Exit::Ok),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

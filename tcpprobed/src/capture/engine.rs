@@ -14,6 +14,7 @@ use tcpprobe::trace::{Account, Anchor, Kind, Totals, put_frame};
 
 use super::books::Books;
 use super::comms::Comms;
+use super::residual::Residual;
 use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS, Shared, Staging, priority};
 use crate::clock;
 use crate::store::{LedgerByCpu, RunMeta, RunWriter, from_toml, to_toml};
@@ -34,9 +35,6 @@ const PENDING_ACCOUNTS_MAX: usize = 4096;
 
 /// Records handed to the block at a time: the columns are filled one after the other.
 const BATCH_RECORDS: usize = 64;
-
-/// Decides about a record of one kind of event: CPU, record.
-pub type Residual = Box<dyn Fn(u32, &[u8]) -> bool + Send>;
 
 /// Everything that a capture needs.
 pub struct Setup {
@@ -186,11 +184,11 @@ impl Engine {
 
     /// Takes over the pages that an earlier process read and did not store.
     fn recover(&mut self) {
-        let Engine { setup, cpus, builder, .. } = self;
+        let Engine { setup, cpus, builder, comms, .. } = self;
         let Setup { staging, layout, residuals, pages_end, .. } = setup;
         let recovered = staging.recover(*pages_end, |number, bytes| {
             if let Some(cpu) = cpus.iter_mut().find(|cpu| cpu.number == number) {
-                walk(*layout, bytes, cpu, builder, residuals);
+                walk(*layout, bytes, cpu, builder, residuals, comms);
             }
         });
         if recovered > 0 {
@@ -292,7 +290,7 @@ impl Engine {
             if !self.setup.staging.has_room(subbuf) || self.builder.len() >= BLOCK_EVENTS {
                 self.seal();
             }
-            let Engine { setup, cpus, builder, .. } = self;
+            let Engine { setup, cpus, builder, comms, .. } = self;
             let cpu = &mut cpus[index];
             let slot = setup.staging.slot(cpu.number, subbuf);
             let outcome = cpu.reader.read(slot)?;
@@ -308,7 +306,7 @@ impl Engine {
             }
             let used = used_bytes(setup.layout, slot);
             let page = setup.staging.commit(used);
-            walk(setup.layout, page, cpu, builder, &setup.residuals);
+            walk(setup.layout, page, cpu, builder, &setup.residuals, comms);
             self.read_since = true;
             self.opened.get_or_insert_with(Instant::now);
             if used < subbuf / 2 {
@@ -440,7 +438,14 @@ fn used_bytes(layout: PageLayout, page: &[u8]) -> usize {
 }
 
 /// Takes the records of a page.
-fn walk(layout: PageLayout, bytes: &[u8], cpu: &mut Cpu, builder: &mut BlockBuilder, residuals: &[Option<Residual>]) {
+fn walk(
+    layout: PageLayout,
+    bytes: &[u8],
+    cpu: &mut Cpu,
+    builder: &mut BlockBuilder,
+    residuals: &[Option<Residual>],
+    comms: &mut Comms,
+) {
     let page = match Page::parse(layout, bytes) {
         Ok(page) => page,
         Err(error) => {
@@ -456,7 +461,7 @@ fn walk(layout: PageLayout, bytes: &[u8], cpu: &mut Cpu, builder: &mut BlockBuil
         if !builder.takes(record) {
             continue;
         }
-        let wanted = is_wanted(residuals, builder.schema(), cpu.number, record);
+        let wanted = is_wanted(residuals, comms, builder.schema(), cpu.number, record);
         cpu.books.record(time, wanted);
         cpu.complete = cpu.complete.max(time);
         if wanted {
@@ -476,8 +481,8 @@ fn walk(layout: PageLayout, bytes: &[u8], cpu: &mut Cpu, builder: &mut BlockBuil
 
 /// What the filter's rest says of a record.
 #[inline]
-fn is_wanted(residuals: &[Option<Residual>], schema: &Schema, cpu: u32, record: &[u8]) -> bool {
+fn is_wanted(residuals: &[Option<Residual>], comms: &mut Comms, schema: &Schema, cpu: u32, record: &[u8]) -> bool {
     let [low, high, ..] = *record else { return true };
     let index = schema.index_of(u16::from_le_bytes([low, high]));
-    index.and_then(|index| residuals.get(index)?.as_ref()).is_none_or(|matches| matches(cpu, record))
+    index.and_then(|index| residuals.get(index)?.as_ref()).is_none_or(|residual| residual.wants(cpu, record, comms))
 }

@@ -6,6 +6,7 @@ mod books;
 mod comms;
 mod engine;
 mod priority;
+mod residual;
 mod staging;
 
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use rustix::fd::OwnedFd;
 use tcpprobe::trace::Totals;
 use tokio::sync::watch;
 
-pub use engine::{Ending, Residual, Setup};
+pub use comms::Comms;
+pub use engine::{Ending, Setup};
+pub use residual::Residual;
 pub use staging::Staging;
 
 use crate::store::Progress;

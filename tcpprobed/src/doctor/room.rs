@@ -23,7 +23,7 @@ const SYNC_SLOW: Duration = Duration::from_secs(1);
 pub fn memory(jobs: &Jobs) -> Check {
     let cpus = crate::tracefs::possible_cpus().map_or(1, |cpus| cpus.len().max(1) as u64);
     match jobs.memory() {
-        Ok(memory) => memory_check(memory, jobs.config(), cpus),
+        Ok(memory) => memory_check(memory, &jobs.config(), cpus),
         Err(error) => Check::error("memory", &error),
     }
 }
@@ -50,7 +50,7 @@ pub fn store(jobs: &Jobs) -> Check {
     let written = write_and_sync(state);
     let free = statvfs(state).map(|found| found.f_bavail * found.f_frsize).map_err(io::Error::from);
     match written.and_then(|took| Ok((took, free?))) {
-        Ok((took, free)) => store_check(state, config, Disk { used, free, took }),
+        Ok((took, free)) => store_check(state, &config, Disk { used, free, took }),
         Err(error) => Check::failure(
             "store",
             format!("{} cannot be written: {error}", state.display()),

@@ -64,7 +64,7 @@ impl Jobs {
 
     /// Takes up a job that was running when an earlier daemon ended. The job must be held.
     pub(super) fn resume(&self, entry: &Entry) -> Result<(), JobError> {
-        let plan = Plan::new(&lock(&entry.now).file.spec.clone(), &self.config, &self.tracefs)?;
+        let plan = Plan::new(&lock(&entry.now).file.spec.clone(), &self.config(), &self.tracefs)?;
         let name = self.instance_name(&entry.name);
         let number = lock(&entry.now).last_run();
         let folder = self.store.run_folder(&entry.name, number).ok();

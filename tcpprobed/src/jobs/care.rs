@@ -73,7 +73,8 @@ impl Jobs {
         for entry in self.all() {
             keeps.insert(entry.name.clone(), self.keep(&lock(&entry.now)));
         }
-        let capacity = Capacity { bytes_max: self.config.store.max_size, free_min: self.config.store.free_min };
+        let config = self.config();
+        let capacity = Capacity { bytes_max: config.store.max_size, free_min: config.store.free_min };
         crate::store::enforce(&self.store, &keeps, capacity).map(drop)
     }
 
@@ -81,7 +82,7 @@ impl Jobs {
         let spec = &now.file.spec;
         let running = now.capture.as_ref();
         Keep {
-            bytes_max: if spec.max_size_bytes > 0 { spec.max_size_bytes } else { self.config.job.max_size },
+            bytes_max: if spec.max_size_bytes > 0 { spec.max_size_bytes } else { self.config().job.max_size },
             age_max_ns: i64::try_from(spec.max_age_s.saturating_mul(1_000_000_000)).unwrap_or(i64::MAX),
             runs: now.runs.iter().map(|run| run.number).collect(),
             needed: match (running, &now.unclosed) {

@@ -17,7 +17,7 @@ impl Jobs {
     pub(super) fn check_memory(&self, plan: &Plan) -> Result<(), JobError> {
         let Memory { fits_kb, .. } = self.memory()?;
         // Whole sub-buffers on every CPU, so that the figure can be asked for as it is.
-        let step_kb = u64::from(plan.cpus) * plan.subbuf_kb.unwrap_or(4).max(self.config.job.subbuf_kb);
+        let step_kb = u64::from(plan.cpus) * plan.subbuf_kb.unwrap_or(4).max(self.config().job.subbuf_kb);
         let (asked_kb, fits_kb) = (plan.buffer_kb_total(), fits_kb / step_kb * step_kb);
         if asked_kb <= fits_kb { Ok(()) } else { Err(JobError::Memory { asked_kb, fits_kb }) }
     }
@@ -30,7 +30,7 @@ impl Jobs {
         let used_kb: u64 =
             self.all().iter().map(|e| lock(&e.now).capture.as_ref().map_or(0, |r| r.kernel_buffer_kb)).sum();
         let (total_kb, available_kb) = memory_kb().map_err(|source| JobError::Io { doing: "/proc/meminfo", source })?;
-        let share_kb = (total_kb / 100 * self.config.limits.kernel_memory_percent).saturating_sub(used_kb);
+        let share_kb = (total_kb / 100 * self.config().limits.kernel_memory_percent).saturating_sub(used_kb);
         Ok(Memory { used_kb, fits_kb: share_kb.min(available_kb / 10 * 9) })
     }
 }

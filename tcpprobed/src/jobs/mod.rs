@@ -5,6 +5,7 @@
 mod adopt;
 mod begin;
 mod care;
+mod configure;
 mod entry;
 mod error;
 mod memory;
@@ -32,7 +33,8 @@ pub use start::Started;
 pub use trial::Sample;
 pub use view::{JobView, RunView, State};
 
-use entry::{Entry, lock};
+use entry::Entry;
+pub use entry::lock;
 
 use crate::config::Config;
 use crate::runtime::Runtime;
@@ -41,7 +43,7 @@ use crate::tracefs::Tracefs;
 
 /// All jobs of a daemon.
 pub struct Jobs {
-    config: Config,
+    config: Mutex<Arc<Config>>,
     tracefs: Tracefs,
     store: Store,
     runtime: Runtime,
@@ -79,7 +81,7 @@ impl Jobs {
         prefix: String,
     ) -> Result<Arc<Self>, StoreError> {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
-        let (entries, trying) = (Mutex::default(), Mutex::default());
+        let (config, entries, trying) = (Mutex::new(Arc::new(config)), Mutex::default(), Mutex::default());
         let jobs = Jobs { config, tracefs, store, runtime, prefix, entries, changes, stopping, trying };
         let mut unread = Vec::new();
         for name in jobs.store.jobs()? {
@@ -135,10 +137,10 @@ impl Jobs {
         &self.prefix
     }
 
-    /// The configuration.
+    /// The configuration as it is now.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&lock(&self.config))
     }
 
     /// All jobs, by name, each with its newest run.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tcpprobe::block::Schema;
-use tcpprobe::filter::{Context, Filter, Predicate};
+use tcpprobe::filter::{Filter, Predicate};
 use tcpprobe::format::Format;
 
 use super::{JobError, Spec};
@@ -104,12 +104,7 @@ impl Plan {
     /// What the capture decides about, by the schema's index.
     #[must_use]
     pub fn residuals(&self) -> Vec<Option<Residual>> {
-        let residual = |plan: &EventPlan| {
-            let predicate = plan.residual.clone()?;
-            let decide = move |cpu, record: &[u8]| predicate.matches(record, &Context { cpu, comm: None, pid: None });
-            Some(Box::new(decide) as Residual)
-        };
-        self.events.iter().map(residual).collect()
+        self.events.iter().map(|plan| plan.residual.clone().map(Residual::new)).collect()
     }
 }
 

@@ -45,7 +45,7 @@ impl Jobs {
             Some(entry) if spec == Spec::default() => lock(&entry.now).file.spec.clone(),
             _ => spec,
         };
-        let plan = Plan::new(&spec, &self.config, &self.tracefs)?;
+        let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
         self.check_memory(&plan)?;
         if dry_run {
             let run = known.map_or(1, |entry| lock(&entry.now).last_run() + 1);
@@ -88,7 +88,7 @@ impl Jobs {
         if let Some(entry) = entries.get(name) {
             return Ok(Arc::clone(entry));
         }
-        if entries.len() >= self.config.limits.jobs {
+        if entries.len() >= self.config().limits.jobs {
             return Err(JobError::TooMany(entries.len()));
         }
         let file = JobFile { owner_uid: caller.uid, created_ns: clock::wall_ns(), running: false, spec: spec.clone() };

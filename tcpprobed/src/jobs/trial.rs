@@ -10,7 +10,7 @@ use tcpprobe::trace::{Kind, put_frame};
 
 use super::entry::lock;
 use super::{JobError, Jobs, Plan, Spec};
-use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Residual};
+use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Comms, Residual};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, Settings, StatsFile, Tracefs};
 
 /// How long a sample counts.
@@ -71,7 +71,7 @@ impl Jobs {
     /// What starting a job would fail with.
     pub fn try_out(&self) -> Result<Settings, JobError> {
         let spec = Spec { filter: "port == 1".to_owned(), ..Spec::default() };
-        let plan = Plan::new(&spec, &self.config, &self.tracefs)?;
+        let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
         self.trial(&plan, |instance| {
             let settings = instance.configure(&settings(&plan))?;
             for cpu in instance.cpus()? {
@@ -93,7 +93,7 @@ impl Jobs {
             let cpus = instance.cpus()?;
             let readers = cpus.iter().map(|&cpu| Ok((cpu, CpuReader::open(instance, cpu)?)));
             let readers = readers.collect::<Result<Vec<_>, JobError>>()?;
-            let mut counter = Counter::new(plan)?;
+            let mut counter = Counter::new(plan, self.tracefs.clone())?;
             let began = Instant::now();
             instance.set_tracing(true)?;
             while began.elapsed() < SAMPLE_TIME {
@@ -129,6 +129,7 @@ fn settings(plan: &Plan) -> Settings {
 struct Counter {
     sample: Sample,
     residuals: Vec<Option<Residual>>,
+    comms: Comms,
     builder: BlockBuilder,
     /// Costs as many bytes as any other.
     key: PointerKey,
@@ -138,11 +139,12 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(plan: &Plan) -> Result<Self, JobError> {
+    fn new(plan: &Plan, tracefs: Tracefs) -> Result<Self, JobError> {
         let schema = plan.schema()?;
         Ok(Counter {
             sample: Sample { events: vec![(0, 0); plan.events.len()], ..Sample::default() },
             residuals: plan.residuals(),
+            comms: Comms::new(tracefs),
             builder: BlockBuilder::new(Arc::clone(&schema)),
             key: PointerKey::new([0; 16]),
             sealed: Instant::now(),
@@ -172,7 +174,7 @@ impl Counter {
     fn add(&mut self, cpu: u32, time: u64, record: &[u8]) {
         let id = record.first_chunk().map(|id| u16::from_le_bytes(*id));
         let Some(index) = id.and_then(|id| self.builder.schema().index_of(id)) else { return };
-        if self.residuals[index].as_ref().is_some_and(|residual| !residual(cpu, record)) {
+        if self.residuals[index].as_ref().is_some_and(|residual| !residual.wants(cpu, record, &mut self.comms)) {
             self.sample.events[index].1 += 1;
             return;
         }

@@ -14,6 +14,7 @@
 //! What run.toml tells of segments is true whatever happens: they are made durable before.
 
 mod catalog;
+mod limits;
 mod retention;
 mod run;
 mod run_meta;
@@ -31,8 +32,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use catalog::{Catalog, CatalogEntry, Sum};
+pub use limits::{SegmentLimits, SharedLimits};
 pub use retention::{Keep, enforce};
-pub use run::{Progress, RunPlace, RunWriter, SEGMENT_AGE, SEGMENT_BYTES, SegmentLimits, Workshop};
+pub use run::{Progress, RunPlace, RunWriter, SEGMENT_AGE, SEGMENT_BYTES, Workshop};
 pub use run_meta::{LedgerByCpu, MetaFile, RUN_FILE, Resumed, RunMeta, from_toml, to_toml};
 pub use scan::{Scan, events_by_cpu, scan};
 pub use segment::{SegmentInfo, join, segment_name, segment_number, segments};
@@ -126,7 +128,14 @@ impl Store {
         empty(&removed);
         let catalog = Catalog::open(folder.path_of("catalog"));
         let syncer = at(state, Syncer::start(upkeep.sync_interval))?;
-        Ok(Store { jobs, removed, workshop: Workshop { catalog, syncer, limits: upkeep.limits }, _lock: lock })
+        let limits = SharedLimits::new(upkeep.limits);
+        Ok(Store { jobs, removed, workshop: Workshop { catalog, syncer, limits }, _lock: lock })
+    }
+
+    /// Keeps the store in another way from now on; who sees what is written stays.
+    pub fn configure(&self, upkeep: &Upkeep) {
+        self.workshop.limits.set(upkeep.limits);
+        self.workshop.syncer.set_interval(upkeep.sync_interval);
     }
 
     /// What runs are written with.

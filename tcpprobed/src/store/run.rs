@@ -9,6 +9,7 @@ use tcpprobe::trace::{Account, Anchor, Clock, Header, Kind, encode_accounts, put
 use tokio::sync::watch;
 
 use super::catalog::Catalog;
+use super::limits::SharedLimits;
 use super::run_meta::{LedgerByCpu, MetaFile, RunMeta, from_toml, to_toml};
 use super::scan::scan;
 use super::segment::{SegmentWriter, segment_name};
@@ -37,15 +38,6 @@ pub struct Progress {
     pub ended: bool,
 }
 
-/// When a segment is closed.
-#[derive(Debug, Clone, Copy)]
-pub struct SegmentLimits {
-    /// At this length.
-    pub bytes: u64,
-    /// At this age.
-    pub age: Duration,
-}
-
 /// The tools that every run of a store writes with.
 #[derive(Debug, Clone)]
 pub struct Workshop {
@@ -54,7 +46,7 @@ pub struct Workshop {
     /// Makes what is written durable.
     pub syncer: Syncer,
     /// When segments are closed.
-    pub limits: SegmentLimits,
+    pub limits: SharedLimits,
 }
 
 /// What a run is and where it is written.
@@ -162,7 +154,7 @@ impl RunWriter {
     ) -> io::Result<(i64, i64)> {
         if let Err(error) = self.rotate_if_due() {
             // The segment goes on, but not for ever: retention can remove only what is closed.
-            if self.segment.info.bytes >= self.workshop.limits.bytes * OVERLONG {
+            if self.segment.info.bytes >= self.workshop.limits.get().bytes * OVERLONG {
                 return Err(error);
             }
         }
@@ -200,7 +192,7 @@ impl RunWriter {
     /// # Errors
     /// Those of the file system; the segment then goes on.
     pub fn rotate_if_due(&mut self) -> io::Result<()> {
-        let limits = self.workshop.limits;
+        let limits = self.workshop.limits.get();
         let due = self.segment.info.bytes >= limits.bytes || self.segment_began.elapsed() >= limits.age;
         if due && self.segment.info.events > 0 { self.rotate() } else { Ok(()) }
     }

@@ -17,6 +17,8 @@ enum Request {
     Made(Folder),
     /// The file will not be written again.
     Closed(Arc<DiskFile>, Then),
+    /// Be as quick as this from now on.
+    Interval(Duration),
     /// Somebody waits until all before it is done.
     Barrier(SyncSender<()>),
 }
@@ -55,6 +57,11 @@ impl Syncer {
         let _ = self.requests.send(Request::Closed(file, Box::new(then)));
     }
 
+    /// Power loss costs at most what was written in `interval`, from now on.
+    pub fn set_interval(&self, interval: Duration) {
+        let _ = self.requests.send(Request::Interval(interval));
+    }
+
     /// Waits until all that was closed before is durable, or has failed to become so.
     pub fn wait(&self) {
         let (sender, receiver) = sync_channel(1);
@@ -71,7 +78,7 @@ struct Dirty {
     folders: Vec<Folder>,
 }
 
-fn run(interval: Duration, requests: &Receiver<Request>) {
+fn run(mut interval: Duration, requests: &Receiver<Request>) {
     let mut dirty = Dirty::default();
     let mut due: Option<Instant> = None;
     loop {
@@ -86,6 +93,11 @@ fn run(interval: Duration, requests: &Receiver<Request>) {
                 if sync(&file) {
                     then();
                 }
+                continue;
+            }
+            Ok(Request::Interval(new)) => {
+                interval = new;
+                due = due.map(|due| due.min(Instant::now() + interval));
                 continue;
             }
             Ok(Request::Barrier(sender)) => {

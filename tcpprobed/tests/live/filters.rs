@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use tcpprobe::filter::Context;
 use tcpprobe_proto::v1::JobSpec;
 
-use crate::common::{Daemon, Event, Shadow, Site, assert_same, job};
+use crate::common::{CLIENT, Daemon, Event, Shadow, Site, assert_same, job};
 
 const FILTERS: usize = 100;
 /// Jobs that record the same traffic.
@@ -96,4 +96,32 @@ fn a_hundred_random_filters_keep_what_they_mean() {
     }
     println!("{generated} events, {kept} kept, {partial} filters kept some but not all");
     assert!(generated > 10_000 && partial > FILTERS / 8, "{generated} events, {partial} filters: this shows little");
+}
+
+/// The kernel decides about a name alone; beside an address that it cannot compare, the daemon does.
+#[test]
+fn names_of_tasks_mean_the_same_to_kernel_and_daemon() {
+    let Some(daemon) = Daemon::start() else { return };
+    let (api, site) = (daemon.api(), Site::v4());
+    let names = [("client", format!("comm == \"{CLIENT}\"")), ("others", format!("comm != \"{CLIENT}\""))];
+    for (name, condition) in &names {
+        let here = format!("({condition} || saddr == 192.0.2.1)");
+        let plan = api.plan(spec("any", &here)).unwrap().plan;
+        assert!(plan.iter().any(|event| event.residual.contains("comm")), "the kernel cannot decide this");
+        api.start(spec(name, &format!("{} && {condition}", site.filter())));
+        api.start(spec(&format!("{name}-here"), &format!("{} && {here}", site.filter())));
+    }
+    site.ping_pong(50);
+    site.bulk(2, 256 << 10);
+    site.short(5);
+    for (name, _) in &names {
+        let here = format!("{name}-here");
+        api.stop(name);
+        api.stop(&here);
+        let (by_kernel, by_daemon) = (api.trace(name).events, api.trace(&here).events);
+        assert!(by_kernel.len() > 50, "{name}: {} events show little", by_kernel.len());
+        assert_same(&by_daemon, &by_kernel);
+        let ledger = api.ledger(&here);
+        assert!(ledger.filtered > 0 && ledger.lost == 0, "{name}: {ledger:?}");
+    }
 }

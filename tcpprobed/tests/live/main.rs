@@ -18,6 +18,7 @@ mod follow;
 mod ledger;
 mod panics;
 mod power_loss;
+mod reload;
 mod restart;
 mod scale;
 mod torture;

@@ -39,14 +39,7 @@ impl Daemon {
     pub fn prepared(config: &str, prepare: impl FnOnce(&Path)) -> Option<Self> {
         let tracefs = super::tracefs()?;
         let folder = tempfile::Builder::new().prefix("tcpprobed-test-").tempdir().unwrap();
-        // Retention by free disk is the business of other tests.
-        let store = "[store]\nfree_min = 0\n";
-        let config = if config.contains("[store]\n") {
-            config.replace("[store]\n", store)
-        } else {
-            format!("{config}\n{store}")
-        };
-        fs::write(folder.path().join("config.toml"), config).unwrap();
+        write_config(folder.path(), config);
         prepare(folder.path());
         let state = folder.path().canonicalize().unwrap().join("state");
         let prefix = format!("tcpprobed-{:08x}.", fnv1a(state.as_os_str().as_encoded_bytes()));
@@ -168,6 +161,18 @@ impl Daemon {
         ticks as f64 / rustix::param::clock_ticks_per_second() as f64
     }
 
+    /// Another configuration, and SIGHUP; what is logged of it.
+    pub fn reload(&self, config: &str) -> String {
+        write_config(self.folder.path(), config);
+        let before = self.log().len();
+        kill_process(self.pid(), Signal::HUP).unwrap();
+        wait_for("the daemon has read it", || {
+            let log = self.log().split_off(before);
+            // Warnings come before the line that says how it ended.
+            log.lines().any(|line| line.contains("SIGHUP")).then_some(log)
+        })
+    }
+
     /// SIGKILL; gone when this returns.
     pub fn kill(&mut self) {
         self.end(Signal::KILL);
@@ -219,6 +224,14 @@ impl Drop for Daemon {
             eprintln!("the daemon's log:\n{}", self.log());
         }
     }
+}
+
+fn write_config(folder: &Path, config: &str) {
+    // Retention by free disk is the business of other tests.
+    let store = "[store]\nfree_min = 0\n";
+    let config =
+        if config.contains("[store]\n") { config.replace("[store]\n", store) } else { format!("{config}\n{store}") };
+    fs::write(folder.join("config.toml"), config).unwrap();
 }
 
 fn tcpprobed() -> PathBuf {

@@ -23,12 +23,14 @@ pub enum Fault {
     NoCatalog,
     /// The catalog is removed under its feet.
     CatalogRemoved,
+    /// SIGHUP, with another configuration.
+    Reload,
     /// The disk is full for a while, whatever else happens in that time.
     FullDisk,
 }
 
 /// Kills are what this is about: they come more often.
-const ALL: [Fault; 12] = [
+const ALL: [Fault; 13] = [
     Fault::Kill,
     Fault::Kill,
     Fault::Kill,
@@ -40,6 +42,7 @@ const ALL: [Fault; 12] = [
     Fault::Upgrade,
     Fault::NoCatalog,
     Fault::CatalogRemoved,
+    Fault::Reload,
     Fault::FullDisk,
 ];
 

@@ -28,8 +28,11 @@ use crate::common::{Daemon, Random, Shadow, Site, job, unlocked, wait_until};
 const SECONDS: u64 = 60;
 /// Far more than is recorded in that time, little enough to be filled at once.
 const DISK_MB: u64 = 64;
-/// Segments are closed every other second.
-const CONFIG: &str = "[store]\nsegment_bytes = 65536\nsegment_seconds = 5\nsync_seconds = 1\n";
+/// Segments are closed every other second, or still more often.
+const CONFIGS: [&str; 2] = [
+    "[store]\nsegment_bytes = 65536\nsegment_seconds = 5\nsync_seconds = 1\n",
+    "[store]\nsegment_bytes = 10000\nsegment_seconds = 1\nsync_seconds = 2\n",
+];
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A number from the environment.
@@ -65,7 +68,7 @@ fn whatever_happens() {
     let seconds = given("TCPPROBE_TORTURE_SECONDS").unwrap_or(SECONDS);
     println!("{seconds} s; TCPPROBE_TORTURE_SEED={seed} does the same again");
     let mut state = PathBuf::new();
-    let mut daemon = Daemon::prepared(CONFIG, |folder| {
+    let mut daemon = Daemon::prepared(CONFIGS[0], |folder| {
         state = folder.join("state");
         fs::create_dir(&state).unwrap();
         tmpfs(&state, DISK_MB + seconds / 10);
@@ -181,6 +184,10 @@ fn suffer(daemon: &mut Daemon, state: &Path, step: &Step) {
             // It may make a file in it at the same moment.
             let _ = fs::remove_dir_all(catalog);
             return;
+        }
+        Fault::Reload => {
+            let log = daemon.reload(CONFIGS[step.early.as_millis() as usize % 2]);
+            return assert!(log.contains("read again"), "{log}");
         }
         Fault::FullDisk => return,
     }

@@ -1,0 +1,20 @@
+//! Another configuration while jobs run.
+
+use std::sync::Arc;
+
+use super::Jobs;
+use super::entry::lock;
+use crate::config::Config;
+
+impl Jobs {
+    /// Follows another configuration from now on; no capture is touched. Gives the names of those settings that changed and
+    /// wait for the next start of the daemon.
+    #[must_use]
+    pub fn configure(&self, new: Config) -> Vec<&'static str> {
+        let mut config = lock(&self.config);
+        let (new, waiting) = config.followed_by(new);
+        self.store.configure(&new.upkeep());
+        *config = Arc::new(new);
+        waiting
+    }
+}
