@@ -59,9 +59,14 @@ pub struct Step {
 }
 
 impl Step {
-    pub fn any(random: &mut Random) -> Self {
+    /// By chance. Where the disk may not be full, that is a kill.
+    pub fn any(random: &mut Random, may_be_full: bool) -> Self {
         let mut duration = |range| Duration::from_millis(random.within(range));
         let (pause, early, full) = (duration(200..=2000), duration(0..=150), duration(300..=4000));
-        Step { pause, fault: *random.one_of(&ALL), early, full }
+        let fault = match *random.one_of(&ALL) {
+            Fault::FullDisk if !may_be_full => Fault::Kill,
+            fault => fault,
+        };
+        Step { pause, fault, early, full }
     }
 }

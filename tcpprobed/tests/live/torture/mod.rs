@@ -18,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tcpprobe::trace::Totals;
 use tcpprobe_proto::v1::{Job, JobSpec, JobState, Run};
 use tcpprobed::check::check;
+use tcpprobed::clock::boot_ns;
 
 use self::faults::{Fault, Step};
 use self::record::Record;
@@ -28,12 +29,14 @@ use crate::common::{Daemon, Random, Shadow, Site, job, unlocked, wait_until};
 const SECONDS: u64 = 60;
 /// Far more than is recorded in that time, little enough to be filled at once.
 const DISK_MB: u64 = 64;
-/// Segments are closed every other second, or still more often.
+/// Segments are closed every other second, or every second.
 const CONFIGS: [&str; 2] = [
     "[store]\nsegment_bytes = 65536\nsegment_seconds = 5\nsync_seconds = 1\n",
-    "[store]\nsegment_bytes = 10000\nsegment_seconds = 1\nsync_seconds = 2\n",
+    "[store]\nsegment_bytes = 131072\nsegment_seconds = 1\nsync_seconds = 2\n",
 ];
 const PAUSE: Duration = Duration::from_secs(1);
+/// Within this time an event is stored, whoever is stopped, killed and started meanwhile.
+const STORED_AFTER: Duration = Duration::from_secs(10);
 
 /// A number from the environment.
 fn given(name: &str) -> Option<u64> {
@@ -88,7 +91,7 @@ fn whatever_happens() {
 
     let api = daemon.api();
     let (quiet, ended) = (AtomicBool::new(false), AtomicBool::new(false));
-    let (mut traced, faults, changes) = thread::scope(|scope| {
+    let (mut traced, (faults, full_since), changes) = thread::scope(|scope| {
         let (_quiet, _ended) = (Stop(&quiet), Stop(&ended));
         let recorded = scope.spawn(|| Record::of_shadow(&shadow, &ended));
         let traffic = scope.spawn(|| load::bursts(&site, Random(seed + 1), &quiet));
@@ -114,7 +117,7 @@ fn whatever_happens() {
     daemon.terminate();
     let mut text = String::new();
     for job in &jobs {
-        text += &check_job(job, &mounted.0, &traced);
+        text += &check_job(job, &mounted.0, &traced, full_since);
     }
     let findings = unlocked(|| check(&mounted.0, false)).findings;
     assert!(findings.is_empty(), "{findings:#?}\n{}", daemon.log());
@@ -124,15 +127,17 @@ fn whatever_happens() {
     drop((mounted, daemon));
 }
 
-/// Does one thing after the other to the daemon. In the end it runs, the disk has room, and the steady jobs go on.
-fn torture(daemon: &mut Daemon, state: &Path, mut random: Random, time: Duration) -> BTreeMap<Fault, u32> {
+/// Does one thing after the other to the daemon: what was done, and when the disk was full first, in the clock of the
+/// events; in the first half of the time it is not. In the end the daemon runs, and the steady jobs go on.
+fn torture(daemon: &mut Daemon, state: &Path, mut random: Random, time: Duration) -> (BTreeMap<Fault, u32>, u64) {
     let began = Instant::now();
-    let mut done = BTreeMap::new();
+    let (mut done, mut full_since) = (BTreeMap::new(), u64::MAX);
     thread::scope(|scope| {
         while began.elapsed() < time {
-            let step = Step::any(&mut random);
+            let step = Step::any(&mut random, began.elapsed() > time / 2);
             thread::sleep(step.pause);
             if step.fault == Fault::FullDisk {
+                full_since = full_since.min(boot_ns());
                 fill(state);
                 scope.spawn(move || {
                     thread::sleep(step.full);
@@ -152,7 +157,7 @@ fn torture(daemon: &mut Daemon, state: &Path, mut random: Random, time: Duration
         };
         is_well("wide") && is_well("narrow")
     });
-    done
+    (done, full_since)
 }
 
 fn suffer(daemon: &mut Daemon, state: &Path, step: &Step) {
@@ -195,9 +200,9 @@ fn suffer(daemon: &mut Daemon, state: &Path, step: &Step) {
 }
 
 /// Checks the account of every run of a job against what was traced; what there is to tell of it.
-fn check_job(job: &Job, state: &Path, traced: &Record) -> String {
-    let name = &job.spec.as_ref().unwrap().name;
-    let is_steady = ["wide", "narrow"].contains(&name.as_str());
+fn check_job(job: &Job, state: &Path, traced: &Record, full_since: u64) -> String {
+    let name = job.spec.as_ref().unwrap().name.as_str();
+    let is_steady = ["wide", "narrow"].contains(&name);
     let mut all = Totals::default();
     for run in &job.runs {
         let (mut stored, written) = Record::of_run(&state.join(format!("jobs/{name}/{:06}", run.number)));
@@ -214,6 +219,13 @@ fn check_job(job: &Job, state: &Path, traced: &Record) -> String {
         if is_steady {
             let sum = told.stored + told.filtered + told.missing();
             assert_eq!((sum, job.runs.len()), (traced.len(), 1), "{what}: {told:?}");
+        }
+        if name == "wide" {
+            let missing = traced.beyond(&stored);
+            assert_eq!((told.lost, told.dropped), (0, missing.len() as u64), "{what}");
+            let stored_until = full_since.saturating_sub(STORED_AFTER.as_nanos() as u64);
+            let early = missing.iter().filter(|(_, time)| *time < stored_until).count();
+            assert_eq!(early, 0, "{what}: events missing that no full disk can have cost");
         }
         all += told;
     }
