@@ -92,8 +92,7 @@ impl Jobs {
         }
         jobs.remove_leftovers(&unread);
         for entry in jobs.all() {
-            let goes_on = lock(&entry.now).file.running;
-            if goes_on {
+            if jobs.goes_on(&entry) {
                 let _change = lock(&entry.change);
                 jobs.resume_or_say(&entry);
             }

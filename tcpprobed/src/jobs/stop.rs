@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::entry::{Entry, lock};
 use super::record::RunRecord;
@@ -21,6 +20,8 @@ pub struct Unclosed {
     ending: Ending,
     ended_ns: i64,
     why: String,
+    /// Records no more. Should the daemon end now, the kernel's totals tell the next one what is missing from the account.
+    instance: Instance,
 }
 
 impl Unclosed {
@@ -68,19 +69,18 @@ impl Jobs {
             running
         };
         self.changed();
-        // From here on the run ends, whatever fails on the way.
+        // From here on the run ends, whatever fails on the way: where this process does, the next one ends it.
+        let kept = self.keep_running(entry, false);
         let quiet = running.instance.set_tracing(false);
-        let totals = Arc::clone(running.capture.shared());
+        let shared = Arc::clone(running.capture.shared());
         let Some(ending) = running.capture.stop() else {
-            // What is staged, and what the kernel holds, is stored by the next thread.
-            let mut now = lock(&entry.now);
-            (now.state, now.message, now.resume_due) = (State::Failed, PANICKED.to_owned(), Some(Instant::now()));
+            self.has_failed(entry, shared.totals(), PANICKED, true);
             return Err(JobError::Io { doing: "ending the run", source: io::Error::other(PANICKED) });
         };
-        let finished = self.finish(entry, ending, &totals, why);
-        let removed = running.instance.remove();
-        self.runtime.remove_staging(&entry.name);
-        let kept = self.keep_running(entry, false);
+        let (finished, removed) = match self.finish(entry, ending, running.instance, &shared, why) {
+            Ok(instance) => (Ok(()), self.remove_instance(entry, instance)),
+            Err(error) => (Err(error), Ok(())),
+        };
         let mut now = lock(&entry.now);
         now.state = State::Stopped;
         // What the disk refuses is tried again until it does not.
@@ -99,9 +99,8 @@ impl Jobs {
         self.close_interrupted(entry, number, why);
         let name = self.instance_name(&entry.name);
         if Instance::exists(&self.tracefs, &name) {
-            Instance::adopt(&self.tracefs, &name)?.remove()?;
+            self.remove_instance(entry, Instance::adopt(&self.tracefs, &name)?)?;
         }
-        self.runtime.remove_staging(&entry.name);
         {
             let mut now = lock(&entry.now);
             (now.state, now.message, now.resume_due) = (State::Stopped, String::new(), None);
@@ -110,15 +109,28 @@ impl Jobs {
         self.keep_running(entry, false)
     }
 
-    /// Closes the run's files and notes what it came to.
-    fn finish(&self, entry: &Entry, ending: Ending, shared: &Shared, why: &str) -> Result<(), JobError> {
+    /// Removes the instance of a run that is closed: all that was in it and in the staging area is stored.
+    fn remove_instance(&self, entry: &Entry, instance: Instance) -> Result<(), JobError> {
+        self.runtime.remove_staging(&entry.name);
+        Ok(instance.remove()?)
+    }
+
+    /// Closes the run's files and notes what it came to. Gives back the instance, if nobody needs it any more.
+    fn finish(
+        &self,
+        entry: &Entry,
+        ending: Ending,
+        instance: Instance,
+        shared: &Shared,
+        why: &str,
+    ) -> Result<Instance, JobError> {
         let number = lock(&entry.now).last_run();
         let ended_ns = clock::wall_ns();
         let why = ending.error.as_ref().map_or_else(|| why.to_owned(), ToString::to_string);
         let meta = ending.meta(ended_ns, &why);
-        let mut unclosed = Unclosed { ending, ended_ns, why };
+        let mut unclosed = Unclosed { ending, ended_ns, why, instance };
         let (meta, unclosed, closed) = match unclosed.close() {
-            Ok(meta) => (meta, None, Ok(())),
+            Ok(meta) => (meta, None, Ok(unclosed.instance)),
             Err(error) => (meta, Some(unclosed), Err(self.not_closed(entry, number, error))),
         };
         let mut now = lock(&entry.now);
@@ -144,6 +156,9 @@ impl Jobs {
             if let Err(source) = unclosed.close() {
                 lock(&entry.now).unclosed = Some(unclosed);
                 return Err(JobError::Io { doing: "closing the run before", source });
+            }
+            if let Err(error) = self.remove_instance(entry, unclosed.instance) {
+                tracing::error!(job = entry.name, %error, "its kernel instance cannot be removed");
             }
             tracing::info!(job = entry.name, "the run that could not be closed is closed");
         } else if !lock(&entry.now).is_unsaved {
@@ -175,7 +190,10 @@ impl Jobs {
         }
         let bytes = lock(&entry.now).stored_bytes(name, self.store.catalog());
         self.store.remove_job(name)?;
-        lock(&entry.now).unclosed = None;
+        let unclosed = lock(&entry.now).unclosed.take();
+        if let Some(unclosed) = unclosed {
+            self.remove_instance(&entry, unclosed.instance)?;
+        }
         lock(&self.entries).remove(name);
         self.changed();
         tracing::info!(job = name, uid = caller.uid, pid = caller.pid, bytes, "removed");

@@ -90,7 +90,9 @@ impl Scene {
         let Scene { state, mut daemon, shadow, .. } = self;
         shadow.quiet();
         let api = daemon.api();
-        api.stop("web");
+        if api.get("web").state() == JobState::Running {
+            api.stop("web");
+        }
         let ledger = api.ledger("web");
         let trace = api.trace("web");
         let recorded = shadow.stop();
@@ -172,6 +174,27 @@ fn stopped_on_a_full_disk() {
     let trace = daemon.api().trace("web");
     assert_eq!((trace.events.len() as u64, trace.totals.dropped), (ledger.stored, ledger.dropped));
     drop((state, daemon));
+}
+
+/// Where the daemon is killed before there is room, what it had counted is counted again by the next one.
+#[test]
+fn killed_when_stopped_on_a_full_disk() {
+    if !is_alone("disk_full::killed_when_stopped_on_a_full_disk") {
+        return;
+    }
+    let mut scene = Scene::new("killed-full", |state| tmpfs(state, DISK_MB));
+    let state = scene.state.0.clone();
+    scene.recovers();
+    fill(&state);
+    // More than is staged at a time, so that not all of it can be stored after all.
+    scene.traffic_until("events are dropped", || scene.ledger().dropped > 0);
+    scene.calmly(|| thread::sleep(Duration::from_secs(3)));
+    scene.shadow.quiet();
+    assert_eq!(scene.daemon.api().stop("web").state(), JobState::Stopped);
+    scene.daemon.kill();
+    fs::remove_file(filler(&state)).unwrap();
+    scene.daemon.run();
+    scene.end();
 }
 
 /// A file system that turned read-only under open files, as ext4 does on errors. It has to be mounted anew, so the daemon

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use tcpprobe_proto::v1::ReadRequest;
+use tcpprobe_proto::v1::{JobState, ReadRequest};
 
 use crate::common::{Client, Daemon, Shadow, Site, Trace, wait_until};
 use crate::restart::{check_complete, roomy, stored, under_load};
@@ -106,6 +106,30 @@ fn a_reboot_and_an_instance() {
 #[test]
 fn a_lost_instance() {
     check_gap("lost", "instance was removed", |daemon| fs::remove_dir(daemon.instance("web")).unwrap());
+}
+
+/// Whoever stops a job and is interrupted has stopped it: the next daemon stores what is left, and ends the run.
+#[test]
+fn half_a_stop() {
+    for switch in ["0", "1"] {
+        let Some(mut daemon) = Daemon::start() else { return };
+        let site = Site::v4();
+        let shadow = Shadow::start("half", &daemon.api().start(roomy("web", &site.filter())).plan);
+        site.ping_pong(200);
+        daemon.kill();
+        site.ping_pong(100);
+        shadow.quiet();
+        let path = daemon.path("state/jobs/web/job.toml");
+        let mut job: toml::Table = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(job.insert("running".into(), false.into()), Some(true.into()));
+        fs::write(path, toml::to_string(&job).unwrap()).unwrap();
+        fs::write(daemon.instance("web").join("tracing_on"), switch).unwrap();
+        daemon.run();
+        let job = daemon.api().get("web");
+        assert_eq!((job.state(), job.runs.len(), daemon.instances()), (JobState::Stopped, 1, Vec::new()), "{job:?}");
+        assert!(job.runs[0].ended_why.contains("interrupted"), "{job:?}");
+        check_complete(&daemon, shadow);
+    }
 }
 
 /// Of a job that cannot be read, the instance goes on: once it can, nothing is missing.

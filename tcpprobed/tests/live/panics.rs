@@ -107,8 +107,8 @@ fn while_it_is_stopped() {
         assert!(refused.contains("panicked"), "{refused}");
         jobs.start("other", spec.clone(), false, false, ROOT).unwrap();
         jobs.remove("other", true, ROOT).unwrap();
-        wait_until("it is taken up again", || web(jobs).state == State::Running);
-        assert_eq!(web(jobs).runs.len(), 1);
+        wait_until("it is stopped after all", || web(jobs).state == State::Stopped);
+        assert_eq!((web(jobs).runs.len(), switch.exists()), (1, false));
     });
 }
 
