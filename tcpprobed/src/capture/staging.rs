@@ -45,7 +45,8 @@ impl Staging {
     pub fn open(file: &File, size: usize, next: u64) -> io::Result<Self> {
         // Room on the tmpfs is taken now: a page fault without room would be a SIGBUS in the middle of a read.
         rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, size as u64)?;
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // And mapped now: a process that is killed in a page fault may get half of what it reads.
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::POPULATE);
         // SAFETY: a new mapping, at an address of the kernel's choice, of a file that is as long.
         let map = unsafe { mmap(std::ptr::null_mut(), size, protection, flags, file, 0)? };
         Ok(Staging { map: map.cast(), size, end: 0, next, first: next })
