@@ -21,3 +21,4 @@ pub mod store;
 pub mod streams;
 pub mod systemd;
 pub mod tracefs;
+pub mod vital;

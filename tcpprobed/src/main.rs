@@ -15,7 +15,7 @@ use tcpprobed::runtime::Runtime;
 use tcpprobed::service::Service;
 use tcpprobed::store::Store;
 use tcpprobed::tracefs::Tracefs;
-use tcpprobed::{socket, systemd};
+use tcpprobed::{socket, systemd, vital};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -118,7 +118,7 @@ async fn serve(flags: &Flags, jobs: Arc<Jobs>, listener: std::os::unix::net::Uni
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let care = Arc::clone(&jobs);
-    std::thread::Builder::new().name("care".into()).spawn(move || care.care())?;
+    vital::spawn("care", move || care.care())?;
     let (trouble, told) = watch::channel(String::new());
     tokio::spawn(tell_systemd(Arc::clone(&jobs), told));
     let service = Service::new(Arc::clone(&jobs));

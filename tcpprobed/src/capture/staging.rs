@@ -5,12 +5,14 @@
 //! them. Entries are numbered; a block says up to which number it covers, and what is below that number is old.
 //!
 //! An entry is `number`, `cpu`, `length` and the page. Before a read the entry is given its number, a length of
-//! "one sub-buffer", and the page's header is zeroed: an entry is either filled by the kernel, or has no data.
+//! "one sub-buffer", and the page's header is zeroed: an entry is either filled by the kernel, or has no data. Behind
+//! the last entry there is a zero, so that nothing in an older page is taken for the next one's number.
 
 #![expect(unsafe_code, reason = "maps a file; the only place that does")]
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -43,7 +45,8 @@ impl Staging {
     pub fn open(file: &File, size: usize, next: u64) -> io::Result<Self> {
         // Room on the tmpfs is taken now: a page fault without room would be a SIGBUS in the middle of a read.
         rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, size as u64)?;
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // And mapped now: a process that is killed in a page fault may get half of what it reads.
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::POPULATE);
         // SAFETY: a new mapping, at an address of the kernel's choice, of a file that is as long.
         let map = unsafe { mmap(std::ptr::null_mut(), size, protection, flags, file, 0)? };
         Ok(Staging { map: map.cast(), size, end: 0, next, first: next })
@@ -70,18 +73,31 @@ impl Staging {
     /// Where the kernel may write the next page, which [`Staging::commit`] then keeps. There must be room.
     pub fn slot(&mut self, cpu: u32, subbuf: usize) -> &mut [u8] {
         let (end, number) = (self.end, self.next);
+        self.end_at(end + HEAD_BYTES + subbuf);
         let entry = &mut self.bytes()[end..end + HEAD_BYTES + subbuf];
         entry[HEAD_BYTES..HEAD_BYTES + PAGE_HEAD_BYTES].fill(0);
-        entry[..8].copy_from_slice(&number.to_le_bytes());
         entry[8..12].copy_from_slice(&cpu.to_le_bytes());
         entry[12..16].copy_from_slice(&(subbuf as u32).to_le_bytes());
+        // The process may end between any two instructions: the number comes last.
+        compiler_fence(Ordering::SeqCst);
+        entry[..8].copy_from_slice(&number.to_le_bytes());
+        compiler_fence(Ordering::SeqCst);
         &mut entry[HEAD_BYTES..]
+    }
+
+    /// Has nothing follow an entry that ends there.
+    fn end_at(&mut self, end: usize) {
+        if let Some(number) = self.bytes().get_mut(end..end + 8) {
+            number.fill(0);
+        }
+        compiler_fence(Ordering::SeqCst);
     }
 
     /// Keeps the first `length` bytes of the page in the slot, and gives them.
     pub fn commit(&mut self, length: usize) -> &[u8] {
         let start = self.end;
         let length = length.next_multiple_of(8).min(self.size - start - HEAD_BYTES);
+        self.end_at(start + HEAD_BYTES + length);
         self.bytes()[start + 12..start + 16].copy_from_slice(&(length as u32).to_le_bytes());
         self.end += HEAD_BYTES + length;
         self.next += 1;
@@ -168,6 +184,21 @@ mod tests {
         staging.slot(3, 64);
         drop(staging);
         assert_eq!(recovered(&file, 1), [(0, 8), (3, 0)], "the old page behind the new one is not seen again");
+    }
+
+    /// What an older page holds where the next entry would be.
+    #[test]
+    fn nothing_behind_the_last_entry_looks_like_one() {
+        let file = tempfile::tempfile().unwrap();
+        let mut staging = Staging::open(&file, 4096, 0).unwrap();
+        let mut page = [9; 64];
+        // Number 2, CPU 0, 24 bytes; at the end of an entry with 24.
+        page[24..40].copy_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 24, 0, 0, 0]);
+        put(&mut staging, 0, &page);
+        staging.clear();
+        put(&mut staging, 0, &[8; 24]);
+        drop(staging);
+        assert_eq!(recovered(&file, 1), [(0, 8)]);
     }
 
     #[test]

@@ -53,8 +53,9 @@ pub fn jobs(all: &[JobView]) -> Check {
 
 /// What belongs to no job that runs.
 pub fn leftovers(jobs: &Jobs) -> Check {
-    let running: BTreeSet<String> =
-        jobs.list().into_iter().filter(|job| job.state != State::Stopped).map(|job| job.name).collect();
+    // One that is stopped and cannot be closed yet, which it says, needs them still.
+    let needs = |job: &JobView| job.state != State::Stopped || !job.message.is_empty();
+    let running: BTreeSet<String> = jobs.list().into_iter().filter(needs).map(|job| job.name).collect();
     leftover_check(jobs.tracefs(), jobs.instance_prefix(), &jobs.config().runtime, &running)
 }
 

@@ -20,11 +20,17 @@ impl Jobs {
         spec::check_name(name)?;
         let folder = self.store.job_folder(name)?;
         let file = at(folder.path(), JobFile::load(&folder))?;
-        let goes_on = file.running;
         let entry = Entry::new(name, file, self.load_runs(name)?);
-        self.close_open_runs(&entry, goes_on);
+        self.close_open_runs(&entry, self.goes_on(&entry));
         lock(&self.entries).insert(name.to_owned(), entry);
         Ok(())
+    }
+
+    /// Whether an earlier daemon left something to be gone on with: the job, or the end of its run.
+    pub(super) fn goes_on(&self, entry: &Entry) -> bool {
+        let now = lock(&entry.now);
+        let is_open = now.runs.last().is_some_and(|run| run.meta.ended_ns == 0 && run.meta.boot == boot_id());
+        now.file.running || is_open && Instance::exists(&self.tracefs, &self.instance_name(&entry.name))
     }
 
     pub(super) fn load_runs(&self, name: &str) -> Result<Vec<RunRecord>, JobError> {
@@ -47,9 +53,10 @@ impl Jobs {
         }
     }
 
-    /// Kernel instances of ours that no running job has.
-    pub(super) fn remove_leftovers(&self) {
-        let wanted = |name: &str| self.entry(name).is_ok_and(|entry| lock(&entry.now).file.running);
+    /// Removes kernel instances of ours that no running job has; but not those of jobs that cannot be read.
+    pub(super) fn remove_leftovers(&self, unread: &[String]) {
+        let goes_on = |name: &str| self.entry(name).is_ok_and(|entry| self.goes_on(&entry));
+        let wanted = |name: &str| goes_on(name) || unread.iter().any(|job| job == name);
         for instance in self.tracefs.instances(&self.prefix).unwrap_or_default() {
             let job = &instance[self.prefix.len()..];
             if !wanted(job) {
@@ -61,17 +68,28 @@ impl Jobs {
         }
     }
 
-    /// Takes up a job that was running when an earlier daemon ended. The job must be held.
-    fn resume(&self, entry: &Entry) -> Result<(), JobError> {
+    /// Takes up a job that was running when an earlier daemon ended. One that was being stopped records no more. The job
+    /// must be held.
+    pub(super) fn resume(&self, entry: &Entry) -> Result<(), JobError> {
         let plan = Plan::new(&lock(&entry.now).file.spec.clone(), &self.config(), &self.tracefs)?;
         let name = self.instance_name(&entry.name);
-        let number = lock(&entry.now).last_run();
+        let (number, is_to_run) = {
+            let now = lock(&entry.now);
+            (now.last_run(), now.file.running)
+        };
         let folder = self.store.run_folder(&entry.name, number).ok();
         let found = folder.and_then(|folder| Some((RunMeta::load(&folder).ok()?, folder)));
-        let same_boot = found.as_ref().is_some_and(|(meta, _)| meta.boot == boot_id());
-        let (Some((mut meta, folder)), true, true) = (found, same_boot, Instance::exists(&self.tracefs, &name)) else {
-            self.close_interrupted(entry, number, "the machine was restarted, or the kernel instance removed");
-            tracing::info!(job = entry.name, "its kernel instance is gone: a new run begins");
+        let has_restarted = found.as_ref().is_some_and(|(meta, _)| meta.boot != boot_id());
+        // An instance is not that of a run which ended.
+        let found = found.filter(|(meta, _)| !has_restarted && meta.ended_ns == 0);
+        let (Some((mut meta, folder)), true) = (found, Instance::exists(&self.tracefs, &name)) else {
+            let why = if has_restarted { "the machine was restarted" } else { "its kernel instance was removed" };
+            self.close_interrupted(entry, number, &format!("{why}: what was not stored yet is lost"));
+            if !is_to_run {
+                lock(&entry.now).state = State::Stopped;
+                return Ok(());
+            }
+            tracing::info!(job = entry.name, why, "a new run begins");
             return self.begin(entry, &plan, false);
         };
         let instance = Instance::adopt(&self.tracefs, &name)?;
@@ -97,9 +115,45 @@ impl Jobs {
             schema,
             run,
         };
-        instance.set_tracing(true)?;
+        if is_to_run {
+            instance.set_tracing(true)?;
+        }
         tracing::info!(job = entry.name, run = number, "adopted: the kernel went on recording");
         self.launch(entry, setup, RunRecord { number, meta })
+    }
+
+    /// Lets go of a capture that ended by itself, by an error or a panic, as if the daemon had been killed: the kernel goes
+    /// on recording, and the job is to be taken up, soon where it got anywhere since the last time. The job must be held.
+    pub(super) fn let_go(&self, entry: &Entry) {
+        let Some(running) = lock(&entry.now).capture.take_if(|running| running.capture.is_finished()) else { return };
+        let account = running.capture.shared().totals();
+        let ending = running.capture.stop();
+        let has_panicked = ending.is_none();
+        let why = match ending {
+            None => "the capture's thread panicked".to_owned(),
+            Some(ending) => {
+                let why = ending.error.as_ref().map(ToString::to_string).unwrap_or_default();
+                ending.run.suspend();
+                why
+            }
+        };
+        self.has_failed(entry, account, &why, has_panicked);
+    }
+
+    /// Notes that a capture ended by itself, with this account so far.
+    pub(super) fn has_failed(&self, entry: &Entry, account: Totals, why: &str, has_panicked: bool) {
+        tracing::error!(job = entry.name, why, "the capture ended by itself; the job is taken up again");
+        let mut now = lock(&entry.now);
+        let is_stuck = now.failed_at.replace(account) == Some(account);
+        if is_stuck && has_panicked {
+            // What is staged may be the cause. Without it, the kernel's totals tell how many events are missing.
+            tracing::error!(job = entry.name, "what was read and not stored is dropped");
+            self.runtime.remove_staging(&entry.name);
+        }
+        let pause = if is_stuck { RESUME_INTERVAL } else { Duration::ZERO };
+        (now.state, now.message, now.resume_due) = (State::Failed, why.to_owned(), Some(Instant::now() + pause));
+        drop(now);
+        self.changed();
     }
 
     /// Takes up a job again that could not be taken up before, unless somebody is at it.
@@ -111,13 +165,22 @@ impl Jobs {
         }
     }
 
+    /// Ends the run of a job that was taken up and is not to run: whoever stopped it was interrupted.
+    fn end_if_stopped(&self, entry: &Entry) -> Result<(), JobError> {
+        let is_half_stopped = {
+            let now = lock(&entry.now);
+            !now.file.running && now.capture.is_some()
+        };
+        if is_half_stopped { self.end_held(entry, "stopped, after tcpprobed was interrupted") } else { Ok(()) }
+    }
+
     /// Takes up a job; where that fails, it is tried again later. The job must be held.
     pub(super) fn resume_or_say(&self, entry: &Entry) {
-        let failed = self.resume(entry).err().map(|error| error.to_string());
+        let failed = self.resume(entry).and_then(|()| self.end_if_stopped(entry)).err().map(|error| error.to_string());
         let mut now = lock(&entry.now);
         now.resume_due = failed.as_ref().map(|_| Instant::now() + RESUME_INTERVAL);
         match failed {
-            None => tracing::info!(job = entry.name, "the job goes on"),
+            None => tracing::info!(job = entry.name, state = ?now.state, "the job was taken up"),
             Some(error) if now.message == error => {}
             Some(error) => {
                 tracing::error!(job = entry.name, error, "the job cannot go on; this is tried again");
@@ -136,8 +199,9 @@ impl Jobs {
             return;
         }
         let key = Store::run_key(&entry.name, number);
-        let closed = meta.take_up(&folder, &key, self.store.catalog()).and_then(|found| {
-            meta.ended_ns = found.last_wall.unwrap_or(meta.started_ns);
+        let closed = meta.take_up(&folder, &key, self.store.catalog()).and_then(|_| {
+            let walls = self.store.catalog().sum(&key).walls;
+            meta.ended_ns = walls.map_or(meta.started_ns, |walls| walls.1);
             meta.ended_why = why.to_owned();
             meta.save(&folder)
         });

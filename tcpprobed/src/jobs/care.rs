@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::Jobs;
 use super::entry::{Entry, Now, lock};
-use super::{Jobs, State};
 use crate::store::{Capacity, Keep};
 
 /// How often jobs are looked after: durations, retention, captures that ended.
@@ -51,17 +51,11 @@ impl Jobs {
             running.note_rate();
             (running.capture.is_finished(), running.deadline.is_some_and(|deadline| deadline <= Instant::now()))
         };
-        if !ended && !due {
-            return;
-        }
-        let why = if ended { "the capture failed" } else { "its duration is over" };
-        if let Err(error) = self.end(entry, why) {
-            tracing::error!(job = entry.name, %error, "the run ended badly");
-        }
         if ended {
-            let mut now = lock(&entry.now);
-            now.state = State::Failed;
-            now.message = now.runs.last().map(|run| run.meta.ended_why.clone()).unwrap_or_default();
+            let _change = lock(&entry.change);
+            self.let_go(entry);
+        } else if due && let Err(error) = self.end(entry, "its duration is over") {
+            tracing::error!(job = entry.name, %error, "the run ended badly");
         }
     }
 

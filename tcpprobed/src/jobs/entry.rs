@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tcpprobe::trace::Totals;
+
 use super::record::RunRecord;
 use super::stop::Unclosed;
 use super::{JobError, JobFile, JobView, RunView, State};
@@ -28,6 +30,8 @@ pub struct Now {
     pub unclosed: Option<Unclosed>,
     /// When to try again to take up a job that could not be taken up.
     pub resume_due: Option<Instant>,
+    /// The account when the capture ended by itself last.
+    pub failed_at: Option<Totals>,
     /// Whether `job.toml` is older than `file`.
     pub is_unsaved: bool,
     pub message: String,
@@ -51,8 +55,8 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Entry {
     pub fn new(name: &str, file: JobFile, runs: Vec<RunRecord>) -> Arc<Self> {
         let (state, message) = (State::Stopped, String::new());
-        let (capture, unclosed, resume_due, is_unsaved) = (None, None, None, false);
-        let now = Now { file, runs, state, capture, unclosed, resume_due, is_unsaved, message };
+        let (capture, unclosed, resume_due, failed_at, is_unsaved) = (None, None, None, None, false);
+        let now = Now { file, runs, state, capture, unclosed, resume_due, failed_at, is_unsaved, message };
         Arc::new(Entry { name: name.to_owned(), change: Mutex::new(()), now: Mutex::new(now) })
     }
 

@@ -83,15 +83,16 @@ impl Jobs {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
         let (config, entries, trying) = (Mutex::new(Arc::new(config)), Mutex::default(), Mutex::default());
         let jobs = Jobs { config, tracefs, store, runtime, prefix, entries, changes, stopping, trying };
+        let mut unread = Vec::new();
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {
                 tracing::error!(job = name, %error, "a job cannot be read; it is left alone");
+                unread.push(name);
             }
         }
-        jobs.remove_leftovers();
+        jobs.remove_leftovers(&unread);
         for entry in jobs.all() {
-            let goes_on = lock(&entry.now).file.running;
-            if goes_on {
+            if jobs.goes_on(&entry) {
                 let _change = lock(&entry.change);
                 jobs.resume_or_say(&entry);
             }

@@ -58,7 +58,9 @@ impl Jobs {
         let _change = self.hold(&entry)?;
         self.check_owner(&entry, caller)?;
         entry.check_idle()?;
-        lock(&entry.now).resume_due = None;
+        if lock(&entry.now).state == State::Failed {
+            self.end_held(&entry, &format!("started anew by uid {}", caller.uid))?;
+        }
         let old = std::mem::replace(&mut lock(&entry.now).file.spec, spec);
         let began = self.begin(&entry, &plan, no_clear);
         if let Err(error) = began {

@@ -9,13 +9,19 @@ use super::record::RunRecord;
 use super::{Caller, JobError, JobView, Jobs, State};
 use crate::capture::{Ending, Shared};
 use crate::clock;
-use crate::store::{RunMeta, StoreError, at};
+use crate::store::{RunMeta, StoreError};
+use crate::tracefs::Instance;
+
+/// What became of a thread that should have ended the run.
+const PANICKED: &str = "the capture's thread panicked; the job is taken up again";
 
 /// A run that ended and is to be closed: what is on disk does not tell all of its account yet, nor that it ended.
 pub struct Unclosed {
     ending: Ending,
     ended_ns: i64,
     why: String,
+    /// Records no more. Should the daemon end now, the kernel's totals tell the next one what is missing from the account.
+    instance: Instance,
 }
 
 impl Unclosed {
@@ -45,28 +51,36 @@ impl Jobs {
 
     pub(super) fn end(&self, entry: &Entry, why: &str) -> Result<(), JobError> {
         let _change = lock(&entry.change);
+        self.end_held(entry, why)
+    }
+
+    /// Ends the run of a job, which must be held. One that failed is taken up first: nothing is lost that can be stored.
+    pub(super) fn end_held(&self, entry: &Entry, why: &str) -> Result<(), JobError> {
+        self.let_go(entry);
+        let has_failed = lock(&entry.now).state == State::Failed;
+        if has_failed && let Err(error) = self.resume(entry) {
+            return self.give_up(entry, &format!("{why}, when it could not go on: {error}"));
+        }
         let running = {
             let mut now = lock(&entry.now);
-            let Some(running) = now.capture.take() else {
-                if now.state == State::Failed {
-                    (now.state, now.file.running, now.resume_due) = (State::Stopped, false, None);
-                    drop(now);
-                    return self.keep_running(entry, false);
-                }
-                return Err(JobError::NotRunning(entry.name.clone()));
-            };
+            now.resume_due = None;
+            let running = now.capture.take().ok_or_else(|| JobError::NotRunning(entry.name.clone()))?;
             now.state = State::Stopping;
             running
         };
         self.changed();
-        // From here on the run ends, whatever fails on the way.
-        let quiet = running.instance.set_tracing(false);
-        let totals = Arc::clone(running.capture.shared());
-        let ending = running.capture.stop();
-        let finished = self.finish(entry, ending, &totals, why);
-        let removed = running.instance.remove();
-        self.runtime.remove_staging(&entry.name);
+        // From here on the run ends, whatever fails on the way: where this process does, the next one ends it.
         let kept = self.keep_running(entry, false);
+        let quiet = running.instance.set_tracing(false);
+        let shared = Arc::clone(running.capture.shared());
+        let Some(ending) = running.capture.stop() else {
+            self.has_failed(entry, shared.totals(), PANICKED, true);
+            return Err(JobError::Io { doing: "ending the run", source: io::Error::other(PANICKED) });
+        };
+        let (finished, removed) = match self.finish(entry, ending, running.instance, &shared, why) {
+            Ok(instance) => (Ok(()), self.remove_instance(entry, instance)),
+            Err(error) => (Err(error), Ok(())),
+        };
         let mut now = lock(&entry.now);
         now.state = State::Stopped;
         // What the disk refuses is tried again until it does not.
@@ -78,25 +92,46 @@ impl Jobs {
         Ok(())
     }
 
-    /// Closes the run's files and notes what it came to.
-    fn finish(&self, entry: &Entry, ending: Option<Ending>, shared: &Shared, why: &str) -> Result<(), JobError> {
+    /// Ends a run that cannot be taken up. What the kernel still holds of it is lost.
+    fn give_up(&self, entry: &Entry, why: &str) -> Result<(), JobError> {
+        tracing::error!(job = entry.name, why, "the run is given up");
+        let number = lock(&entry.now).last_run();
+        self.close_interrupted(entry, number, why);
+        let name = self.instance_name(&entry.name);
+        if Instance::exists(&self.tracefs, &name) {
+            self.remove_instance(entry, Instance::adopt(&self.tracefs, &name)?)?;
+        }
+        {
+            let mut now = lock(&entry.now);
+            (now.state, now.message, now.resume_due) = (State::Stopped, String::new(), None);
+        }
+        self.changed();
+        self.keep_running(entry, false)
+    }
+
+    /// Removes the instance of a run that is closed: all that was in it and in the staging area is stored.
+    fn remove_instance(&self, entry: &Entry, instance: Instance) -> Result<(), JobError> {
+        self.runtime.remove_staging(&entry.name);
+        Ok(instance.remove()?)
+    }
+
+    /// Closes the run's files and notes what it came to. Gives back the instance, if nobody needs it any more.
+    fn finish(
+        &self,
+        entry: &Entry,
+        ending: Ending,
+        instance: Instance,
+        shared: &Shared,
+        why: &str,
+    ) -> Result<Instance, JobError> {
         let number = lock(&entry.now).last_run();
         let ended_ns = clock::wall_ns();
-        let (meta, unclosed, closed) = match ending {
-            Some(ending) => {
-                let why = ending.error.as_ref().map_or_else(|| why.to_owned(), ToString::to_string);
-                let meta = ending.meta(ended_ns, &why);
-                let mut unclosed = Unclosed { ending, ended_ns, why };
-                match unclosed.close() {
-                    Ok(meta) => (meta, None, Ok(())),
-                    Err(error) => (meta, Some(unclosed), Err(self.not_closed(entry, number, error))),
-                }
-            }
-            None => {
-                self.close_interrupted(entry, number, "the capture's thread panicked");
-                let folder = self.store.run_folder(&entry.name, number)?;
-                (at(folder.path(), RunMeta::load(&folder))?, None, Ok(()))
-            }
+        let why = ending.error.as_ref().map_or_else(|| why.to_owned(), ToString::to_string);
+        let meta = ending.meta(ended_ns, &why);
+        let mut unclosed = Unclosed { ending, ended_ns, why, instance };
+        let (meta, unclosed, closed) = match unclosed.close() {
+            Ok(meta) => (meta, None, Ok(unclosed.instance)),
+            Err(error) => (meta, Some(unclosed), Err(self.not_closed(entry, number, error))),
         };
         let mut now = lock(&entry.now);
         now.runs.retain(|run| run.number != number);
@@ -121,6 +156,9 @@ impl Jobs {
             if let Err(source) = unclosed.close() {
                 lock(&entry.now).unclosed = Some(unclosed);
                 return Err(JobError::Io { doing: "closing the run before", source });
+            }
+            if let Err(error) = self.remove_instance(entry, unclosed.instance) {
+                tracing::error!(job = entry.name, %error, "its kernel instance cannot be removed");
             }
             tracing::info!(job = entry.name, "the run that could not be closed is closed");
         } else if !lock(&entry.now).is_unsaved {
@@ -147,9 +185,15 @@ impl Jobs {
         }
         let _change = self.hold(&entry)?;
         entry.check_idle()?;
+        if lock(&entry.now).state == State::Failed {
+            self.give_up(&entry, "removed")?;
+        }
         let bytes = lock(&entry.now).stored_bytes(name, self.store.catalog());
         self.store.remove_job(name)?;
-        lock(&entry.now).unclosed = None;
+        let unclosed = lock(&entry.now).unclosed.take();
+        if let Some(unclosed) = unclosed {
+            self.remove_instance(&entry, unclosed.instance)?;
+        }
         lock(&self.entries).remove(name);
         self.changed();
         tracing::info!(job = name, uid = caller.uid, pid = caller.pid, bytes, "removed");

@@ -36,7 +36,7 @@ impl Syncer {
     /// When no thread can be made.
     pub fn start(interval: Duration) -> std::io::Result<Self> {
         let (requests, receiver) = channel();
-        std::thread::Builder::new().name("syncer".into()).spawn(move || run(interval, &receiver))?;
+        crate::vital::spawn("syncer", move || run(interval, &receiver))?;
         Ok(Syncer { requests })
     }
 

@@ -1,19 +1,18 @@
 //! A disk that refuses: the capture goes on, counts what it cannot store, says so, and recovers by itself.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tcpprobed::check::check;
 use tcpprobed::config::Config;
 use tcpprobed::disk::{Change, Watched, Witness};
-use tcpprobed::jobs::{JobView, Jobs, Spec, State};
+use tcpprobed::jobs::{Jobs, Spec, State};
 
 use crate::common::{
-    Inside, ROOT, Shadow, Site, Trace, assert_part, assert_same, read_run, told_plan, tracefs, unlocked, wait_until,
+    Inside, ROOT, Shadow, Site, Trace, assert_same, read_run, rehearsed, stored, told_plan, tracefs, wait_until, web,
 };
 
 /// Makes changes fail while it is told to.
@@ -64,62 +63,10 @@ impl Faults {
     }
 }
 
-fn web(jobs: &Jobs) -> JobView {
-    jobs.get("web").unwrap()
-}
-
-fn stored(jobs: &Jobs) -> u64 {
-    web(jobs).runs.last().unwrap().ledger.stored
-}
-
 /// A job under load on a disk of faults, and what the kernel really traced.
 fn under_load(what: &str, work: impl FnOnce(&Arc<Jobs>, &Faults, &Spec)) {
-    let Some(tracefs) = tracefs() else { return };
     let faults = Arc::new(Faults::default());
-    let inside = Inside::new(tracefs, what);
-    let mut config = Config::default();
-    (config.store.free_min, config.store.segment_bytes, config.store.sync_seconds) = (0, 32 << 10, 1);
-    let jobs = inside.open(config, Watched::by(Arc::clone(&faults) as Arc<_>));
-    let care = Arc::clone(&jobs);
-    let care = thread::spawn(move || care.care());
-    let site = Site::v4();
-    let spec = Spec { filter: site.filter(), buffer_kb: 64 << 10, ..Spec::default() };
-    let started = jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
-    let shadow = Shadow::start(what, &told_plan(&started.plan));
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                site.ping_pong(20);
-                thread::sleep(Duration::from_millis(10));
-            }
-        });
-        // Also when it panics.
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&jobs, &faults, &spec)));
-        faults.end();
-        stop.store(true, Ordering::Relaxed);
-        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    });
-    shadow.quiet();
-    if web(&jobs).state == State::Running {
-        jobs.stop("web", ROOT).unwrap();
-    }
-    let recorded = shadow.stop();
-    let runs = web(&jobs).runs;
-    let traces: Vec<Trace> = runs.iter().map(|run| Trace::decode(&read_run(&jobs, "web", run.number))).collect();
-    let events: Vec<_> = traces.iter().flat_map(|trace| trace.events.iter().cloned()).collect();
-    let missing = assert_part(&events, &recorded.events);
-    assert_eq!(runs.iter().map(|run| run.ledger.stored).sum::<u64>(), events.len() as u64);
-    // Between two runs nobody records.
-    if let [run] = &runs[..] {
-        assert_eq!((run.ledger.missing(), run.ledger.filtered), (missing, 0), "{run:?}");
-        assert_eq!(traces[0].totals, run.ledger, "the trace has another account");
-    }
-    jobs.suspend();
-    care.join().unwrap();
-    drop(jobs);
-    let findings = unlocked(|| check(&inside.state(), false)).findings;
-    assert!(findings.is_empty(), "{findings:#?}");
+    rehearsed(what, &faults, |jobs, spec, _| work(jobs, &faults, spec));
 }
 
 #[test]
@@ -152,41 +99,108 @@ fn each_kind_of_fault() {
     });
 }
 
+/// A job that an earlier daemon began and this one cannot go on with, for the disk refuses to be written.
+struct Stuck {
+    faults: Arc<Faults>,
+    jobs: Arc<Jobs>,
+    spec: Spec,
+    site: Site,
+    shadow: Shadow,
+    care: thread::JoinHandle<()>,
+    inside: Inside,
+}
+
+impl Stuck {
+    fn new(what: &str) -> Option<Self> {
+        let faults = Arc::new(Faults::default());
+        let watched = || Watched::by(Arc::clone(&faults) as Arc<_>);
+        let inside = Inside::new(tracefs()?, what);
+        let mut config = Config::default();
+        config.store.free_min = 0;
+        let site = Site::v4();
+        let spec = Spec { filter: site.filter(), ..Spec::default() };
+        let jobs = inside.open(config.clone(), watched());
+        let started = jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
+        let shadow = Shadow::start(what, &told_plan(&started.plan));
+        site.ping_pong(100);
+        jobs.suspend();
+        drop(jobs);
+        site.ping_pong(100);
+        faults.begin(Which::Writes, Errno::NOSPC);
+        let jobs = inside.open(config, watched());
+        let care = Arc::clone(&jobs);
+        let care = thread::spawn(move || care.care());
+        let job = web(&jobs);
+        assert_eq!((job.state, job.message.contains("No space left")), (State::Failed, true), "{job:?}");
+        Some(Stuck { faults, jobs, spec, site, shadow, care, inside })
+    }
+
+    fn instances(&self) -> Vec<String> {
+        self.jobs.tracefs().instances(self.jobs.instance_prefix()).unwrap()
+    }
+
+    /// Checks that a run has all that was traced.
+    fn check_run(&self, number: u32) {
+        let Stuck { jobs, shadow, .. } = self;
+        let traced = shadow.quiet();
+        if web(jobs).runs.len() == number as usize {
+            jobs.stop("web", ROOT).unwrap();
+        }
+        let run = &web(jobs).runs[number as usize - 1];
+        assert_eq!((run.ledger.stored, run.ledger.missing()), (traced, 0), "{run:?}");
+        assert_same(&Trace::decode(&read_run(jobs, "web", number)).events, &shadow.take());
+    }
+
+    fn end(self) {
+        self.jobs.suspend();
+        self.care.join().unwrap();
+        drop((self.jobs, self.inside));
+    }
+}
+
 /// A job that cannot be taken up is taken up when the disk lets it be; the kernel goes on recording meanwhile.
 #[test]
 fn taken_up_on_a_bad_disk() {
-    let Some(tracefs) = tracefs() else { return };
-    let faults = Arc::new(Faults::default());
-    let watched = || Watched::by(Arc::clone(&faults) as Arc<_>);
-    let inside = Inside::new(tracefs, "taken-up");
-    let mut config = Config::default();
-    config.store.free_min = 0;
-    let site = Site::v4();
-    let spec = Spec { filter: site.filter(), ..Spec::default() };
-    let jobs = inside.open(config.clone(), watched());
-    let started = jobs.start("web", spec, false, false, ROOT).unwrap();
-    let shadow = Shadow::start("taken-up", &told_plan(&started.plan));
-    site.ping_pong(100);
-    jobs.suspend();
-    drop(jobs);
-    site.ping_pong(100);
-    faults.begin(Which::Writes, Errno::NOSPC);
-    let jobs = inside.open(config, watched());
-    let care = Arc::clone(&jobs);
-    let care = thread::spawn(move || care.care());
-    let job = web(&jobs);
-    assert_eq!((job.state, job.message.contains("No space left")), (State::Failed, true), "{job:?}");
-    site.ping_pong(100);
-    faults.end();
-    wait_until("it goes on", || web(&jobs).state == State::Running);
-    site.ping_pong(100);
-    let traced = shadow.quiet();
-    jobs.stop("web", ROOT).unwrap();
-    let run = &web(&jobs).runs[0];
-    assert_eq!((web(&jobs).runs.len(), run.ledger.stored, run.ledger.missing()), (1, traced, 0));
-    assert_same(&Trace::decode(&read_run(&jobs, "web", 1)).events, &shadow.stop().events);
-    jobs.suspend();
-    care.join().unwrap();
+    let Some(stuck) = Stuck::new("taken-up") else { return };
+    stuck.site.ping_pong(100);
+    stuck.faults.end();
+    wait_until("it goes on", || web(&stuck.jobs).state == State::Running);
+    stuck.site.ping_pong(100);
+    stuck.check_run(1);
+    stuck.end();
+}
+
+/// One that is started anew when it cannot be taken up yet goes on for a moment, so that its run is whole.
+#[test]
+fn started_anew_on_a_bad_disk() {
+    let Some(stuck) = Stuck::new("anew") else { return };
+    stuck.site.ping_pong(100);
+    stuck.faults.end();
+    stuck.jobs.start("web", stuck.spec.clone(), false, false, ROOT).unwrap();
+    stuck.check_run(1);
+    assert_eq!(web(&stuck.jobs).runs.len(), 2);
+    stuck.end();
+}
+
+/// One that is stopped or removed while the disk refuses is given up: its kernel instance records no more.
+#[test]
+fn given_up_on_a_bad_disk() {
+    let Some(stuck) = Stuck::new("given-up") else { return };
+    let jobs = &stuck.jobs;
+    assert!(jobs.stop("web", ROOT).is_err());
+    assert_eq!(stuck.instances(), [""; 0]);
+    let job = web(jobs);
+    assert!(job.runs[0].ended_why.contains("could not go on: "), "{job:?}");
+    assert_eq!(job.state, State::Stopped);
+    stuck.faults.end();
+    wait_until("that is noted", || web(jobs).message.is_empty());
+    assert!(jobs.start("web", stuck.spec.clone(), false, false, ROOT).is_ok());
+    stuck.end();
+    let Some(stuck) = Stuck::new("removed") else { return };
+    stuck.faults.end();
+    stuck.jobs.remove("web", false, ROOT).unwrap();
+    assert_eq!(stuck.instances(), [""; 0]);
+    stuck.end();
 }
 
 /// A job that is stopped while the disk refuses is stopped; its run is closed when the disk lets it be.

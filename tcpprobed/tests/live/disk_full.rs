@@ -1,57 +1,26 @@
 //! A disk that is really full, or really read-only. Each in a mount namespace of its own, so that no mount is left behind.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
+use rustix::mount::{UnmountFlags, unmount};
 use tcpprobe_proto::v1::{JobSpec, JobState, Ledger};
 use tcpprobed::check::check;
 
-use crate::common::{Daemon, Shadow, Site, assert_part, job, skip, tracefs, unlocked, wait_until};
+use crate::common::mounts::{Mounted, fill, filler, is_alone, tmpfs};
+use crate::common::{Daemon, Shadow, Site, assert_part, job, unlocked, wait_until};
 
-/// Set in the process that has a mount namespace of its own.
-const INNER: &str = "TCPPROBE_TEST_INNER";
+/// Small enough to be filled at once.
+const DISK_MB: u64 = 4;
+
 /// Of the load: far more than what takes a minute.
 const ROUNDS_MAX: u32 = 10_000_000;
 /// Of CPU, of all the time that a full disk lasts.
 const CPU_SHARE_MAX: f64 = 0.3;
-
-/// Runs a test in a mount namespace of its own: gives whether this is the process in it. The other one waits.
-fn is_alone(name: &str) -> bool {
-    if std::env::var_os(INNER).is_some() {
-        let recursive = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-        mount_change("/", recursive).unwrap();
-        return true;
-    }
-    if tracefs().is_none() {
-        return false;
-    }
-    let own = std::env::current_exe().unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "--"]).arg(own).args(["--exact", name, "--nocapture"]);
-    let Ok(output) = command.env(INNER, "1").output() else {
-        return skip::<()>("there is no unshare").is_some();
-    };
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    false
-}
-
-/// A mounted file system; unmounted when this is dropped.
-struct Mounted(PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Err(error) = unmount(&self.0, UnmountFlags::DETACH) {
-            eprintln!("{}: {error}", self.0.display());
-        }
-    }
-}
 
 /// A daemon whose state is on a file system of its own.
 struct Scene {
@@ -121,7 +90,9 @@ impl Scene {
         let Scene { state, mut daemon, shadow, .. } = self;
         shadow.quiet();
         let api = daemon.api();
-        api.stop("web");
+        if api.get("web").state() == JobState::Running {
+            api.stop("web");
+        }
         let ledger = api.ledger("web");
         let trace = api.trace("web");
         let recorded = shadow.stop();
@@ -137,24 +108,12 @@ impl Scene {
     }
 }
 
-/// Takes all the room that is left.
-fn fill(state: &Path) {
-    let mut file = File::options().create(true).append(true).open(state.join("filler")).unwrap();
-    for piece in [64 << 10, 4096, 512, 1] {
-        while file.write_all(&vec![b'x'; piece]).is_ok() {}
-    }
-}
-
-fn tmpfs(state: &Path) {
-    mount("none", state, "tmpfs", MountFlags::empty(), Some(c"size=4m,mode=700")).unwrap();
-}
-
 #[test]
 fn a_full_disk() {
     if !is_alone("disk_full::a_full_disk") {
         return;
     }
-    let mut scene = Scene::new("full", tmpfs);
+    let mut scene = Scene::new("full", |state| tmpfs(state, DISK_MB));
     let state = scene.state.0.clone();
     for round in 0..2 {
         scene.recovers();
@@ -181,7 +140,7 @@ fn a_full_disk() {
             assert!(is_full || job.state() == JobState::Running, "{job:?}");
             assert_eq!(scene.daemon.instances(), ["web"]);
         }
-        fs::remove_file(state.join("filler")).unwrap();
+        fs::remove_file(filler(&state)).unwrap();
         wait_until("it runs", || scene.daemon.api().get("web").state() == JobState::Running);
         scene.recovers();
     }
@@ -194,7 +153,7 @@ fn stopped_on_a_full_disk() {
     if !is_alone("disk_full::stopped_on_a_full_disk") {
         return;
     }
-    let scene = Scene::new("stopped-full", tmpfs);
+    let scene = Scene::new("stopped-full", |state| tmpfs(state, DISK_MB));
     let state = scene.state.0.clone();
     scene.recovers();
     fill(&state);
@@ -205,7 +164,7 @@ fn stopped_on_a_full_disk() {
     assert!(job.message.contains("No space left"), "{job:?}");
     let ledger = job.runs[0].ledger.unwrap();
     assert_eq!(ledger.stored + ledger.dropped, traced, "{ledger:?}");
-    fs::remove_file(state.join("filler")).unwrap();
+    fs::remove_file(filler(&state)).unwrap();
     wait_until("the run is closed", || scene.message().is_empty());
     let Scene { state, mut daemon, .. } = scene;
     daemon.kill();
@@ -215,6 +174,27 @@ fn stopped_on_a_full_disk() {
     let trace = daemon.api().trace("web");
     assert_eq!((trace.events.len() as u64, trace.totals.dropped), (ledger.stored, ledger.dropped));
     drop((state, daemon));
+}
+
+/// Where the daemon is killed before there is room, what it had counted is counted again by the next one.
+#[test]
+fn killed_when_stopped_on_a_full_disk() {
+    if !is_alone("disk_full::killed_when_stopped_on_a_full_disk") {
+        return;
+    }
+    let mut scene = Scene::new("killed-full", |state| tmpfs(state, DISK_MB));
+    let state = scene.state.0.clone();
+    scene.recovers();
+    fill(&state);
+    // More than is staged at a time, so that not all of it can be stored after all.
+    scene.traffic_until("events are dropped", || scene.ledger().dropped > 0);
+    scene.calmly(|| thread::sleep(Duration::from_secs(3)));
+    scene.shadow.quiet();
+    assert_eq!(scene.daemon.api().stop("web").state(), JobState::Stopped);
+    scene.daemon.kill();
+    fs::remove_file(filler(&state)).unwrap();
+    scene.daemon.run();
+    scene.end();
 }
 
 /// A file system that turned read-only under open files, as ext4 does on errors. It has to be mounted anew, so the daemon

@@ -16,12 +16,12 @@ const ROOMY_KB: u64 = 64 << 10;
 /// Most questions of the load of a test, two events each; it takes some ten seconds to ask them.
 const ROUNDS_MAX: u32 = 60_000;
 
-fn roomy(name: &str, filter: &str) -> JobSpec {
+pub fn roomy(name: &str, filter: &str) -> JobSpec {
     JobSpec { buffer_kb: ROOMY_KB, ..job(name, filter) }
 }
 
 /// Keeps traffic going while `work` is done.
-fn under_load(site: &Site, work: impl FnOnce()) {
+pub fn under_load(site: &Site, work: impl FnOnce()) {
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
         fn drop(&mut self) {
@@ -37,7 +37,7 @@ fn under_load(site: &Site, work: impl FnOnce()) {
 }
 
 /// Checks that a stopped job has all that the shadow traced, and an account that says so.
-fn check_complete(daemon: &Daemon, shadow: Shadow) {
+pub fn check_complete(daemon: &Daemon, shadow: Shadow) {
     let api = daemon.api();
     let recorded = shadow.stop();
     let trace = api.trace("web");
@@ -59,7 +59,7 @@ fn check_account(daemon: &Daemon, shadow: Shadow) -> Ledger {
     ledger
 }
 
-fn stored(daemon: &Daemon) -> u64 {
+pub fn stored(daemon: &Daemon) -> u64 {
     daemon.api().ledger("web").stored
 }
 
@@ -302,32 +302,6 @@ fn the_catalog_may_be_deleted() {
     daemon.run();
     assert_eq!(daemon.api().get("web").runs, job.runs);
     assert_eq!(daemon.api().trace("web").events.len() as u64, job.runs[0].ledger.unwrap().stored);
-}
-
-/// Where the kernel instance is gone, as after a reboot, the job goes on in a new run.
-#[test]
-fn a_lost_instance_begins_a_new_run() {
-    let Some(mut daemon) = Daemon::start() else { return };
-    let site = Site::v4();
-    let plan = daemon.api().start(roomy("web", &site.filter())).plan;
-    let first = Shadow::start("lost-instance-1", &plan);
-    site.ping_pong(200);
-    let traced = first.quiet();
-    wait_until("all is stored", || stored(&daemon) == traced);
-    daemon.kill();
-    fs::remove_dir(daemon.instance("web")).unwrap();
-    daemon.run();
-    let first = first.stop();
-    let second = Shadow::start("lost-instance-2", &plan);
-    site.ping_pong(300);
-    second.quiet();
-    let job = daemon.api().stop("web");
-    let states: Vec<_> =
-        job.runs.iter().map(|run| (run.number, run.ended_ns > 0, run.ledger.unwrap().stored)).collect();
-    assert_eq!(states[0], (1, true, first.events.len() as u64));
-    assert!(job.runs[0].ended_why.contains("instance"), "{job:?}");
-    assert_eq!(job.runs.len(), 2);
-    check_complete(&daemon, second);
 }
 
 /// A job with a duration ends by itself when that is over, restarts counted in.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,6 +16,8 @@ use super::{Api, wait_for, wait_until};
 /// A daemon process and its folders. Dropped, it is killed, and its kernel instances are removed.
 pub struct Daemon {
     child: Option<Child>,
+    /// What is run.
+    binary: PathBuf,
     folder: TempDir,
     tracefs: Tracefs,
     /// Of the names of its kernel instances.
@@ -40,17 +43,29 @@ impl Daemon {
         prepare(folder.path());
         let state = folder.path().canonicalize().unwrap().join("state");
         let prefix = format!("tcpprobed-{:08x}.", fnv1a(state.as_os_str().as_encoded_bytes()));
-        let mut daemon = Daemon { child: None, folder, tracefs, prefix };
+        let mut daemon = Daemon { child: None, binary: tcpprobed(), folder, tracefs, prefix };
         daemon.run();
         Some(daemon)
     }
 
-    /// Starts the process and waits until it serves.
-    pub fn run(&mut self) {
+    /// Has the next process be one of another binary: a copy.
+    pub fn upgrade(&mut self) {
+        self.binary = super::copied(&tcpprobed(), &self.path("tcpprobed"));
+    }
+
+    /// Starts the process.
+    pub fn launch(&mut self) {
         assert!(self.child.is_none());
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let child = command(&self.path("state"), &self.path("run"), &self.path("config.toml")).stderr(log).spawn();
-        let child = self.child.insert(child.unwrap());
+        let (state, runtime, config) = (self.path("state"), self.path("run"), self.path("config.toml"));
+        let child = command(&self.binary, &state, &runtime, &config).stderr(log).spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    /// Starts the process and waits until it serves.
+    pub fn run(&mut self) {
+        self.launch();
+        let child = self.child.as_mut().unwrap();
         let socket = self.folder.path().join("run/tcpprobed.sock");
         let gone = wait_for("the daemon serves", || match child.try_wait().unwrap() {
             Some(status) => Some(Some(status)),
@@ -169,6 +184,14 @@ impl Daemon {
         assert!(status.success(), "{status}\n{}", self.log());
     }
 
+    /// What systemd does to a daemon that hangs: SIGABRT; gone when this returns.
+    pub fn abort(&mut self) {
+        self.pause();
+        kill_process(self.pid(), Signal::ABORT).unwrap();
+        let status = self.end(Signal::CONT);
+        assert_eq!(status.signal(), Some(Signal::ABORT.as_raw()), "{status}");
+    }
+
     /// SIGSTOP; no thread runs any more when this returns.
     pub fn pause(&self) {
         kill_process(self.pid(), Signal::STOP).unwrap();
@@ -211,8 +234,12 @@ fn write_config(folder: &Path, config: &str) {
     fs::write(folder.join("config.toml"), config).unwrap();
 }
 
-fn command(state: &Path, runtime: &Path, config: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tcpprobed"));
+fn tcpprobed() -> PathBuf {
+    env!("CARGO_BIN_EXE_tcpprobed").into()
+}
+
+fn command(binary: &Path, state: &Path, runtime: &Path, config: &Path) -> Command {
+    let mut command = Command::new(binary);
     command.arg("--state").arg(state).arg("--runtime").arg(runtime).arg("--config").arg(config);
     // Nothing of a systemd that runs the tests.
     for name in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "RUST_LOG"] {
@@ -224,7 +251,7 @@ fn command(state: &Path, runtime: &Path, config: &Path) -> Command {
 
 /// Runs a daemon in these folders that is expected to refuse; its words.
 pub fn refused(state: &Path, runtime: &Path, config: &Path, more: &[&str]) -> String {
-    let mut child = command(state, runtime, config).args(more).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(&tcpprobed(), state, runtime, config).args(more).stderr(Stdio::piped()).spawn().unwrap();
     let ended = wait_for("the daemon refuses", || child.try_wait().unwrap().or_else(|| serves(runtime)));
     assert_eq!(ended.code(), Some(1));
     let mut words = String::new();

@@ -5,6 +5,7 @@
 //! the CPU back just then.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tcpprobe::event::{Record, Value};
@@ -14,7 +15,7 @@ use tcpprobe::trace::{Account, Item, Reader, Totals};
 /// `TRACE_FLAG_NEED_RESCHED_LAZY`, `_NEED_RESCHED`, `_PREEMPT_RESCHED` (`include/linux/trace_events.h`).
 const RESCHED_FLAGS: u8 = 0x02 | 0x04 | 0x20;
 /// Far more than the time between two copies of an event, far less than any mistake about clocks.
-const COPIES_APART_NS_MAX: u64 = 5_000_000_000;
+pub const COPIES_APART_NS_MAX: u64 = 5_000_000_000;
 
 /// One event.
 #[derive(Clone)]
@@ -46,6 +47,13 @@ impl Event {
         }
         let (cpu, time, record) = (record.cpu, record.time, record.bytes.to_vec());
         Event { cpu, time, format: Arc::clone(format), record, fields, pointers }
+    }
+
+    /// The same for all copies of an event: a hash of its CPU, its kind and its fields, sequence numbers among them.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.key().hash(&mut hasher);
+        hasher.finish()
     }
 
     fn key(&self) -> (u32, &str, &[u8]) {

@@ -5,10 +5,15 @@ mod client;
 mod daemon;
 mod events;
 mod inside;
+pub mod mounts;
+mod random;
+mod rehearsal;
 mod shadow;
 mod text;
 mod traffic;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tcpprobed::store::StoreError;
@@ -17,8 +22,10 @@ use tcpprobed::tracefs::Tracefs;
 pub use api::{Api, job};
 pub use client::{Answer, Client};
 pub use daemon::{Daemon, refused};
-pub use events::{Event, Trace, assert_part, assert_same};
+pub use events::{COPIES_APART_NS_MAX, Event, Trace, assert_part, assert_same};
 pub use inside::{Inside, ROOT, read_run, told_plan};
+pub use random::Random;
+pub use rehearsal::{rehearsed, stored, web};
 pub use shadow::{Recorded, Shadow};
 pub use text::{assert_same_lines, assert_same_names, assert_same_text};
 pub use traffic::{Alone, CLIENT, Site};
@@ -43,6 +50,13 @@ pub fn skip<T>(reason: &str) -> Option<T> {
     assert!(!required, "TCPPROBE_REQUIRE_TRACEFS is set, but: {reason}");
     eprintln!("skipped: {reason}");
     None
+}
+
+/// Copies a binary that is to be run.
+pub fn copied(binary: &Path, to: &Path) -> PathBuf {
+    // Not by this process: others that it just starts would hold the file open for writing, and then it cannot run.
+    assert!(Command::new("cp").arg(binary).arg(to).status().unwrap().success());
+    to.to_owned()
 }
 
 /// Waits until `done` gives something.

@@ -91,7 +91,7 @@ impl Shadow {
             };
             let lost = ["overrun:", "commit overrun:", "dropped events:"].map(value);
             assert_eq!(lost, [0; 3], "the shadow itself lost events");
-            value("entries:")
+            value("entries:") + value("read events:")
         };
         self.cpus().into_iter().map(of).sum()
     }
@@ -109,13 +109,18 @@ impl Shadow {
         count
     }
 
+    /// Takes what was traced so far out of the kernel's buffer, CPU by CPU.
+    pub fn take(&self) -> Vec<Event> {
+        self.cpus().into_iter().flat_map(|cpu| self.pages(cpu)).collect()
+    }
+
     /// Ends the tracing and gives what was traced.
     pub fn stop(self) -> Recorded {
         self.write("tracing_on", "0");
         let count = self.count();
         let text = self.read("trace");
         let text: Vec<String> = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
-        let mut events: Vec<Event> = self.cpus().into_iter().flat_map(|cpu| self.pages(cpu)).collect();
+        let mut events = self.take();
         // The sort is stable: what one CPU did in the same nanosecond stays in its order.
         events.sort_by_key(|event| (event.time, event.cpu));
         assert_eq!((events.len() as u64, text.len() as u64), (count, count));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread::ThreadId;
 
 use super::log::Op;
+use crate::common::Random;
 
 /// Bytes of a piece of a file that is written or not.
 const PIECE_BYTES: usize = 4096;
@@ -49,7 +50,7 @@ enum Kind {
 #[derive(Debug, Clone)]
 pub struct Disk {
     nodes: Vec<Kind>,
-    /// The file that was opened under a path last.
+    /// The file or folder that was made under a path last: whoever has it open keeps it, also when it is moved.
     open: HashMap<PathBuf, Node>,
 }
 
@@ -91,9 +92,10 @@ impl Disk {
         names.try_fold(0, |node, name| self.names(node).now.get(name).copied())
     }
 
+    /// The folder and the name in it.
     fn parent(&mut self, path: &Path) -> (Node, String) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        (self.find(path.parent().unwrap()).unwrap(), name)
+        (self.opened(path.parent().unwrap()), name)
     }
 
     /// The file or folder that was opened under this path.
@@ -114,6 +116,7 @@ impl Disk {
         self.nodes.push(kind);
         let node = self.nodes.len() - 1;
         self.names(folder).now.insert(name, node);
+        self.open.insert(path.to_owned(), node);
         node
     }
 
@@ -122,11 +125,11 @@ impl Disk {
         match op {
             Op::MakeFolder(path) => drop(self.make(path, Kind::Folder(Names::default()))),
             Op::Create(path) => {
-                let node = match self.find(path) {
-                    Some(node) => node,
-                    None => self.make(path, Kind::File(Content::default())),
-                };
-                self.open.insert(path.clone(), node);
+                let (folder, name) = self.parent(path);
+                match self.names(folder).now.get(&name).copied() {
+                    Some(node) => drop(self.open.insert(path.clone(), node)),
+                    None => drop(self.make(path, Kind::File(Content::default()))),
+                }
                 self.file(path).now.clear();
             }
             Op::Write(path, at, bytes) => {
@@ -166,7 +169,7 @@ impl Disk {
     /// What is there after this loss.
     pub fn after(&self, loss: Loss) -> Tree {
         let mut tree = Tree::new();
-        let mut chance = Chance(match loss {
+        let mut chance = Random(match loss {
             Loss::Chance(seed) => seed,
             _ => 0,
         });
@@ -174,7 +177,7 @@ impl Disk {
         tree
     }
 
-    fn collect(&self, node: Node, path: &Path, loss: Loss, chance: &mut Chance, tree: &mut Tree) {
+    fn collect(&self, node: Node, path: &Path, loss: Loss, chance: &mut Random, tree: &mut Tree) {
         match &self.nodes[node] {
             Kind::File(content) => drop(tree.insert(path.to_owned(), Some(content.after(loss, chance)))),
             Kind::Folder(names) => {
@@ -212,7 +215,7 @@ impl Disk {
 }
 
 impl Names {
-    fn after(&self, loss: Loss, chance: &mut Chance) -> BTreeMap<String, Node> {
+    fn after(&self, loss: Loss, chance: &mut Random) -> BTreeMap<String, Node> {
         match loss {
             Loss::Nothing | Loss::Content | Loss::Zeros => self.now.clone(),
             Loss::All | Loss::Names => self.synced.clone(),
@@ -229,7 +232,7 @@ impl Names {
 }
 
 impl Content {
-    fn after(&self, loss: Loss, chance: &mut Chance) -> Vec<u8> {
+    fn after(&self, loss: Loss, chance: &mut Random) -> Vec<u8> {
         match loss {
             Loss::Nothing | Loss::Names => self.now.clone(),
             Loss::All | Loss::Content => self.synced.clone(),
@@ -255,17 +258,6 @@ impl Content {
     }
 }
 
-/// Splitmix64 (Steele, Lea, Flood 2014), a bit at a time.
-struct Chance(u64);
-
-impl Chance {
-    fn flip(&mut self) -> bool {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) >> 63 == 1
-    }
-}
-
 /// Puts a tree into an empty folder.
 pub fn unfold(tree: &Tree, folder: &Path) {
     for (path, content) in tree {
@@ -275,4 +267,23 @@ pub fn unfold(tree: &Tree, folder: &Path) {
             Some(bytes) => fs::write(folder.join(path), bytes).unwrap(),
         }
     }
+}
+
+/// What a folder that is open is called does not matter: a machine so busy that a folder's sync comes after its removal.
+#[test]
+fn a_folder_that_is_moved_stays_open() {
+    let (thread, path) = (std::thread::current().id(), PathBuf::from);
+    let mut disk = Disk::new();
+    disk.apply(&Op::MakeFolder(path("jobs")));
+    disk.apply(&Op::MakeFolder(path("removed")));
+    disk.apply(&Op::MakeFolder(path("jobs/web")));
+    disk.apply(&Op::Create(path("jobs/web/1.tcpp")));
+    disk.apply(&Op::Rename(path("jobs/web"), path("removed/web")));
+    disk.apply(&Op::Sync(path("jobs/web"), thread));
+    disk.apply(&Op::Synced(path("jobs/web"), thread));
+    disk.apply(&Op::Remove(path("jobs/web/1.tcpp")));
+    disk.apply(&Op::MakeFolder(path("jobs/web")));
+    let tree = disk.after(Loss::Nothing);
+    let names: Vec<&str> = tree.keys().map(|path| path.to_str().unwrap()).collect();
+    assert_eq!(names, ["", "jobs", "jobs/web", "removed", "removed/web"]);
 }
