@@ -47,7 +47,7 @@ pub enum Command {
     /// Every small file, every frame's checksum, every block down to its last event, and every account is looked at, and
     /// whether they agree. Exits with 0 where all is well, with 1 where something is not.
     Check {
-        /// Put what is damaged aside, into <state>/quarantine; what is whole of it stays. Build the catalog anew
+        /// Put what is damaged aside, into `<state>/quarantine`; what is whole of it stays. Build the catalog anew
         #[arg(long)]
         repair: bool,
         /// Print all of it as JSON
