@@ -258,7 +258,9 @@ impl Expr {
                 met.map(|met| met != (*op == "!="))
             }
             Expr::Text { op, text } => {
-                let comm = context.comm?;
+                // `common_pid` 0 is the idle task, which the kernel's filters know by another name than traces print.
+                let idle = format!("swapper/{}", context.cpu);
+                let comm = if record[4..8] == [0; 4] { idle.as_str() } else { context.comm? };
                 Some(match *op {
                     "==" => comm == *text,
                     "!=" => comm != *text,
