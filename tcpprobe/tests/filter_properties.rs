@@ -96,7 +96,8 @@ proptest! {
                     record[state.offset as usize..][..4].copy_from_slice(&[number, 0, 0, 0]);
                 }
                 let Some(event) = reader.read(&record) else { continue };
-                let context = Context { cpu: seeds.cpu, comm: Some(seeds.comm), pid: None };
+                let pid = i32::from_le_bytes(record[4..8].try_into().unwrap());
+                let context = Context { cpu: seeds.cpu, comm: Some(seeds.comm), pid: Some(pid) };
                 // What an old kernel does not tell is unknown in a record; a typed event has 0 there, or the address's family.
                 let untold = |name: &&str| format.field(name).is_none() && expr.text().contains(*name);
                 if !["skbaddr", "skaddr", "err", "family"].iter().any(untold) {
