@@ -297,6 +297,9 @@ fn trace_records_prints_and_stops() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();
     out.read_line(&mut first).unwrap();
+    // As timeout(1) does: the program, and its group.
+    interrupt(&child);
+    std::thread::sleep(std::time::Duration::from_millis(10));
     interrupt(&child);
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
