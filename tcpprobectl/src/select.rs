@@ -15,6 +15,9 @@ pub struct Selection {
     /// Globs; none stands for all events.
     events: Vec<String>,
     filter: Option<Filter>,
+    /// Whether some formats had the fields of the filter. Others may follow that lack them: those of a job that went on
+    /// with other events, or of a second trace in the file.
+    checked: bool,
     /// By `common_type`, for the formats in force.
     kinds: Vec<Kind>,
     /// The filter for events of text.
@@ -34,7 +37,7 @@ impl Selection {
     /// Of the events that one of `events` names (`system:name`, `name`, or globs of either), those that meet `filter`.
     pub fn new(events: &[String], filter: Option<&str>) -> Result<Self, Failure> {
         let filter = filter.map(parse).transpose()?.filter(|filter| !filter.is_all());
-        Ok(Selection { events: events.to_vec(), filter, kinds: Vec::new(), typed: None })
+        Ok(Selection { events: events.to_vec(), filter, ..Selection::default() })
     }
 
     /// Whether nothing is left out.
@@ -44,12 +47,13 @@ impl Selection {
     }
 
     /// Prepares for events of these formats; gives those of which some may be wanted. Fails where the filter is
-    /// about a field that none of them has.
+    /// about a field that neither they nor any before have.
     pub fn begin<'f>(&mut self, formats: impl Iterator<Item = &'f Format>) -> Result<Vec<&'f Format>, Failure> {
         let wanted: Vec<&Format> = formats.filter(|format| self.names(format)).collect();
-        if let Some(filter) = &self.filter {
+        if let Some(filter) = self.filter.as_ref().filter(|_| !self.checked) {
             let owned: Vec<Format> = wanted.iter().map(|&format| format.clone()).collect();
             filter.check(&owned).map_err(|error| failure(&error, filter.text()))?;
+            self.checked = true;
         }
         self.kinds.clear();
         self.kinds.resize(wanted.iter().map(|format| usize::from(format.id) + 1).max().unwrap_or(0), Kind::Nothing);
@@ -208,6 +212,17 @@ mod tests {
         assert!(names("tcp:*", "tcp", "tcp_probe"));
         assert!(!names("tcp:*", "sock", "inet_sock_set_state"));
         assert!(!names("probe", "tcp", "tcp_probe"));
+    }
+
+    #[test]
+    fn formats_that_follow_may_lack_what_the_filter_is_about() {
+        let format = |text| Format::parse("tcp", text).unwrap();
+        let probe = format(include_str!("../../fixtures/formats/6.18.44-fc-v669/events/tcp/tcp_probe/format"));
+        let reset = format(include_str!("../../fixtures/formats/6.18.44-fc-v669/events/tcp/tcp_send_reset/format"));
+        let mut selection = Selection::new(&[], Some("srtt > 20ms")).unwrap();
+        assert_eq!(selection.begin([&reset].into_iter()).unwrap_err().exit, Exit::Usage);
+        assert!(selection.begin([&probe].into_iter()).is_ok());
+        assert!(selection.begin([&reset].into_iter()).is_ok());
     }
 
     #[test]
