@@ -245,6 +245,12 @@ fn fields_and_names() {
         "slow is not a name for a value of cong_state",
         Some("one of Open Disorder CWR Recovery Loss"),
     );
+    check(
+        "family == v6",
+        "          ^^",
+        "v6 is not a name for a value of family",
+        Some("one of AF_INET AF_INET6 inet ipv4 inet6 ipv6"),
+    );
     check("family != 6", "          ^", "6 is a version of IP, and no socket's family", Some("write ipv6"));
     check("srtt == LOW", "        ^^^", "LOW is not a name for a value of srtt", Some("it is a number"));
     check("srtt < 4294967296", "       ^^^^^^^^^^", "srtt is 0 to 4294967295", None);

@@ -270,11 +270,16 @@ fn numbers<L: Layout>(
     }
     let error = FilterError::new(span, format!("{name} is not a name for a value of {}", term.field));
     let known = names::known(&field.name);
-    let all = symbols.iter().chain(&known).map(|&(symbol, _)| symbol);
-    Err(match (names::nearest(name, all.clone()), all.clone().count()) {
+    let mut all: Vec<&str> = Vec::new();
+    for &(symbol, _) in symbols.iter().chain(&known) {
+        if !all.contains(&symbol) {
+            all.push(symbol);
+        }
+    }
+    Err(match (names::nearest(name, all.iter().copied()), all.len()) {
         (Some(near), _) => error.hint(format!("did you mean {near}?")),
         (None, 0) => error.hint("it is a number"),
-        (None, 1..=LISTED_MAX) => error.hint(format!("one of {}", all.collect::<Vec<_>>().join(" "))),
+        (None, 1..=LISTED_MAX) => error.hint(format!("one of {}", all.join(" "))),
         (None, _) => error,
     })
 }
