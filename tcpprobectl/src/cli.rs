@@ -152,7 +152,7 @@ pub struct RmArgs {
 /// List the jobs, one a line
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tcpprobectl list\n  tcpprobectl list --json | jq -r '.[] | select(.lost > 0) | .name'"
+    after_help = "Examples:\n  tcpprobectl list\n  tcpprobectl list --json | jq -r '.[] | select(.runs[-1].lost > 0) | .name'"
 )]
 pub struct ListArgs {
     /// Print a JSON array
@@ -166,7 +166,7 @@ pub struct ListArgs {
 Examples:
   tcpprobectl status web
   tcpprobectl status --watch
-  tcpprobectl status web --json | jq .runs[-1].lost")]
+  tcpprobectl status web --json | jq '.runs[-1].lost'")]
 pub struct StatusArgs {
     /// The job; all of them when none is named
     pub name: Option<String>,
