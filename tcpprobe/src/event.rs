@@ -135,12 +135,12 @@ pub struct TcpRetransmitSkb {
     pub dest: SocketAddr,
     /// The socket's state, 1 = `TCP_ESTABLISHED` (`include/net/tcp_states.h`); 0 where the kernel did not say.
     pub state: u8,
-    /// Address (or its opaque id) of the skb.
+    /// Address (or its opaque id) of the skb; 0 in the text of kernels before 6.9.
     pub skbaddr: u64,
-    /// Address (or its opaque id) of the socket.
+    /// Address (or its opaque id) of the socket; 0 in the text of kernels before 6.9.
     pub skaddr: u64,
-    /// Error of the transmission, 0 for none; since 6.17.
-    pub err: i32,
+    /// Error of the transmission, 0 for none; `None` before 6.17, where the kernel does not say.
+    pub err: Option<i32>,
 }
 
 /// Where an integer lies in a record: in the 8 bytes from `from` on, `shift` bits up.
@@ -300,7 +300,7 @@ impl TcpRetransmitReader {
             state: state.unwrap_or(0) as u8,
             skbaddr: skbaddr.unwrap_or(0),
             skaddr: skaddr.unwrap_or(0),
-            err: err.unwrap_or(0) as u32 as i32,
+            err: err.map(|err| err as u32 as i32),
         })
     }
 }

@@ -36,6 +36,18 @@ fn other_languages() {
     check("port 80", "     ^^", "a comparison must stand between port and 80", Some("write port == 80"));
     check("port == 80,443", "          ^", "a list of values is a set", Some("write port in {80, 443}"));
     check("port == {80,443}", "     ^^", "a set goes with the word in", Some("write port in {...}"));
+    check("port != {80,443}", "     ^^", "a set goes with the word in", Some("write !(port in {...})"));
+    check("port < {80}", "     ^", "a set goes with the word in", Some("write port in {...}"));
+    check("srtt > 1,000", "        ^", "a comma stands in sets only", Some("write numbers without commas"));
+    check("srtt > 20 ms", "          ^^", "&& or || must stand before ms", Some("write 20ms"));
+    check("sport !== 80", "      ^^^", "!== is not a comparison", Some("write !="));
+    check("comm == “x”", "        ^", "'“' has no meaning in a filter", Some("text stands between \" or '"));
+    check(
+        "data_len & 4 == 4",
+        "             ^^",
+        "data_len & is a comparison already: true where a bit is in common",
+        Some("leave out what follows"),
+    );
     check("port {80}", "     ^", "a set needs the word in", Some("write port in {...}"));
     check(
         "port in (80,443)",
@@ -52,7 +64,37 @@ fn other_languages() {
         Some("write a range without blanks: 8000-8100"),
     );
     check("srtt + 5 > 8", "     ^", "there is no arithmetic in filters", Some("write the result"));
+    check("srtt / 2 > 8", "     ^", "there is no arithmetic in filters", Some("write the result"));
+    check(
+        "snd_nxt-snd_una > 5",
+        "^^^^^^^^^^^^^^^",
+        "snd_nxt-snd_una is not the name of a field, and a term begins with one",
+        Some("there is no arithmetic in filters"),
+    );
     check("comm !~ \"x\"", "     ^^", "!~ is not a comparison", Some("write ! before the term: !(comm ~ \"x*\")"));
+}
+
+#[test]
+fn other_tools() {
+    let no_comparison = |text: &str, marks: &str, between: &str, hint: &str| {
+        check(text, marks, &format!("a comparison must stand between {between}"), Some(hint));
+    };
+    no_comparison("host 10.0.0.1", "     ^^^^^^^^", "host and 10.0.0.1", "write host == 10.0.0.1");
+    no_comparison("src host 10.0.0.1", "    ^^^^", "src and host", "write saddr == 10.0.0.1");
+    no_comparison("dst net 10.0.0.0/8", "    ^^^", "dst and net", "write daddr == 10.0.0.0/8");
+    no_comparison("tcp port 80 and host 1.2.3.4", "    ^^^^", "tcp and port", "write port == 80");
+    no_comparison("port 80 and host 1.2.3.4", "     ^^", "port and 80", "write port == 80");
+    no_comparison("portrange 80-90", "          ^^^^^", "portrange and 80-90", "write port == 80-90");
+    no_comparison("sport eq 80", "      ^^", "sport and eq", "one of == != < <= > >= & ~ in");
+    check("tcp and port 80", "^^^", "a comparison must follow tcp", Some("one of == != < <= > >= & ~ in"));
+    check(
+        "tcp.srcport == 80",
+        "^^^^^^^^^^^",
+        "tcp.srcport is not the name of a field, and a term begins with one",
+        Some("write sport"),
+    );
+    check("rport == 80", "^^^^^", "no event of these has the field rport", Some("write dport"));
+    check("sport == :80", "         ^^^", ":80 is not an address", Some("leave out the colon"));
 }
 
 #[test]
@@ -116,6 +158,14 @@ fn types() {
     );
     check("port == 65536", "        ^^^^^", "a port is 0 to 65535", None);
     check("port in {80, -1}", "             ^^", "a port is 0 to 65535", None);
+    check("port < 0", "       ^", "port is 0 to 65535", None);
+    check("port > 65535", "       ^^^^^", "port is 0 to 65535", None);
+    check(
+        "port == \"https\"",
+        "        ^^^^^^^",
+        "a port is a number, and https is none; names are not looked up",
+        None,
+    );
     check("port == https", "        ^^^^^", "a port is a number, and https is none; names are not looked up", None);
     check("sport == dport", "         ^^^^^", "a port is a number, and dport is none; names are not looked up", None);
     check("saddr == localhost", "         ^^^^^^^^^", "localhost is not an address, and names are not looked up", None);
@@ -129,8 +179,10 @@ fn types() {
     check("port < 80-90", "       ^^^^^", "a range goes with == and !=, not with <", None);
     check("sport ~ \"8*\"", "        ^^^^", "~ compares text, and sport is a number", Some("write =="));
     check("state ~ \"EST*\"", "      ^", "~ compares text, and state is a number", Some("write =="));
-    check("comm == curl", "        ^^^^", "text stands in quotes", Some("write comm == \"curl\""));
-    check("comm ~ k*", "       ^^", "text stands in quotes", Some("write comm ~ \"k*\""));
+    check("comm == curl", "        ^^^^", "text stands in quotes", Some("write \"curl\""));
+    check("comm in {curl}", "         ^^^^", "text stands in quotes", Some("write \"curl\""));
+    check("comm == k*", "        ^^", "text stands in quotes", Some("write comm ~ \"k*\""));
+    check("comm ~ k*", "       ^^", "text stands in quotes", Some("write \"k*\""));
     check("comm == 7", "        ^", "comm is text, and text stands in quotes", None);
     check("comm & 7", "     ^", "comm is text, and goes with == != ~", None);
     check("snd_cwnd > 20ms", "           ^^^^", "snd_cwnd is not a time; those are srtt and rtt_us", None);
@@ -138,7 +190,7 @@ fn types() {
         "srtt > 20min",
         "       ^^^^^",
         "20min is neither a number, a range, a duration, an address nor a name",
-        None,
+        Some("times are in us, ms or s, and there are no other units"),
     );
     check(
         "state < ESTABLISHED",
@@ -181,9 +233,36 @@ fn fields_and_names() {
         "NO_SOCKT is not a name for a value of reason",
         Some("did you mean NO_SOCKET?"),
     );
+    check(
+        "state == ESTAB",
+        "         ^^^^^",
+        "ESTAB is not a name for a value of state",
+        Some("did you mean ESTABLISHED?"),
+    );
+    check(
+        "cong_state == slow",
+        "              ^^^^",
+        "slow is not a name for a value of cong_state",
+        Some("one of Open Disorder CWR Recovery Loss"),
+    );
+    check(
+        "family == v6",
+        "          ^^",
+        "v6 is not a name for a value of family",
+        Some("one of AF_INET AF_INET6 inet ipv4 inet6 ipv6"),
+    );
+    check("family != 6", "          ^", "6 is a version of IP, and no socket's family", Some("write ipv6"));
     check("srtt == LOW", "        ^^^", "LOW is not a name for a value of srtt", Some("it is a number"));
     check("srtt < 4294967296", "       ^^^^^^^^^^", "srtt is 0 to 4294967295", None);
     check("err == 2147483648", "       ^^^^^^^^^^", "err is -2147483648 to 2147483647", None);
+    check("srtt < 0", "       ^", "srtt is 0 to 4294967295", None);
+    check("data_len & -65536", "           ^^^^^^", "data_len is 0 to 65535", None);
+    check(
+        "comm == \"kube-controller-manager\"",
+        "        ^^^^^^^^^^^^^^^^^^^^^^^^^",
+        "the kernel keeps 15 bytes of the name of a task",
+        Some("write \"kube-controller\""),
+    );
     check("srtt > -1", "       ^^", "srtt is 0 to 4294967295", None);
     check(
         "sport == 80 && skaddr == 0xffff888000000000",

@@ -38,7 +38,7 @@ fn probe(port: u16, cookie: u64, skaddr: u64) -> Event {
 
 fn retransmit(port: u16, skaddr: u64) -> Event {
     let (src, dest) = (address(1, port), address(2, 80));
-    Event::TcpRetransmitSkb(TcpRetransmitSkb { family: AF_INET, src, dest, state: 1, skbaddr: 0, skaddr, err: 0 })
+    Event::TcpRetransmitSkb(TcpRetransmitSkb { family: AF_INET, src, dest, state: 1, skbaddr: 0, skaddr, err: None })
 }
 
 /// Which connection each event is found to belong to.

@@ -206,7 +206,7 @@ fn retransmissions_of_all_times() {
     };
     let full = read(RETRANSMIT);
     assert_eq!((full.src.to_string(), full.dest.to_string()), ("10.99.0.1:57676".into(), "10.99.0.2:5201".into()));
-    assert_eq!((full.family, full.state, full.err, full.skaddr), (2, 1, -113, 0x273e_15c6));
+    assert_eq!((full.family, full.state, full.err, full.skaddr), (2, 1, Some(-113), 0x273e_15c6));
     let oldest =
         "sport=57676 dport=5201 saddr=10.99.0.1 daddr=10.99.0.2 saddrv6=::ffff:10.99.0.1 daddrv6=::ffff:10.99.0.2";
     let context = &RETRANSMIT[..RETRANSMIT.find("skbaddr").unwrap()];

@@ -97,7 +97,7 @@ Examples:
 pub struct StartArgs {
     /// The job's name: letters, digits, `.`, `_` and `-`
     pub name: String,
-    /// Record only what matches: `sport==80 || dport==80`
+    /// Record only what matches: `sport==80 || dport==80`; see `help filter`
     #[arg(long, value_name = "F", default_value = "", hide_default_value = true)]
     pub filter: String,
     /// Events and globs, comma-separated [default: tcp_probe,tcp_retransmit_skb]
@@ -152,7 +152,7 @@ pub struct RmArgs {
 /// List the jobs, one a line
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tcpprobectl list\n  tcpprobectl list --json | jq -r '.[] | select(.lost > 0) | .name'"
+    after_help = "Examples:\n  tcpprobectl list\n  tcpprobectl list --json | jq -r '.[] | select(.runs[-1].lost > 0) | .name'"
 )]
 pub struct ListArgs {
     /// Print a JSON array
@@ -166,7 +166,7 @@ pub struct ListArgs {
 Examples:
   tcpprobectl status web
   tcpprobectl status --watch
-  tcpprobectl status web --json | jq .runs[-1].lost")]
+  tcpprobectl status web --json | jq '.runs[-1].lost'")]
 pub struct StatusArgs {
     /// The job; all of them when none is named
     pub name: Option<String>,
@@ -194,7 +194,7 @@ pub struct RangeArgs {
     #[arg(long, value_name = "D", value_parser = span::parse, conflicts_with_all = ["since", "until"])]
     #[arg(help_heading = "Which events")]
     pub last: Option<Duration>,
-    /// Only events that match
+    /// Only events that match; see `help filter`
     #[arg(long, value_name = "F", help_heading = "Which events")]
     pub filter: Option<String>,
 }
@@ -281,7 +281,7 @@ pub struct TailArgs {
     /// Go on with what is recorded from now on, until Ctrl-C or the end of the run
     #[arg(short, long)]
     pub follow: bool,
-    /// Only events that match
+    /// Only events that match; see `help filter`
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
 }
@@ -294,7 +294,7 @@ pub struct TailArgs {
     after_help = "Examples:\n  tcpprobectl trace 'sport==80' > web.txt\n  tcpprobectl trace --buffer 64M | head -1000"
 )]
 pub struct TraceArgs {
-    /// Record only what matches
+    /// Record only what matches; see `help filter`
     #[arg(default_value = "", hide_default_value = true)]
     pub filter: String,
     /// Events and globs, comma-separated [default: tcp_probe,tcp_retransmit_skb]
@@ -390,7 +390,7 @@ pub struct ConvertArgs {
     /// Only these events: names and globs, comma-separated
     #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
     pub events: Vec<String>,
-    /// Only events that match
+    /// Only events that match; see `help filter`
     #[arg(long, value_name = "F", help_heading = "Which events")]
     pub filter: Option<String>,
 }

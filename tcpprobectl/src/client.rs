@@ -19,8 +19,9 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status, Streaming};
 
 use crate::cli::DEFAULT_SOCKET;
-use crate::doctor::systemd;
-use crate::exit::{Exit, Failure, JOIN_GROUP};
+use crate::doctor::{group, systemd};
+use crate::exit::{Exit, Failure};
+use crate::select;
 
 /// A daemon on this machine accepts at once, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,7 +50,8 @@ impl Client {
 
     /// Starts a job, or explains what that would do.
     pub fn start(&self, request: StartJobRequest) -> Result<StartJobReply> {
-        self.call(self.api.clone().start_job(request))
+        let filter = request.spec.as_ref().map(|spec| spec.filter.clone()).unwrap_or_default();
+        self.call(self.api.clone().start_job(request)).map_err(|error| select::with_place(error, &filter))
     }
 
     /// Stops a job; its state afterwards.
@@ -169,7 +171,9 @@ async fn channel(socket: &Path) -> Result<Channel> {
 fn unreachable(socket: &Path, error: &io::Error) -> Failure {
     let path = socket.display();
     match error.kind() {
-        io::ErrorKind::PermissionDenied => Failure::new(Exit::Denied, format!("you may not use {path}"), JOIN_GROUP),
+        io::ErrorKind::PermissionDenied => {
+            Failure::new(Exit::Denied, format!("you may not use {path}"), group::join(socket))
+        }
         _ if socket == Path::new(DEFAULT_SOCKET) => Failure::new(
             Exit::Unreachable,
             format!("tcpprobed does not answer on {path}: {error}"),

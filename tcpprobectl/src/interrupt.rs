@@ -5,6 +5,7 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,6 +14,9 @@ use crate::exit::{Exit, Failure};
 
 /// What a shell says of a program that Ctrl-C ended.
 const EXIT_BY_SIGINT: i32 = 130;
+
+/// A signal so soon after the first is the same once more: timeout(1) signals the program and its group, as sudo may.
+const ECHO_TIME: Duration = Duration::from_millis(500);
 
 /// Tells whether the command should end.
 #[derive(Debug, Clone)]
@@ -31,13 +35,15 @@ impl Interrupt {
         drop(entered);
         thread::spawn(move || {
             runtime.block_on(async {
+                let mut first = None;
                 loop {
                     tokio::select! {
                         _ = int.recv() => {}
                         _ = term.recv() => {}
                         _ = hup.recv() => {}
                     }
-                    if flag.swap(true, Ordering::Relaxed) {
+                    flag.store(true, Ordering::Relaxed);
+                    if first.get_or_insert_with(Instant::now).elapsed() > ECHO_TIME {
                         process::exit(EXIT_BY_SIGINT);
                     }
                 }

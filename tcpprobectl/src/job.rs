@@ -6,6 +6,7 @@ use serde::Serialize;
 use tcpprobe_proto::v1::{Job, JobSpec, JobState, Ledger, Run};
 
 use crate::paint::{Paint, Tone};
+use crate::plain;
 use crate::table::Table;
 use crate::users;
 use crate::value::{count, moment, size, span};
@@ -175,9 +176,9 @@ pub fn details(job: &Job, now_ns: i64, paint: Paint) -> String {
         let _ = writeln!(text, "  {:<9}{value}", format!("{label}:"));
     };
     if !job.message.is_empty() {
-        line("warning", &paint.text(Tone::Bad, job.message.as_str()));
+        line("warning", &paint.text(Tone::Bad, plain::text(&job.message)));
     }
-    line("filter", if spec.filter.is_empty() { "none" } else { &spec.filter });
+    line("filter", if spec.filter.is_empty() { "none".into() } else { plain::text(&spec.filter) }.as_ref());
     line("events", &events(&spec));
     line("owner", &format!("{}, since {}", users::with_number(job.owner_uid), moment::human(job.created_ns)));
     line("buffer", &buffer(job, &spec));
@@ -197,7 +198,7 @@ pub fn line(job: &Job) -> String {
     let ledger = ledger(job);
     let missing = missing(&ledger);
     let lost = if missing > 0 { format!(", {} LOST", count::human(missing)) } else { String::new() };
-    let warning = if job.message.is_empty() { String::new() } else { format!(" ({})", job.message) };
+    let warning = if job.message.is_empty() { String::new() } else { format!(" ({})", plain::text(&job.message)) };
     let (name, state, rate) = (name(job), state(job), rate(job));
     format!("{name}: {state}, {rate} events/s, {} stored{lost}{warning}", count::human(ledger.stored))
 }

@@ -14,6 +14,7 @@ mod job;
 mod losses;
 mod output;
 mod paint;
+mod plain;
 pub mod plot;
 mod progress;
 mod random;

@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::exit::{Exit, Failure};
+use crate::plain;
 
 /// Enough that a write is worth its system call.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -37,6 +38,8 @@ pub fn refuse_terminal(path: Option<&Path>, what: &str, try_file: &str) -> Resul
 pub enum Output {
     /// Stdout, buffered.
     Stdout(BufWriter<Stdout>),
+    /// The same where it is a terminal; what is written at once has whole characters.
+    Terminal(BufWriter<Stdout>),
     /// A device or pipe that the path names: written as it is.
     Device(BufWriter<File>),
     /// A file, under another name until it is finished.
@@ -49,7 +52,8 @@ impl Output {
     /// Opens `path`, or stdout where there is none or it is `-`.
     pub fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-            return Ok(Output::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout())));
+            let out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout());
+            return Ok(if io::stdout().is_terminal() { Output::Terminal(out) } else { Output::Stdout(out) });
         };
         // Renaming over /dev/null would replace the device.
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
@@ -68,7 +72,7 @@ impl Output {
     /// Flushes; a file gets its name.
     pub fn finish(self) -> Result<()> {
         match self {
-            Output::Stdout(mut out) => out.flush().context("stdout"),
+            Output::Stdout(mut out) | Output::Terminal(mut out) => out.flush().context("stdout"),
             Output::Device(mut out) => out.flush().context("output"),
             Output::File(file) => file.finish(),
             Output::Gzip(packer) => packer.finish().context("output")?.finish(),
@@ -80,6 +84,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Output::Stdout(out) => out.write(bytes),
+            Output::Terminal(out) => out.write_all(&plain::lines(bytes)).map(|()| bytes.len()),
             Output::Device(out) => out.write(bytes),
             Output::File(file) => file.writer.write(bytes),
             Output::Gzip(packer) => packer.write(bytes),
@@ -88,7 +93,7 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Output::Stdout(out) => out.flush(),
+            Output::Stdout(out) | Output::Terminal(out) => out.flush(),
             Output::Device(out) => out.flush(),
             Output::File(file) => file.writer.flush(),
             Output::Gzip(packer) => packer.flush(),

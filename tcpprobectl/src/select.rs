@@ -15,6 +15,9 @@ pub struct Selection {
     /// Globs; none stands for all events.
     events: Vec<String>,
     filter: Option<Filter>,
+    /// Whether some formats had the fields of the filter. Others may follow that lack them: those of a job that went on
+    /// with other events, or of a second trace in the file.
+    checked: bool,
     /// By `common_type`, for the formats in force.
     kinds: Vec<Kind>,
     /// The filter for events of text.
@@ -34,7 +37,7 @@ impl Selection {
     /// Of the events that one of `events` names (`system:name`, `name`, or globs of either), those that meet `filter`.
     pub fn new(events: &[String], filter: Option<&str>) -> Result<Self, Failure> {
         let filter = filter.map(parse).transpose()?.filter(|filter| !filter.is_all());
-        Ok(Selection { events: events.to_vec(), filter, kinds: Vec::new(), typed: None })
+        Ok(Selection { events: events.to_vec(), filter, ..Selection::default() })
     }
 
     /// Whether nothing is left out.
@@ -44,12 +47,13 @@ impl Selection {
     }
 
     /// Prepares for events of these formats; gives those of which some may be wanted. Fails where the filter is
-    /// about a field that none of them has.
+    /// about a field that neither they nor any before have.
     pub fn begin<'f>(&mut self, formats: impl Iterator<Item = &'f Format>) -> Result<Vec<&'f Format>, Failure> {
         let wanted: Vec<&Format> = formats.filter(|format| self.names(format)).collect();
-        if let Some(filter) = &self.filter {
+        if let Some(filter) = self.filter.as_ref().filter(|_| !self.checked) {
             let owned: Vec<Format> = wanted.iter().map(|&format| format.clone()).collect();
             filter.check(&owned).map_err(|error| failure(&error, filter.text()))?;
+            self.checked = true;
         }
         self.kinds.clear();
         self.kinds.resize(wanted.iter().map(|format| usize::from(format.id) + 1).max().unwrap_or(0), Kind::Nothing);
@@ -117,10 +121,36 @@ pub fn parse(text: &str) -> Result<Filter, Failure> {
 fn failure(error: &FilterError, text: &str) -> Failure {
     let what = format!("filter, column {}: {}", error.column, error.message);
     let hint = error.hint.clone().unwrap_or_else(|| FILTER_HELP.to_owned());
-    let rendered = error.render(text);
-    // The first line says what the failure says.
-    let picture = rendered.lines().skip(1).take(2).collect::<Vec<_>>().join("\n");
-    Failure::new(Exit::Usage, what, hint).with_picture(picture)
+    Failure::new(Exit::Usage, what, hint).with_picture(picture(error, text))
+}
+
+/// `error` with a picture of the place in the filter, where the daemon told one.
+pub fn with_place(error: anyhow::Error, text: &str) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) => match place(&failure.to_string(), text) {
+            Some(picture) => failure.with_picture(picture).into(),
+            None => failure.into(),
+        },
+        Err(error) => error,
+    }
+}
+
+/// The filter with carets under the word at the column that `message` tells.
+fn place(message: &str, text: &str) -> Option<String> {
+    let column: usize = message.strip_prefix("filter, column ")?.split(':').next()?.parse().ok()?;
+    let rest: Vec<char> = text.chars().skip(column.checked_sub(1)?).collect();
+    let is_word = |c: char| c.is_alphanumeric() || "_.:/-".contains(c);
+    let length = match *rest.first()? {
+        quote @ ('"' | '\'') => 1 + rest[1..].iter().take_while(|&&c| c != quote).count() + 1,
+        first => rest.iter().take_while(|&&c| !c.is_whitespace() && is_word(c) == is_word(first)).count(),
+    };
+    Some(picture(&FilterError { column, length, message: String::new(), hint: None }, text))
+}
+
+/// The filter with carets under the mistake.
+fn picture(error: &FilterError, text: &str) -> String {
+    // The first line says what the failure says, and what is behind the carets too.
+    error.render(text).lines().skip(1).take(2).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether `pattern` names the event.
@@ -182,6 +212,32 @@ mod tests {
         assert!(names("tcp:*", "tcp", "tcp_probe"));
         assert!(!names("tcp:*", "sock", "inet_sock_set_state"));
         assert!(!names("probe", "tcp", "tcp_probe"));
+    }
+
+    #[test]
+    fn formats_that_follow_may_lack_what_the_filter_is_about() {
+        let format = |text| Format::parse("tcp", text).unwrap();
+        let probe = format(include_str!("../../fixtures/formats/6.18.44-fc-v669/events/tcp/tcp_probe/format"));
+        let reset = format(include_str!("../../fixtures/formats/6.18.44-fc-v669/events/tcp/tcp_send_reset/format"));
+        let mut selection = Selection::new(&[], Some("srtt > 20ms")).unwrap();
+        assert_eq!(selection.begin([&reset].into_iter()).unwrap_err().exit, Exit::Usage);
+        assert!(selection.begin([&probe].into_iter()).is_ok());
+        assert!(selection.begin([&reset].into_iter()).is_ok());
+    }
+
+    #[test]
+    fn a_place_that_the_daemon_tells_is_shown() {
+        let check = |message: &str, text: &str, carets: Option<&str>| {
+            let shown = place(message, text);
+            assert_eq!(shown.as_deref().map(|shown| shown.lines().nth(1).unwrap_or_default()), carets, "{message}");
+        };
+        let text = "sport == 80 && sprot==81 && comm == \"a name\" && é ~ 1";
+        check("filter, column 16: no event has it", text, Some("                 ^^^^^"));
+        check("filter, column 21: no such comparison", text, Some("                      ^^"));
+        check("filter, column 37: too long", text, Some(&format!("{}^^^^^^^^", " ".repeat(38))));
+        check("filter, column 900: from another text", text, None);
+        check("filter, column 0: x", text, None);
+        check("no such job", text, None);
     }
 
     #[test]

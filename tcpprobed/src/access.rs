@@ -24,11 +24,17 @@ pub enum Role {
 /// The rules, group names resolved.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    viewers: Vec<u32>,
-    operators: Vec<u32>,
-    admins: Vec<u32>,
+    viewers: Vec<Group>,
+    operators: Vec<Group>,
+    admins: Vec<Group>,
     own_uid: u32,
-    group: String,
+}
+
+/// A group that there is.
+#[derive(Debug, Clone)]
+struct Group {
+    id: u32,
+    name: String,
 }
 
 impl Rules {
@@ -40,21 +46,21 @@ impl Rules {
             let (known, unknown): (Vec<_>, Vec<_>) = names.iter().partition(|name| group_id(&groups, name).is_some());
             // Of its own group the socket has told.
             unknown.into_iter().filter(|&name| *name != access.group).for_each(warn_of_unknown);
-            known.into_iter().filter_map(|name| group_id(&groups, name)).collect()
+            let group = |name: &String| Some(Group { id: group_id(&groups, name)?, name: name.clone() });
+            known.into_iter().filter_map(group).collect()
         };
         Rules {
             viewers: resolve(&access.viewers),
             operators: resolve(&access.operators),
             admins: resolve(&access.admins),
             own_uid: rustix::process::geteuid().as_raw(),
-            group: access.group.clone(),
         }
     }
 
     /// The role of a process of user `uid` in `groups`.
     #[must_use]
     pub fn role(&self, uid: u32, groups: &[u32]) -> Role {
-        let is_in = |list: &[u32]| groups.iter().any(|group| list.contains(group));
+        let is_in = |list: &[Group]| list.iter().any(|group| groups.contains(&group.id));
         if uid == 0 || uid == self.own_uid || is_in(&self.admins) {
             Role::Admin
         } else if is_in(&self.operators) {
@@ -80,14 +86,22 @@ impl Rules {
         let role = self.role_of(peer.as_ref());
         match peer {
             Some(peer) if role >= needed => Ok(Caller { uid: peer.uid, pid: peer.pid, is_admin: role == Role::Admin }),
-            _ => Err(Status::permission_denied(format!("denied; to be let in: {}", self.way_in()))),
+            _ => Err(Status::permission_denied(format!("denied; to be let in: {}", self.way_in(needed)))),
         }
     }
 
-    /// What makes an operator of the caller, as the configuration usually is.
+    /// What gives a caller the role `needed`: the group that gives the least more than that.
     #[must_use]
-    pub fn way_in(&self) -> String {
-        format!("sudo usermod -aG {} $USER, then log in again", self.group)
+    pub fn way_in(&self, needed: Role) -> String {
+        let lists = [(Role::Viewer, &self.viewers), (Role::Operator, &self.operators), (Role::Admin, &self.admins)];
+        let mut enough = lists.into_iter().filter(|(role, _)| *role >= needed).flat_map(|(_, groups)| groups);
+        match enough.next() {
+            Some(group) => format!("sudo usermod -aG {} $USER, then log in again", group.name),
+            None => {
+                "root must name a group of yours in [access] of tcpprobed.toml, then: sudo systemctl reload tcpprobed"
+                    .to_owned()
+            }
+        }
     }
 }
 
@@ -142,9 +156,28 @@ pub fn group_id(text: &str, name: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
+    fn rules(viewers: &[(u32, &str)], operators: &[(u32, &str)], admins: &[(u32, &str)]) -> Rules {
+        let groups =
+            |list: &[(u32, &str)]| list.iter().map(|&(id, name)| Group { id, name: name.to_owned() }).collect();
+        Rules { viewers: groups(viewers), operators: groups(operators), admins: groups(admins), own_uid: 99 }
+    }
+
+    #[test]
+    fn the_way_in_leads_to_the_role() {
+        let check = |rules: Rules, viewer: &str, operator: &str| {
+            for (role, words) in [(Role::Viewer, viewer), (Role::Operator, operator)] {
+                assert!(rules.way_in(role).contains(words), "{}", rules.way_in(role));
+            }
+        };
+        check(rules(&[(1, "v")], &[(2, "o")], &[]), "usermod -aG v ", "usermod -aG o ");
+        check(rules(&[], &[(2, "o")], &[]), "usermod -aG o ", "usermod -aG o ");
+        check(rules(&[(1, "v")], &[], &[(3, "a")]), "usermod -aG v ", "usermod -aG a ");
+        check(rules(&[(1, "v")], &[], &[]), "usermod -aG v ", "[access] of tcpprobed.toml");
+    }
+
     #[test]
     fn groups_make_roles() {
-        let rules = Rules { viewers: vec![1], operators: vec![2], admins: vec![3], own_uid: 99, group: "g".into() };
+        let rules = rules(&[(1, "v")], &[(2, "o")], &[(3, "a")]);
         let role = |uid, groups: &[u32]| rules.role(uid, groups);
         assert_eq!(role(5, &[]), Role::Stranger);
         assert_eq!(role(5, &[1]), Role::Viewer);

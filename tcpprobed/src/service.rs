@@ -282,9 +282,11 @@ fn access_check(rules: &Rules, peer: Option<&Peer>) -> Check {
     match rules.role_of(peer) {
         Role::Admin => Check::ok("access", format!("{who} may do everything")),
         Role::Operator => Check::ok("access", format!("{who} may start jobs, and stop and remove its own")),
-        Role::Viewer | Role::Stranger => {
-            Check::failure("access", format!("{who} may look and fetch, but start no jobs"), rules.way_in())
-        }
+        Role::Viewer | Role::Stranger => Check::failure(
+            "access",
+            format!("{who} may look and fetch, but start no jobs"),
+            rules.way_in(Role::Operator),
+        ),
     }
 }
 

@@ -9,6 +9,15 @@ use super::tree::Tree;
 /// The 128-bit addresses that there are.
 pub(super) const ADDRESSES: (u128, u128) = (0, u128::MAX);
 
+/// Longest name of a task (`TASK_COMM_LEN` with its NUL).
+const COMM_BYTES_MAX: usize = 15;
+
+/// Numbers of IP's versions, and the names of the families that they are not.
+const IP_VERSIONS: [(i128, &str); 2] = [(4, "ipv4"), (6, "ipv6")];
+
+/// Names that an error lists.
+const LISTED_MAX: usize = 12;
+
 /// Fields that count microseconds, in all events that have them (`include/trace/events/tcp.h`).
 const TIMES: [&str; 2] = ["srtt", "rtt_us"];
 
@@ -261,11 +270,17 @@ fn numbers<L: Layout>(
     }
     let error = FilterError::new(span, format!("{name} is not a name for a value of {}", term.field));
     let known = names::known(&field.name);
-    let all = symbols.iter().chain(&known).map(|&(symbol, _)| symbol);
-    Err(match (names::nearest(name, all), symbols.is_empty() && known.is_empty()) {
+    let mut all: Vec<&str> = Vec::new();
+    for &(symbol, _) in symbols.iter().chain(&known) {
+        if !all.contains(&symbol) {
+            all.push(symbol);
+        }
+    }
+    Err(match (names::nearest(name, all.iter().copied()), all.len()) {
         (Some(near), _) => error.hint(format!("did you mean {near}?")),
-        (None, true) => error.hint("it is a number"),
-        (None, false) => error,
+        (None, 0) => error.hint("it is a number"),
+        (None, 1..=LISTED_MAX) => error.hint(format!("one of {}", all.join(" "))),
+        (None, _) => error,
     })
 }
 
@@ -298,37 +313,67 @@ pub(super) fn check<L: Layout>(layouts: &[&L], expr: &Expr) -> Result<(), Filter
 
 fn check_term<L: Layout>(layouts: &[&L], term: &Term) -> Result<(), FilterError> {
     let mut wrong = None;
-    let mut too_large = None;
+    let mut never = None;
     for layout in layouts {
         match bind_term(*layout, term, false) {
-            Ok(_) => match beyond(*layout, term) {
+            Ok(bound) => match never_met(*layout, term, &bound) {
                 None => return Ok(()),
-                error => too_large = error,
+                error => never = error,
             },
             Err(Misfit::Wrong(error)) => wrong = wrong.or(Some(error)),
             Err(Misfit::Missing) => {}
         }
     }
-    Err(too_large.or(wrong).unwrap_or_else(|| no_such_field(layouts, term)))
+    Err(never.or(wrong).unwrap_or_else(|| no_such_field(layouts, term)))
 }
 
-/// The error for a value that the field can never have.
-fn beyond<L: Layout>(layout: &L, term: &Term) -> Option<FilterError> {
-    let Some(Field::Number(field)) = layout.field(&term.field) else { return None };
-    let (least, greatest) = field.domain;
-    let outside = term.values.iter().find(|(value, _)| match *value {
+/// The error for a term that no value of the field can meet, or that was hardly meant.
+fn never_met<L: Layout>(layout: &L, term: &Term, bound: &Tree<Literal<L::Slot>>) -> Option<FilterError> {
+    let (least, greatest) = match (Subject::of(&term.field), layout.field(&term.field)) {
+        (Subject::Port(_), _) => (0, 0xffff),
+        (Subject::Field, Some(Field::Number(field))) => field.domain,
+        (Subject::Field, Some(Field::Text(text))) if text.name == "comm" => return too_long(term),
+        _ => return None,
+    };
+    if term.field == "family" && matches!(term.op, Op::Equal | Op::NotEqual) {
+        let version = |value: &Value| IP_VERSIONS.iter().find(|(number, _)| *value == Value::Numbers(*number, *number));
+        let found = term.values.iter().find_map(|(value, span)| Some((version(value)?, *span)));
+        if let Some((&(number, name), span)) = found {
+            let message = format!("{number} is a version of IP, and no socket's family");
+            return Some(FilterError::new(span, message).hint(format!("write {name}")));
+        }
+    }
+    let outside = |(value, _): &&(Value, Span)| match *value {
         // A mask may be written with the sign, whatever the field.
         Value::Numbers(low, _) if term.op == Op::Mask => low > greatest - least,
         Value::Numbers(low, high) | Value::Micros(low, high) => high < least || greatest < low,
         _ => false,
+    };
+    let never = || matches!(bound, Tree::Constant(false)).then(|| term.values.first()).flatten();
+    let (_, span) = term.values.iter().find(outside).or_else(never)?;
+    Some(FilterError::new(*span, format!("{} is {least} to {greatest}", term.field)))
+}
+
+/// The error for a name that no task can have.
+fn too_long(term: &Term) -> Option<FilterError> {
+    let (text, span) = term.values.iter().find_map(|(value, span)| match value {
+        Value::Text(text) if text.len() > COMM_BYTES_MAX && term.op != Op::Glob => Some((text, *span)),
+        _ => None,
     })?;
-    Some(FilterError::new(outside.1, format!("{} is {least} to {greatest}", term.field)))
+    let error = FilterError::new(span, format!("the kernel keeps {COMM_BYTES_MAX} bytes of the name of a task"));
+    Some(match text.get(..COMM_BYTES_MAX) {
+        Some(kept) => error.hint(format!("write \"{kept}\"")),
+        None => error,
+    })
 }
 
 fn no_such_field<L: Layout>(layouts: &[&L], term: &Term) -> FilterError {
     let error = FilterError::new(term.field_span, format!("no event of these has the field {}", term.field));
     let words = Subject::WORDS.iter().map(|&(word, _)| word).chain(["CPU", "comm"]);
     let names = layouts.iter().flat_map(|layout| layout.names()).chain(words);
+    if let Some(name) = names::of_others(&term.field) {
+        return error.hint(format!("write {name}"));
+    }
     match names::nearest(&term.field, names).filter(|near| *near != term.field) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use unicode_width::UnicodeWidthStr;
+
 /// Characters of a long filter that [`FilterError::render`] shows on either side of the error.
 const CONTEXT_CHARS: usize = 60;
 
@@ -62,14 +64,16 @@ impl FilterError {
         let last = self.column - 1 + self.length.min(CONTEXT_CHARS) + CONTEXT_CHARS;
         let total = text.chars().count();
         // A tab or line break would move the carets away from what they mark.
-        let shown = text.chars().skip(first).take(last - first).map(|c| if c.is_control() { ' ' } else { c });
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let shown = |from: usize, to: usize| text.chars().skip(from).take(to - from).map(plain).collect::<String>();
         let before = if first > 0 { "..." } else { "" };
         let after = if last < total { "..." } else { "" };
         let mut lines = format!("filter, column {}: {}\n  {before}", self.column, self.message);
-        lines.extend(shown);
+        lines.push_str(&shown(first, last));
         lines.push_str(after);
-        let indent = 2 + before.len() + self.column - 1 - first;
-        let carets = self.length.min(CONTEXT_CHARS).min(total.saturating_sub(self.column - 1).max(1));
+        // Chinese is two columns wide, an accent none.
+        let indent = 2 + before.len() + shown(first, self.column - 1).width();
+        let carets = shown(self.column - 1, self.column - 1 + self.length.min(CONTEXT_CHARS)).width().max(1);
         lines.push_str(&format!("\n{:indent$}{}", "", "^".repeat(carets)));
         if let Some(hint) = &self.hint {
             lines.push_str(&format!("\n  {hint}"));
@@ -97,5 +101,16 @@ mod tests {
     fn tabs_do_not_move_the_caret() {
         let error = FilterError::new(Span { start: 2, length: 1 }, "wrong");
         assert_eq!(error.render("\té=\n"), "filter, column 3: wrong\n   é= \n    ^");
+    }
+
+    #[test]
+    fn the_caret_stands_under_wide_characters_and_behind_them() {
+        let check = |start, length, carets: &str| {
+            let error = FilterError::new(Span { start, length }, "wrong");
+            assert_eq!(error.render("'日本'=e\u{301}=").lines().nth(2), Some(carets));
+        };
+        check(1, 2, "   ^^^^");
+        check(4, 1, "        ^");
+        check(7, 1, "          ^");
     }
 }

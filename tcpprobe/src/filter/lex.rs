@@ -57,8 +57,9 @@ const SYMBOLS: [(&str, Token<'static>); 16] = [
 ];
 
 /// What people write in other languages, what is wrong with it, and what to write here.
-const MISTAKES: [(&str, &str, &str); 12] = [
+const MISTAKES: [(&str, &str, &str); 13] = [
     ("===", "=== is not a comparison", "write =="),
+    ("!==", "!== is not a comparison", "write !="),
     ("==~", "==~ is not a comparison", "write ~"),
     ("=~", "=~ is not a comparison", "write ~"),
     ("=<", "=< is not a comparison", "write <="),
@@ -71,6 +72,9 @@ const MISTAKES: [(&str, &str, &str); 12] = [
     ("=", "a single = compares nothing", "write =="),
     ("+", "there is no arithmetic in filters", "write the result"),
 ];
+
+/// What stands for quotes elsewhere, and what editors make of them.
+const OTHER_QUOTES: &str = "“”„‘’`´«»";
 
 /// Characters of words. Wide, so that `fe80::1%eth0` or `10.0.0.1:80` is one word and one error.
 fn is_word(c: char) -> bool {
@@ -110,8 +114,9 @@ impl<'t> Lexer<'t> {
         match SYMBOLS.iter().find(|(symbol, _)| self.rest.starts_with(symbol)) {
             Some(&(symbol, token)) => Ok(Some((token, self.take(symbol.len()).1))),
             None => {
-                let span = self.take(first.len_utf8()).1;
-                Err(FilterError::new(span, format!("{first:?} has no meaning in a filter")))
+                let error =
+                    FilterError::new(self.take(first.len_utf8()).1, format!("{first:?} has no meaning in a filter"));
+                Err(if OTHER_QUOTES.contains(first) { error.hint("text stands between \" or '") } else { error })
             }
         }
     }

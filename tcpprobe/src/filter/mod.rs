@@ -176,8 +176,8 @@ impl Filter {
     /// Checks it against the events it is meant for.
     ///
     /// # Errors
-    /// For the first term whose field none of the events has, whose value is not of the type of the field, or which
-    /// no value of the field could meet.
+    /// For the first term whose field none of the events has, whose value is not of the type of the field, which no
+    /// value of the field could meet, or which asks for a family of 4 or 6, where a version of IP was meant.
     pub fn check(&self, formats: &[Format]) -> Result<(), FilterError> {
         let Some(expr) = &self.expr else { return Ok(()) };
         bind::check(&formats.iter().collect::<Vec<_>>(), expr)

@@ -25,6 +25,42 @@ const FAMILIES: [(&str, i128); 6] =
 /// `include/uapi/linux/in.h`; with or without `IPPROTO_`.
 const PROTOCOLS: [(&str, i128); 4] = [("TCP", 6), ("UDP", 17), ("SCTP", 132), ("MPTCP", 262)];
 
+/// What other tools call the fields: Wireshark, tcpdump, ss and its relatives.
+const OTHERS: [(&str, &str); 14] = [
+    ("ip.addr", "addr"),
+    ("ipv6.addr", "addr"),
+    ("ip.src", "saddr"),
+    ("ipv6.src", "saddr"),
+    ("ip.dst", "daddr"),
+    ("ipv6.dst", "daddr"),
+    ("tcp.port", "port"),
+    ("tcp.srcport", "sport"),
+    ("tcp.dstport", "dport"),
+    ("portrange", "port"),
+    ("laddr", "saddr"),
+    ("raddr", "daddr"),
+    ("lport", "sport"),
+    ("rport", "dport"),
+];
+
+/// What a field that another tool calls `word` is called here.
+pub(super) fn of_others(word: &str) -> Option<&'static str> {
+    OTHERS.iter().find(|(other, _)| *other == word).map(|&(_, name)| name)
+}
+
+/// What tcpdump's `qualifier kind` is called here, as in `src host 10.0.0.1` or `tcp port 80`.
+pub(super) fn of_tcpdump(qualifier: &str, kind: &str) -> Option<&'static str> {
+    match (qualifier, kind) {
+        ("src", "host" | "net") => Some("saddr"),
+        ("dst", "host" | "net") => Some("daddr"),
+        ("ip" | "ip6", "host" | "net") => Some("addr"),
+        ("src", "port" | "portrange") => Some("sport"),
+        ("dst", "port" | "portrange") => Some("dport"),
+        ("tcp" | "ip" | "ip6", "port" | "portrange") => Some("port"),
+        _ => None,
+    }
+}
+
 /// The number that `name` stands for in the field `field`, by the tables of every kernel. Case does not matter.
 pub(super) fn number_of(field: &str, name: &str) -> Option<i128> {
     known(field).into_iter().find(|(known, _)| same(field, known, name)).map(|(_, number)| number)
@@ -76,7 +112,7 @@ pub(super) fn symbols<'f>(print_fmt: &'f str, field: &str) -> Vec<(&'f str, i128
 /// Longer words are no misspelt names.
 const WORD_BYTES_MAX: usize = 64;
 
-/// The name that differs from `word` the least, if it is near enough to be meant, or one that contains it.
+/// The name that differs from `word` the least, if it is near enough to be meant, or one that it begins or is a part of.
 pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     if word.len() > WORD_BYTES_MAX {
         return None;
@@ -84,8 +120,9 @@ pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) 
     let word = word.to_ascii_lowercase();
     let far = (word.len() / 3).clamp(1, 3);
     let rank = |name: &str| {
-        let distance = distance(word.as_bytes(), name.to_ascii_lowercase().as_bytes());
-        let part = word.len() > 2 && name.split('_').any(|part| part == word);
+        let name = name.to_ascii_lowercase();
+        let distance = distance(word.as_bytes(), name.as_bytes());
+        let part = word.len() > 2 && (name.starts_with(&word) || name.split('_').any(|part| part == word));
         (distance <= far).then_some(distance).or(part.then_some(usize::MAX))
     };
     names.into_iter().filter_map(|name| Some((rank(name)?, name))).min_by_key(|&(rank, _)| rank).map(|(_, name)| name)
@@ -141,6 +178,8 @@ mod tests {
         assert_eq!(nearest("sprot", names), Some("sport"));
         assert_eq!(nearest("sstresh", names), Some("ssthresh"));
         assert_eq!(nearest("cwnd", names), Some("snd_cwnd"));
+        assert_eq!(nearest("ESTAB", ["LISTEN", "ESTABLISHED"]), Some("ESTABLISHED"));
+        assert_eq!(nearest("SENT", ["LISTEN", "SYN_SENT"]), Some("SYN_SENT"));
         assert_eq!(nearest("window", names), None);
         assert_eq!(nearest("SND_CWND", names), Some("snd_cwnd"));
         assert_eq!(nearest("", names), None);

@@ -3,7 +3,8 @@
 use super::ast::{Expr, Op, Term, Value};
 use super::error::{FilterError, Span};
 use super::lex::{Token, tokens};
-use super::value::{typed, value};
+use super::names;
+use super::value::{is_unit, typed, value};
 
 /// Most bytes in a filter.
 pub(super) const TEXT_BYTES_MAX: usize = 8192;
@@ -11,6 +12,10 @@ pub(super) const TEXT_BYTES_MAX: usize = 8192;
 pub(super) const VALUES_MAX: usize = 512;
 /// Most parentheses in one another.
 pub(super) const DEPTH_MAX: usize = 64;
+
+const COMPARISONS: &str = "one of == != < <= > >= & ~ in";
+/// Signs of arithmetic that may stand in words.
+const ARITHMETIC: [char; 4] = ['-', '*', '/', '%'];
 
 /// The expression in `text`, `None` where there is nothing but blanks.
 pub(super) fn parse(text: &str) -> Result<Option<Expr>, FilterError> {
@@ -23,7 +28,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Expr>, FilterError> {
     if tokens.is_empty() {
         return Ok(None);
     }
-    let mut parser = Parser { tokens, at: 0, depth: 0, values: 0, last_field: None };
+    let mut parser = Parser { tokens, at: 0, depth: 0, values: 0, last: None };
     let expr = parser.any()?;
     match parser.peek() {
         None => Ok(Some(expr)),
@@ -36,8 +41,8 @@ struct Parser<'t> {
     at: usize,
     depth: usize,
     values: usize,
-    /// Field of the last term, for hints.
-    last_field: Option<&'t str>,
+    /// Field and comparison of the last term, for hints.
+    last: Option<(&'t str, Op)>,
 }
 
 impl<'t> Parser<'t> {
@@ -128,10 +133,10 @@ impl<'t> Parser<'t> {
                 let hint = format!("write !({field} in {{...}})");
                 return Err(FilterError::new(op_span, "not is not a word of filters").hint(hint));
             }
-            Token::Word(word) | Token::Quoted(word) => {
-                let error = FilterError::new(op_span, format!("a comparison must stand between {field} and {word}"));
-                return Err(error.hint(format!("write {field} == {word}")));
+            Token::Word(word) if other_language(word, op_span).is_some() => {
+                return Err(no_comparison(field, field_span));
             }
+            Token::Word(word) | Token::Quoted(word) => return Err(self.word_for_comparison(field, word, op_span)),
             Token::SetOpen => {
                 return Err(
                     FilterError::new(op_span, "a set needs the word in").hint(format!("write {field} in {{...}}"))
@@ -141,7 +146,7 @@ impl<'t> Parser<'t> {
         };
         self.at += 1;
         let values = if is_set { self.set(field, op_span)? } else { vec![self.value(field, op, op_span)?] };
-        self.last_field = Some(field);
+        self.last = Some((field, op));
         Ok(Term { field: field.to_owned(), field_span, op, op_span, values })
     }
 
@@ -158,10 +163,32 @@ impl<'t> Parser<'t> {
             return Ok(());
         }
         let error = FilterError::new(span, format!("{word} is not the name of a field, and a term begins with one"));
-        Err(match self.last_field {
-            Some(field) if self.at > 0 => error.hint(format!("write {field} == {word}")),
-            _ => error,
+        let begins_as_field = word.starts_with(|c: char| c.is_ascii_alphabetic());
+        Err(match (names::of_others(word), self.last) {
+            (Some(name), _) => error.hint(format!("write {name}")),
+            _ if begins_as_field && word.contains(ARITHMETIC) => error.hint("there is no arithmetic in filters"),
+            (None, Some((field, _))) => error.hint(format!("write {field} == {word}")),
+            (None, None) => error,
         })
+    }
+
+    /// The error for a word where a comparison should be.
+    fn word_for_comparison(&self, field: &str, word: &str, span: Span) -> FilterError {
+        if word.len() == 1 && word.contains(ARITHMETIC) {
+            return FilterError::new(span, "there is no arithmetic in filters").hint("write the result");
+        }
+        let error = FilterError::new(span, format!("a comparison must stand between {field} and {word}"));
+        let after = match self.tokens.get(self.at + 1) {
+            Some(&(Token::Word(after), span)) if other_language(after, span).is_none() => Some(after),
+            Some(&(Token::Quoted(after), _)) => Some(after),
+            _ => None,
+        };
+        match (after, names::of_tcpdump(field, word)) {
+            (Some(value), Some(name)) => error.hint(format!("write {name} == {value}")),
+            // The word was meant as a comparison: eq, is, contains.
+            (Some(_), None) => error.hint(COMPARISONS),
+            (None, _) => error.hint(format!("write {} == {word}", names::of_others(field).unwrap_or(field))),
+        }
     }
 
     fn value(&mut self, field: &str, op: Op, after: Span) -> Result<(Value, Span), FilterError> {
@@ -169,10 +196,10 @@ impl<'t> Parser<'t> {
         let value = match self.peek() {
             Some(Token::Word(word)) => value(word, span)?,
             Some(Token::Quoted(text)) => Value::Text(text.to_owned()),
-            Some(Token::SetOpen) if op == Op::Equal => {
-                return Err(
-                    FilterError::new(after, "a set goes with the word in").hint(format!("write {field} in {{...}}"))
-                );
+            Some(Token::SetOpen) => {
+                let term =
+                    if op == Op::NotEqual { format!("!({field} in {{...}})") } else { format!("{field} in {{...}}") };
+                return Err(FilterError::new(after, "a set goes with the word in").hint(format!("write {term}")));
             }
             _ => return Err(FilterError::new(after, "a value must follow here")),
         };
@@ -223,21 +250,32 @@ impl<'t> Parser<'t> {
     /// The error for a token after a complete term.
     fn unexpected(&self) -> FilterError {
         let span = self.span();
-        let field = self.last_field.unwrap_or("port");
+        let (field, op) = self.last.unwrap_or(("port", Op::Equal));
         match self.peek() {
             Some(Token::Close) => FilterError::new(span, "this ) closes nothing"),
+            Some(Token::Comma) if op != Op::Equal => {
+                FilterError::new(span, "a comma stands in sets only").hint("write numbers without commas")
+            }
             Some(Token::Comma) => {
                 FilterError::new(span, "a list of values is a set").hint(format!("write {field} in {{80, 443}}"))
             }
             Some(Token::Compare(Op::Mask)) => {
                 FilterError::new(span, "& tests bits of a number").hint("write && between terms")
             }
+            Some(Token::Compare(_)) if op == Op::Mask => {
+                FilterError::new(span, format!("{field} & is a comparison already: true where a bit is in common"))
+                    .hint("leave out what follows")
+            }
             Some(Token::Compare(_)) => {
                 FilterError::new(span, "comparisons do not follow one another").hint("write && between two terms")
             }
             Some(Token::Word(word)) => other_language(word, span).unwrap_or_else(|| {
                 let error = FilterError::new(span, format!("&& or || must stand before {word}"));
-                if word.starts_with('-') { error.hint("write a range without blanks: 8000-8100") } else { error }
+                match self.at.checked_sub(1).map(|before| self.tokens[before].0) {
+                    _ if word.starts_with('-') => error.hint("write a range without blanks: 8000-8100"),
+                    Some(Token::Word(number)) if is_unit(word) => error.hint(format!("write {number}{word}")),
+                    _ => error,
+                }
             }),
             _ => FilterError::new(span, "&& or || must stand here"),
         }
@@ -255,5 +293,5 @@ fn other_language(word: &str, span: Span) -> Option<FilterError> {
 }
 
 fn no_comparison(field: &str, span: Span) -> FilterError {
-    FilterError::new(span, format!("a comparison must follow {field}")).hint("one of == != < <= > >= & ~ in")
+    FilterError::new(span, format!("a comparison must follow {field}")).hint(COMPARISONS)
 }

@@ -137,16 +137,18 @@ impl Fields for EventFields<'_> {
 
     fn number(&self, slot: &Slot) -> Option<u64> {
         let signed = |number: i32| u64::from(number.cast_unsigned());
+        // None of these is ever 0: that stands for a kernel that did not say.
+        let said = |number: u64| (number != 0).then_some(number);
         Some(match (*slot, self.event) {
             (Slot::Port(side), _) => u64::from(self.end(side).port()),
             (Slot::Cpu, _) => u64::from(self.context.cpu),
             (Slot::Pid, _) => signed(self.context.pid?),
             (Slot::Family, Event::TcpProbe(event)) => u64::from(event.family),
             (Slot::Family, Event::TcpRetransmitSkb(event)) => u64::from(event.family),
-            (Slot::Skbaddr, Event::TcpProbe(event)) => event.skbaddr,
-            (Slot::Skbaddr, Event::TcpRetransmitSkb(event)) => event.skbaddr,
-            (Slot::Skaddr, Event::TcpProbe(event)) => event.skaddr,
-            (Slot::Skaddr, Event::TcpRetransmitSkb(event)) => event.skaddr,
+            (Slot::Skbaddr, Event::TcpProbe(event)) => said(event.skbaddr)?,
+            (Slot::Skbaddr, Event::TcpRetransmitSkb(event)) => said(event.skbaddr)?,
+            (Slot::Skaddr, Event::TcpProbe(event)) => said(event.skaddr)?,
+            (Slot::Skaddr, Event::TcpRetransmitSkb(event)) => said(event.skaddr)?,
             (Slot::Mark, Event::TcpProbe(event)) => u64::from(event.mark),
             (Slot::DataLen, Event::TcpProbe(event)) => u64::from(event.data_len),
             (Slot::SndNxt, Event::TcpProbe(event)) => u64::from(event.snd_nxt),
@@ -156,11 +158,9 @@ impl Fields for EventFields<'_> {
             (Slot::SndWnd, Event::TcpProbe(event)) => u64::from(event.snd_wnd),
             (Slot::Srtt, Event::TcpProbe(event)) => u64::from(event.srtt),
             (Slot::RcvWnd, Event::TcpProbe(event)) => u64::from(event.rcv_wnd),
-            (Slot::SockCookie, Event::TcpProbe(event)) => event.sock_cookie,
-            // 0 is no state; it stands for a kernel that did not say.
-            (Slot::State, Event::TcpRetransmitSkb(event)) if event.state == 0 => return None,
-            (Slot::State, Event::TcpRetransmitSkb(event)) => u64::from(event.state),
-            (Slot::Err, Event::TcpRetransmitSkb(event)) => signed(event.err),
+            (Slot::SockCookie, Event::TcpProbe(event)) => said(event.sock_cookie)?,
+            (Slot::State, Event::TcpRetransmitSkb(event)) => said(event.state.into())?,
+            (Slot::Err, Event::TcpRetransmitSkb(event)) => signed(event.err?),
             _ => return None,
         })
     }

@@ -28,7 +28,7 @@ pub(super) fn address_of(bits: u128) -> IpAddr {
 /// What `word` says by its shape, whatever the field.
 pub(super) fn value(word: &str, span: Span) -> Result<Value, FilterError> {
     let fail = |message: String| FilterError::new(span, message);
-    if word.contains(':') || word.contains('/') || word.starts_with('[') || word.matches('.').count() >= 3 {
+    if word.contains([':', '/']) || word.starts_with('[') || (word.matches('.').count() >= 2 && !word.contains("..")) {
         return addresses(word, span).map(Value::Addresses);
     }
     if word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
@@ -39,7 +39,12 @@ pub(super) fn value(word: &str, span: Span) -> Result<Value, FilterError> {
             fail(format!("{word} is not a range")).hint(format!("write {low}-{}", high.trim_start_matches('=')))
         );
     }
-    let quantity = |text: &str| quantity(text).map_err(fail);
+    let quantity = |text: &str| {
+        quantity(text).map_err(|message| match what_is_meant(text) {
+            Some(hint) => fail(message).hint(hint),
+            None => fail(message),
+        })
+    };
     // A dash at the beginning is a sign.
     let Some(dash) = word.char_indices().skip(1).find_map(|(at, c)| (c == '-').then_some(at)) else {
         let (number, timed) = quantity(word)?;
@@ -55,6 +60,25 @@ pub(super) fn value(word: &str, span: Span) -> Result<Value, FilterError> {
         (true, true) => Ok(Value::Micros(low, high)),
         _ => Err(fail("only one end of the range has a unit of time".into()).hint("write both, as in 1ms-20ms")),
     }
+}
+
+/// Whether `word` is a unit of time.
+pub(super) fn is_unit(word: &str) -> bool {
+    UNITS.iter().any(|(unit, _)| *unit == word)
+}
+
+/// What to write instead of a quantity that is none.
+fn what_is_meant(text: &str) -> Option<&'static str> {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let end = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    if end.len() == text.len() || end.is_empty() {
+        return None;
+    }
+    if end.strip_prefix('.').is_some_and(digits) {
+        return Some("numbers are whole; times may have a fraction, as in 1.5ms");
+    }
+    let is_foreign = end.bytes().all(|b| b.is_ascii_alphabetic()) && !end.starts_with(['x', 'X']) && end != "ns";
+    (is_foreign && !is_unit(end)).then_some("times are in us, ms or s, and there are no other units")
 }
 
 /// A number, or a duration in microseconds; whether it had a unit.
@@ -137,7 +161,13 @@ fn prefix(base: IpAddr, length: &str, span: Span) -> Result<Ranges<u128>, Filter
         Ok(length) if length <= bits_max => length,
         _ => {
             let kind = if base.is_ipv4() { "IPv4" } else { "IPv6" };
-            return Err(fail(format!("the length of an {kind} prefix is 0 to {bits_max}, not {length:?}")));
+            let error = fail(format!("the length of an {kind} prefix is 0 to {bits_max}, not {length:?}"));
+            return Err(match length.parse::<Ipv4Addr>().map(Ipv4Addr::to_bits) {
+                Ok(mask) if base.is_ipv4() && mask.leading_ones() + mask.trailing_zeros() == 32 => {
+                    error.hint(format!("write {base}/{}", mask.leading_ones()))
+                }
+                _ => error,
+            });
         }
     };
     let free = u128::MAX.checked_shr(128 - (bits_max - length)).unwrap_or(0);
@@ -168,9 +198,24 @@ fn not_an_address(text: &str, span: Span) -> FilterError {
         Some((host, port)) if is_port(port) && (host.parse::<Ipv4Addr>().is_ok() || host.starts_with('[')) => {
             error.hint(format!("write the port as a term of its own, as in port == {port}"))
         }
+        Some(("", _)) => error.hint("leave out the colon"),
+        Some((low, high)) if is_port(low) && is_port(high) => error.hint(format!("write {low}-{high} for a range")),
         _ if text.contains('%') => error.hint("leave out the % and what follows"),
-        _ => error,
+        _ => match beginning(text) {
+            Some(prefix) => error.hint(format!("write {prefix}")),
+            None => error,
+        },
     }
+}
+
+/// The prefix that the beginning of an IPv4 address stands for, as in `10.1`, `10.1.` or `10.1.*.*`.
+fn beginning(text: &str) -> Option<String> {
+    let known = text.trim_end_matches(['*', '.']);
+    let mut octets = known.split('.').map(|octet| octet.parse::<u8>().ok()).collect::<Option<Vec<_>>>()?;
+    let length = 8 * octets.len();
+    octets.resize(octets.len().max(4), 0);
+    let address = Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?);
+    (length < 32).then(|| format!("{address}/{length}"))
 }
 
 /// Checks that a value suits its field and comparison as far as that is known without any event, and turns
@@ -242,15 +287,22 @@ fn as_port(field: &str, op: Op, value: Value, span: Span) -> Result<Value, Filte
             Err(FilterError::new(span, format!("a port is a number, and {name} is none; names are not looked up")))
         }
         Value::Text(text) => {
+            if number(&text).is_err() {
+                return as_port(field, op, Value::Name(text), span);
+            }
             let error = FilterError::new(span, format!("{field} is a number, and numbers stand without quotes"));
-            Err(if number(&text).is_ok() { error.hint(format!("write {field} {} {text}", op.symbol())) } else { error })
+            Err(error.hint(format!("write {field} {} {text}", op.symbol())))
         }
     }
 }
 
 fn as_other(field: &str, op: Op, value: Value, span: Span) -> Result<Value, FilterError> {
     let quoted = |text: &str| {
-        FilterError::new(span, "text stands in quotes").hint(format!("write {field} {} \"{text}\"", op.symbol()))
+        let error = FilterError::new(span, "text stands in quotes");
+        match op {
+            Op::Equal if text.contains(['*', '?', '[']) => error.hint(format!("write {field} ~ \"{text}\"")),
+            _ => error.hint(format!("write \"{text}\"")),
+        }
     };
     match &value {
         Value::Name(name) if op == Op::Glob || field.eq_ignore_ascii_case("comm") => Err(quoted(name)),
@@ -298,8 +350,14 @@ mod tests {
         assert_eq!(message("9-8"), "the range ends before it begins; write 8-9");
         assert_eq!(message("8000..=8100"), "8000..=8100 is not a range; write 8000-8100");
         let neither = "is neither a number, a range, a duration, an address nor a name";
-        for word in ["0x", "0x-1", "1e3", "10k", "-", "--1", "1-", "*", "1.5", "%"] {
+        for word in ["0x", "0x-1", "1e3", "-", "--1", "1-", "*", "%"] {
             assert!(message(word).ends_with(neither), "{word}: {}", message(word));
+        }
+        let units = "times are in us, ms or s, and there are no other units";
+        for (word, hint) in
+            [("10k", units), ("20msec", units), ("1.5", "numbers are whole; times may have a fraction, as in 1.5ms")]
+        {
+            assert_eq!(message(word), format!("{word} {neither}; {hint}"));
         }
     }
 
@@ -346,6 +404,16 @@ mod tests {
         );
         assert_eq!(message("fe80::1%eth0"), "fe80::1%eth0 is not an address; leave out the % and what follows");
         assert_eq!(message("10.0.0.256"), "10.0.0.256 is not an address");
+        for (word, prefix) in [("10.1.2.*", "10.1.2.0/24"), ("10.1.*.*", "10.1.0.0/16"), ("10.1.2", "10.1.2.0/24")] {
+            assert_eq!(message(word), format!("{word} is not an address; write {prefix}"));
+        }
+        assert_eq!(message("10.1/16"), "10.1 is not an address; write 10.1.0.0/16");
+        assert_eq!(
+            message("10.0.0.0/255.128.0.0"),
+            "the length of an IPv4 prefix is 0 to 32, not \"255.128.0.0\"; write 10.0.0.0/9"
+        );
+        assert_eq!(message(":80"), ":80 is not an address; leave out the colon");
+        assert_eq!(message("80:90"), "80:90 is not an address; write 80-90 for a range");
         assert_eq!(message("10.0.0.9-10.0.0.1"), "the range ends before it begins; write 10.0.0.1-10.0.0.9");
         assert_eq!(message("10.0.0.9-::1"), "a range of addresses has one IPv4 and one IPv6 end");
     }

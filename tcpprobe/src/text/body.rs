@@ -179,7 +179,7 @@ fn retransmit(body: &str) -> Result<TcpRetransmitSkb, LineError> {
         state: values.get("state").and_then(|field| state(field.word())).unwrap_or(0),
         skbaddr: values.hex("skbaddr")?,
         skaddr: values.hex("skaddr")?,
-        err: values.read("err", "is not a number", |word| word.parse().ok())?.unwrap_or(0),
+        err: values.read("err", "is not a number", |word| word.parse().ok())?,
     })
 }
 

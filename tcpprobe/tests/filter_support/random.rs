@@ -60,7 +60,7 @@ pub const ADDRESSES: [&str; 9] = [
 ];
 pub const PORTS: [i128; 7] = [0, 22, 80, 443, 8000, 8080, 65535];
 pub const NUMBERS: [i128; 12] = [0, 1, 2, 3, 10, 80, 127, 255, 65535, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
-pub const COMMS: [&str; 5] = ["nginx", "ssh", "sshd", "kworker/0:1", "1s"];
+pub const COMMS: [&str; 6] = ["nginx", "ssh", "sshd", "kworker/0:1", "1s", "swapper/1"];
 const PATTERNS: [&str; 12] =
     ["*", "ng*", "*x", "*s*", "ssh?", "nginx", "k*:1", "1*", "!ssh", "?*d", "no-such-name-is-so-long", "*ssh"];
 const ADDRESS_FIELDS: [&str; 8] = ["saddr", "daddr", "src", "dst", "saddr_v6", "addr", "host", "net"];
@@ -258,9 +258,9 @@ impl Expr {
                 met.map(|met| met != (*op == "!="))
             }
             Expr::Text { op, text } => {
-                // `common_pid` 0 is the idle task, which the kernel's filters know by another name than traces print.
-                let idle = format!("swapper/{}", context.cpu);
-                let comm = if record[4..8] == [0; 4] { idle.as_str() } else { context.comm? };
+                // The kernel names the idle task by its CPU.
+                let idle = (record[4..8] == [0; 4]).then(|| format!("swapper/{}", context.cpu));
+                let comm = idle.as_deref().or(context.comm)?;
                 Some(match *op {
                     "==" => comm == *text,
                     "!=" => comm != *text,

@@ -31,7 +31,7 @@ const GAPS_MAX: usize = 10_000;
 
 pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     let mut selection = Selection::new(&[], args.range.filter.as_deref())?;
-    let format = format(args);
+    let format = format(args)?;
     let trace = Trace::of(socket, args)?;
     let target = target(args, &trace.stem(), format);
     if format == PlotFormat::Png {
@@ -67,10 +67,17 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     Ok(losses.report())
 }
 
-fn format(args: &PlotArgs) -> PlotFormat {
-    let by_name =
-        args.output.as_deref().and_then(Path::extension).filter(|extension| extension.eq_ignore_ascii_case("svg"));
-    args.format.unwrap_or(if by_name.is_some() { PlotFormat::Svg } else { PlotFormat::Png })
+fn format(args: &PlotArgs) -> Result<PlotFormat, Failure> {
+    let extension = args.output.as_deref().and_then(Path::extension).unwrap_or_default().to_ascii_lowercase();
+    match (args.format, extension.to_str().unwrap_or_default()) {
+        (Some(format), _) => Ok(format),
+        (None, "svg") => Ok(PlotFormat::Svg),
+        (None, "gif" | "jpg" | "jpeg" | "webp" | "pdf" | "eps" | "html") => {
+            let what = format!("a plot is PNG or SVG, no {}", extension.display());
+            Err(Failure::new(Exit::Usage, what, "end the name in .png or .svg"))
+        }
+        _ => Ok(PlotFormat::Png),
+    }
 }
 
 /// Where the picture goes; `None` is stdout.

@@ -1,6 +1,6 @@
 //! Whether captures work here: what the daemon finds, and what only the caller's side can tell.
 
-mod group;
+pub mod group;
 mod local;
 pub mod systemd;
 

@@ -79,21 +79,26 @@ fn of_probe(probe: &TcpProbe) -> Vec<Named<'static>> {
         ("snd_wnd", number(probe.snd_wnd)),
         ("srtt", number(probe.srtt)),
         ("rcv_wnd", number(probe.rcv_wnd)),
-        ("sock_cookie", Cell::Unsigned(probe.sock_cookie)),
     ]);
-    // 0 where the text does not have them.
-    let pointers = [("skbaddr", probe.skbaddr), ("skaddr", probe.skaddr)];
-    cells.extend(pointers.into_iter().filter(|(_, id)| *id != 0).map(|(name, id)| (name, Cell::Pointer(id))));
+    cells.extend(said(probe.sock_cookie).map(|cookie| ("sock_cookie", Cell::Unsigned(cookie))));
+    cells.extend(pointers(probe.skbaddr, probe.skaddr));
     cells
 }
 
 fn of_retransmit(retransmit: &TcpRetransmitSkb) -> Vec<Named<'static>> {
     let mut cells = ends(retransmit.family, retransmit.src, retransmit.dest);
-    cells.extend([
-        ("state", Cell::Unsigned(retransmit.state.into())),
-        ("err", Cell::Signed(retransmit.err.into())),
-        ("skbaddr", Cell::Pointer(retransmit.skbaddr)),
-        ("skaddr", Cell::Pointer(retransmit.skaddr)),
-    ]);
+    cells.extend(said(retransmit.state.into()).map(|state| ("state", Cell::Unsigned(state))));
+    cells.extend(retransmit.err.map(|err| ("err", Cell::Signed(err.into()))));
+    cells.extend(pointers(retransmit.skbaddr, retransmit.skaddr));
     cells
+}
+
+fn pointers(skbaddr: u64, skaddr: u64) -> impl Iterator<Item = Named<'static>> {
+    let both = [("skbaddr", skbaddr), ("skaddr", skaddr)];
+    both.into_iter().filter_map(|(name, id)| Some((name, Cell::Pointer(said(id)?))))
+}
+
+/// A number that is 0 where the text does not have it.
+fn said(number: u64) -> Option<u64> {
+    (number != 0).then_some(number)
 }

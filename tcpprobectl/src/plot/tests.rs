@@ -42,7 +42,7 @@ fn probe(host: u32, peer_port: u16) -> TcpProbe {
 
 fn retransmit(probe: &TcpProbe) -> Event {
     let TcpProbe { family, src, dest, skaddr, .. } = *probe;
-    Event::TcpRetransmitSkb(TcpRetransmitSkb { family, src, dest, state: 1, skbaddr: 0, skaddr, err: 0 })
+    Event::TcpRetransmitSkb(TcpRetransmitSkb { family, src, dest, state: 1, skbaddr: 0, skaddr, err: None })
 }
 
 fn input<'a>(flows: &'a Flows, gaps: &'a [Gap]) -> PlotInput<'a> {

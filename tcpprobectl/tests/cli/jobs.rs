@@ -21,6 +21,23 @@ fn list_json() {
 }
 
 #[test]
+fn the_examples_of_the_help_ask_for_what_is_there() {
+    let daemon = daemon();
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&stdout(&run(&daemon.socket(), arguments).code(0))).unwrap()
+    };
+    let lost = |job: &serde_json::Value| job["runs"].as_array().and_then(|runs| runs.last()?["lost"].as_u64());
+    let all = json(&["list", "--json"]);
+    assert!(all.as_array().unwrap().iter().any(|job| lost(job) > Some(0)), "{all}");
+    assert!(lost(&json(&["status", "web", "--json"])).is_some());
+    for verb in ["list", "status"] {
+        let help = stdout(&run(&daemon.socket(), &[verb, "--help"]).code(0));
+        let asked = help.lines().find_map(|line| line.split_once("jq ")).map(|(_, asked)| asked);
+        assert!(asked.is_some_and(|asked| asked.contains(".runs[-1].lost")), "{help}");
+    }
+}
+
+#[test]
 fn list_of_nothing() {
     let daemon = Daemon::start(Vec::new(), Vec::new());
     let assert = run(&daemon.socket(), &["list"]).code(0);

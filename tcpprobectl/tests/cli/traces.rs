@@ -119,6 +119,20 @@ fn a_filter_gives_the_same_events_in_every_format() {
 }
 
 #[test]
+fn what_text_does_not_tell_is_not_made_up() {
+    let daemon = daemon();
+    let path = daemon.directory().join("old.txt");
+    let ends = "sport=1 dport=2 saddr=10.0.0.1 daddr=10.0.0.2 saddrv6=::ffff:10.0.0.1 daddrv6=::ffff:10.0.0.2";
+    fs::write(&path, format!("  <idle>-0 [000] ..s2. 9.067739: tcp_retransmit_skb: {ends}\n")).unwrap();
+    let convert = ["convert", path.to_str().unwrap(), "-o", "-", "--format", "json"];
+    let event: serde_json::Value = serde_json::from_str(&stdout(&program().args(convert).assert().code(0))).unwrap();
+    assert_eq!(event["sport"], 1);
+    for field in ["state", "err", "skbaddr", "skaddr"] {
+        assert_eq!(event.get(field), None, "{field}");
+    }
+}
+
+#[test]
 fn a_range_is_exact() {
     let daemon = daemon();
     let all = stdout(&run(&daemon.socket(), &["fetch", "web", "--format", "json"]).code(0));
@@ -283,6 +297,9 @@ fn trace_records_prints_and_stops() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();
     out.read_line(&mut first).unwrap();
+    // As timeout(1) does: the program, and its group.
+    interrupt(&child);
+    std::thread::sleep(std::time::Duration::from_millis(10));
     interrupt(&child);
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 pub use comms::Comms;
 pub use engine::{Ending, Setup};
+pub use priority::raise as raise_priority;
 pub use residual::Residual;
 pub use staging::Staging;
 

@@ -48,7 +48,10 @@ pub fn jobs(all: &[JobView]) -> Check {
         return Check::ok("jobs", "there is none yet");
     }
     let count = counted(all.len(), "job", "jobs");
-    Check::ok("jobs", format!("{count}, {} running, none lost events", running.count()))
+    match running.count() {
+        0 => Check::ok("jobs", format!("{count}, none is running")),
+        running => Check::ok("jobs", format!("{count}, {running} running without loss")),
+    }
 }
 
 /// What belongs to no job that runs.

@@ -220,7 +220,8 @@ fn jobs_that_are_not_well_are_told() {
     let good = || job("good", State::Running, 0, "");
     let check = |other: JobView| jobs::jobs(&[good(), other]);
     expect(&jobs::jobs(&[]), Level::Ok, &["none yet"]);
-    expect(&check(job("old", State::Stopped, 9, "")), Level::Ok, &["2 jobs, 1 running, none lost events"]);
+    expect(&check(job("old", State::Stopped, 9, "")), Level::Ok, &["2 jobs, 1 running without loss"]);
+    expect(&jobs::jobs(&[job("old", State::Stopped, 9, "")]), Level::Ok, &["1 job, none is running"]);
     let restart = "tcpprobectl stop web; tcpprobectl start web --buffer 65536";
     expect(&check(job("web", State::Running, 7, "")), Level::Warning, &["web lost 7 events", restart]);
     expect(&check(job("web", State::Running, 7, "the disk is full")), Level::Warning, &["web: the disk is full"]);

@@ -29,7 +29,7 @@ pub enum JobError {
         run: u32,
     },
     /// The job runs already.
-    #[error("job {0:?} is running already; `tcpprobectl stop {0}` ends its run")]
+    #[error("job {0:?} is running; `tcpprobectl stop {0}` ends its run")]
     Running(String),
     /// The job does not run.
     #[error("job {0:?} is not running; `tcpprobectl start {0}` begins a new run")]

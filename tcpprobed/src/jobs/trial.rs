@@ -10,7 +10,7 @@ use tcpprobe::trace::{Kind, put_frame};
 
 use super::entry::lock;
 use super::{JobError, Jobs, Plan, Spec};
-use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Comms, Residual};
+use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Comms, Residual, raise_priority};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, Settings, StatsFile, Tracefs};
 
 /// How long a sample counts.
@@ -94,16 +94,15 @@ impl Jobs {
             let readers = cpus.iter().map(|&cpu| Ok((cpu, CpuReader::open(instance, cpu)?)));
             let readers = readers.collect::<Result<Vec<_>, JobError>>()?;
             let mut counter = Counter::new(plan, self.tracefs.clone())?;
-            let began = Instant::now();
-            instance.set_tracing(true)?;
-            while began.elapsed() < SAMPLE_TIME {
-                thread::sleep(LOOK_INTERVAL);
-                counter.take(&readers, layout)?;
-            }
-            instance.set_tracing(false)?;
-            counter.sample.duration = began.elapsed();
-            counter.take(&readers, layout)?;
-            counter.seal();
+            // A thread of its own, with the priority that a capture has.
+            let counted = thread::scope(|scope| {
+                let counting = scope.spawn(|| {
+                    raise_priority();
+                    counter.count(instance, &readers, layout)
+                });
+                counting.join()
+            });
+            counted.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             for cpu in cpus {
                 counter.sample.lost += StatsFile::open(instance, cpu)?.read()?.lost();
             }
@@ -153,12 +152,34 @@ impl Counter {
         })
     }
 
-    /// Reads everything that is there.
+    /// Counts as long as a sample takes.
+    fn count(
+        &mut self,
+        instance: &Instance,
+        readers: &[(u32, CpuReader)],
+        layout: tcpprobe::format::PageLayout,
+    ) -> Result<(), JobError> {
+        let began = Instant::now();
+        instance.set_tracing(true)?;
+        while began.elapsed() < SAMPLE_TIME {
+            thread::sleep(LOOK_INTERVAL);
+            self.take(readers, layout)?;
+        }
+        instance.set_tracing(false)?;
+        self.sample.duration = began.elapsed();
+        self.take(readers, layout)?;
+        self.seal();
+        Ok(())
+    }
+
+    /// Reads everything that is there: a buffer full, where more comes as fast as it is read.
     fn take(&mut self, readers: &[(u32, CpuReader)], layout: tcpprobe::format::PageLayout) -> Result<(), JobError> {
         for (cpu, reader) in readers {
             self.page.resize(reader.subbuf_bytes(), 0);
             let mut page = std::mem::take(&mut self.page);
-            while let ReadOutcome::Page(length) = reader.read(&mut page)? {
+            // One more is being written, and one is the reader's.
+            for _ in 0..(BUFFER_KB_MAX as usize * 1024).div_ceil(page.len()) + 2 {
+                let ReadOutcome::Page(length) = reader.read(&mut page)? else { break };
                 if let Ok(page) = Page::parse(layout, &page[..length]) {
                     page.records().for_each(|(time, record)| self.add(*cpu, time, record));
                 }
