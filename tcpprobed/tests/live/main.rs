@@ -16,6 +16,7 @@ mod exact;
 mod filters;
 mod follow;
 mod ledger;
+mod load;
 mod panics;
 mod power_loss;
 mod reload;

@@ -1,0 +1,259 @@
+//! Who is connected, and how much of the daemon each user takes, so that nobody can take all of it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Limits;
+use crate::jobs::lock;
+
+/// Requests open at once: what each holds of memory is bounded ([`crate::server`]), so this bounds all of it.
+const CALLS_MAX: usize = 4096;
+/// Of one user: half of all, and more than the connections that one may have.
+const CALLS_PER_USER_MAX: usize = 2048;
+/// Requests of one user that work at the same time, each on a thread; more wait. Most take less than a millisecond, but
+/// some seconds where a job is stopped or tried out.
+const WORKING_PER_USER_MAX: usize = 8;
+/// So long may a user ask faster than `limits.requests_per_second`, and twice as fast: a thousand clients come at once.
+const REQUESTS_AHEAD: Duration = Duration::from_secs(2);
+/// Bytes a second that are read from one user: a request has some hundred, and what is no request costs as much as its bytes.
+const BYTES_PER_SECOND: u32 = 1 << 20;
+/// So long may a user send faster.
+const BYTES_AHEAD: Duration = Duration::from_secs(2);
+
+/// What a user has open.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Connection,
+    Call,
+    Stream,
+}
+
+const KINDS: usize = 3;
+
+/// Everybody who is connected.
+#[derive(Debug, Clone, Default)]
+pub struct Guests(Arc<Mutex<HashMap<u32, User>>>);
+
+#[derive(Debug)]
+struct User {
+    open: [usize; KINDS],
+    requests: Pace,
+    bytes: Pace,
+    working: Arc<Semaphore>,
+}
+
+impl Default for User {
+    fn default() -> Self {
+        let working = Arc::new(Semaphore::new(WORKING_PER_USER_MAX));
+        User { open: [0; KINDS], requests: Pace::default(), bytes: Pace::default(), working }
+    }
+}
+
+impl User {
+    /// Whether nothing would be forgotten with it.
+    fn is_gone(&self, now: Instant) -> bool {
+        self.open == [0; KINDS] && self.requests.ahead(now).is_zero() && self.bytes.ahead(now).is_zero()
+    }
+}
+
+/// How much more than its share something took: the time until when all is paid for.
+#[derive(Debug, Default)]
+struct Pace(Option<Instant>);
+
+impl Pace {
+    fn ahead(&self, now: Instant) -> Duration {
+        self.0.map_or(Duration::ZERO, |paid| paid.saturating_duration_since(now))
+    }
+
+    fn take(&mut self, now: Instant, cost: Duration) {
+        self.0 = Some(self.0.map_or(now, |paid| paid.max(now)) + cost);
+    }
+}
+
+/// Something that is counted until this is dropped.
+#[derive(Debug)]
+pub struct Stay {
+    guests: Guests,
+    uid: u32,
+    kind: Kind,
+}
+
+/// A limit that would be passed; the message is one line that says which, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Guests {
+    /// One more connection. `is_keeper` is for whom there always is room: root, who must be able to look after the daemon.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn connect(&self, uid: u32, is_keeper: bool, limits: &Limits) -> Result<Stay, Refusal> {
+        let all = (limits.connections, "limits.connections");
+        let own = (limits.connections_per_user, "limits.connections_per_user");
+        self.open(Kind::Connection, uid, if is_keeper { own } else { all }, own)
+    }
+
+    /// One more request, which is open until its answer is sent.
+    ///
+    /// # Errors
+    /// When there are too many, or they come too fast.
+    pub fn call(&self, uid: u32, limits: &Limits) -> Result<Stay, Refusal> {
+        let (now, rate) = (Instant::now(), limits.requests_per_second);
+        let stay = self.open(Kind::Call, uid, (CALLS_MAX, "the daemon"), (CALLS_PER_USER_MAX, "the daemon"))?;
+        self.with(uid, |user| {
+            if user.requests.ahead(now) >= REQUESTS_AHEAD {
+                return Err(Refusal(format!(
+                    "uid {uid} asks more than {rate} times a second, which limits.requests_per_second allows; wait a moment"
+                )));
+            }
+            user.requests.take(now, Duration::from_secs(1) / rate);
+            Ok(())
+        })?;
+        Ok(stay)
+    }
+
+    /// One more stream.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn stream(&self, uid: u32, limits: &Limits) -> Result<Stay, Refusal> {
+        let all = (limits.streams, "limits.streams");
+        self.open(Kind::Stream, uid, all, (limits.streams_per_user, "limits.streams_per_user"))
+    }
+
+    /// A turn to work, as soon as not too many of the same user do.
+    pub async fn turn(&self, uid: u32) -> Option<OwnedSemaphorePermit> {
+        let working = self.with(uid, |user| Arc::clone(&user.working));
+        working.acquire_owned().await.ok()
+    }
+
+    fn with<T>(&self, uid: u32, work: impl FnOnce(&mut User) -> T) -> T {
+        work(lock(&self.0).entry(uid).or_default())
+    }
+
+    fn open(&self, kind: Kind, uid: u32, all: (usize, &str), own: (usize, &str)) -> Result<Stay, Refusal> {
+        let (mut users, now) = (lock(&self.0), Instant::now());
+        let open: usize = users.values().map(|user| user.open[kind as usize]).sum();
+        let what = kind.of_many();
+        let own_open = users.get(&uid).map_or(0, |user| user.open[kind as usize]);
+        if own_open >= own.0 {
+            let (most, who) = own;
+            return Err(Refusal(format!("uid {uid} has {own_open} {what} open, and {who} allows {most}; close some")));
+        }
+        if open >= all.0 && all != own {
+            let (most, who) = all;
+            return Err(Refusal(format!("{open} {what} are open, and {who} allows {most}; try later")));
+        }
+        users.retain(|_, user| !user.is_gone(now));
+        users.entry(uid).or_default().open[kind as usize] += 1;
+        Ok(Stay { guests: self.clone(), uid, kind })
+    }
+}
+
+impl Kind {
+    fn of_many(self) -> &'static str {
+        match self {
+            Kind::Connection => "connections",
+            Kind::Call => "requests",
+            Kind::Stream => "streams",
+        }
+    }
+}
+
+impl Stay {
+    /// Notes that so many bytes came; how long to wait before more are read.
+    #[must_use]
+    pub fn sent(&self, bytes: usize) -> Duration {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let now = Instant::now();
+        self.guests.with(self.uid, |user| {
+            user.bytes.take(now, Duration::from_secs(1) * bytes / BYTES_PER_SECOND);
+            user.bytes.ahead(now).saturating_sub(BYTES_AHEAD)
+        })
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.guests.with(self.uid, |user| user.open[self.kind as usize] -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: u32 = 1001;
+    const BOB: u32 = 1002;
+    const ROOT: u32 = 0;
+
+    fn limits() -> Limits {
+        Limits { connections: 5, connections_per_user: 3, streams: 3, streams_per_user: 2, ..Limits::default() }
+    }
+
+    #[test]
+    fn nobody_takes_all() {
+        let (guests, limits) = (Guests::default(), limits());
+        let anns: Vec<Stay> = (0..3).map(|_| guests.connect(ANN, false, &limits).unwrap()).collect();
+        let refused = guests.connect(ANN, false, &limits).unwrap_err().to_string();
+        assert!(refused.contains("uid 1001") && refused.contains("connections_per_user allows 3"), "{refused}");
+        let _bobs: Vec<Stay> = (0..2).map(|_| guests.connect(BOB, false, &limits).unwrap()).collect();
+        let refused = guests.connect(BOB, false, &limits).unwrap_err().to_string();
+        assert!(refused.contains("5 connections are open") && refused.contains("limits.connections"), "{refused}");
+        let roots: Vec<_> = (0..3).map(|_| guests.connect(ROOT, true, &limits).unwrap()).collect();
+        assert!(guests.connect(ROOT, true, &limits).is_err());
+        drop((anns, roots));
+        guests.connect(BOB, false, &limits).unwrap();
+    }
+
+    #[test]
+    fn a_lower_limit_counts_those_that_are_open() {
+        let (guests, limits) = (Guests::default(), limits());
+        let (one, two) = (guests.stream(ANN, &limits).unwrap(), guests.stream(ANN, &limits).unwrap());
+        assert!(guests.stream(ANN, &limits).is_err());
+        let three = guests.stream(BOB, &limits).unwrap();
+        assert!(guests.stream(BOB, &limits).is_err());
+        drop((one, three));
+        let lower = Limits { streams: 1, ..limits };
+        assert!(guests.stream(BOB, &lower).is_err());
+        drop(two);
+        guests.stream(BOB, &lower).unwrap();
+    }
+
+    #[test]
+    fn who_asks_too_fast_waits() {
+        let (guests, limits) = (Guests::default(), Limits { requests_per_second: 10, ..Limits::default() });
+        let answered = (0..100).filter(|_| guests.call(ANN, &limits).is_ok()).count();
+        assert!((20..30).contains(&answered), "{answered}");
+        let refused = guests.call(ANN, &limits).unwrap_err().to_string();
+        assert!(refused.contains("more than 10 times a second"), "{refused}");
+        guests.call(BOB, &limits).unwrap();
+        // To leave and come again makes nobody a new guest.
+        assert!(guests.call(ANN, &limits).is_err());
+    }
+
+    #[test]
+    fn who_sends_too_much_waits() {
+        let stay = Guests::default().connect(ANN, false, &limits()).unwrap();
+        assert_eq!(stay.sent(BYTES_PER_SECOND as usize), Duration::ZERO);
+        let wait = stay.sent(2 * BYTES_PER_SECOND as usize);
+        assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{wait:?}");
+    }
+
+    #[test]
+    fn who_is_gone_is_forgotten() {
+        let (guests, limits) = (Guests::default(), limits());
+        (0..100).for_each(|uid| drop(guests.connect(uid, false, &limits).unwrap()));
+        assert!(lock(&guests.0).len() <= 2);
+    }
+}
