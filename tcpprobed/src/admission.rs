@@ -1,8 +1,10 @@
-//! Every request, whichever service it is for, before anything of it is looked at: too many, or too fast, and it is refused.
+//! Every request, whichever service it is for, before anything of it is looked at: where there are too many it waits, or is
+//! refused.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http_body::{Frame, SizeHint};
 use tonic::Status;
@@ -29,7 +31,7 @@ impl Admission {
         Admission { guests, jobs }
     }
 
-    fn admit<T>(&self, request: &Request<T>) -> Result<Stay, Status> {
+    fn admit<T>(&self, request: &Request<T>) -> Result<(Stay, Duration), Status> {
         let guest = request.extensions().get::<Arc<Guest>>();
         let guest = guest.ok_or_else(|| Status::internal("nobody knows who asks"))?;
         guest.asks();
@@ -58,7 +60,7 @@ pub struct Admitted<S> {
 
 impl<S> Service<Request<Body>> for Admitted<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>>,
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
 {
@@ -73,9 +75,16 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         match self.admission.admit(&request) {
             Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
-            Ok(stay) => {
-                let answer = self.inner.call(request);
-                Box::pin(async { Ok(answer.await?.map(|body| Body::new(Answer { body, _stay: stay }))) })
+            Ok((stay, wait)) => {
+                // The one that is ready; the next request gets a copy.
+                let copy = self.inner.clone();
+                let mut inner = std::mem::replace(&mut self.inner, copy);
+                Box::pin(async move {
+                    if !wait.is_zero() {
+                        tokio::time::sleep(wait).await;
+                    }
+                    Ok(inner.call(request).await?.map(|body| Body::new(Answer { body, _stay: stay })))
+                })
             }
         }
     }
@@ -91,10 +100,7 @@ impl http_body::Body for Answer {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

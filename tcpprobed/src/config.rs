@@ -47,7 +47,7 @@ pub struct Limits {
     pub connections: usize,
     /// Most connections of one user.
     pub connections_per_user: usize,
-    /// Requests of one user a second; twice as many at once.
+    /// Requests of one user a second, on average.
     pub requests_per_second: u32,
     /// Most streams (reads and watches) open at once.
     pub streams: usize,
@@ -188,7 +188,10 @@ impl Config {
         ] {
             anyhow::ensure!(most > 0, "limits.{name} must be at least 1");
         }
-        anyhow::ensure!((1..=1_000_000).contains(&self.limits.requests_per_second), "limits.requests_per_second: 1 to 1000000");
+        anyhow::ensure!(
+            (1..=1_000_000).contains(&self.limits.requests_per_second),
+            "limits.requests_per_second: 1 to 1000000"
+        );
         anyhow::ensure!((1..=90).contains(&self.limits.kernel_memory_percent), "limits.kernel_memory_percent: 1 to 90");
         anyhow::ensure!(self.store.segment_bytes >= 64 << 10, "store.segment_bytes: at least 65536");
         anyhow::ensure!(self.store.segment_seconds > 0, "store.segment_seconds must be at least 1");

@@ -29,7 +29,9 @@ pub fn raise(limits: &Limits) {
     let cpus = crate::tracefs::possible_cpus().map_or(1, |cpus| cpus.len() as u64);
     let wanted = wanted(limits, cpus);
     if let Some(has) = getrlimit(Resource::Nofile).current.filter(|&has| has < wanted) {
-        tracing::warn!("{wanted} files may be open by [limits], and {has} can: lower limits.connections, or raise LimitNOFILE=");
+        tracing::warn!(
+            "{wanted} files may be open by [limits], and {has} can: lower limits.connections, or raise LimitNOFILE="
+        );
     }
 }
 
@@ -40,7 +42,8 @@ mod tests {
     /// What the unit gives is enough for the defaults on a large machine.
     #[test]
     fn the_unit_gives_enough() {
-        let unit = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/tcpprobed.service")).unwrap();
+        let unit =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/tcpprobed.service")).unwrap();
         let line = unit.lines().find_map(|line| line.strip_prefix("LimitNOFILE=")).unwrap();
         let has: u64 = line.parse().unwrap();
         assert!(wanted(&Limits::default(), 256) < has);

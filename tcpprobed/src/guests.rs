@@ -17,8 +17,11 @@ const CALLS_PER_USER_MAX: usize = 2048;
 /// Requests of one user that work at the same time, each on a thread; more wait. Most take less than a millisecond, but
 /// some seconds where a job is stopped or tried out.
 const WORKING_PER_USER_MAX: usize = 8;
-/// So long may a user ask faster than `limits.requests_per_second`, and twice as fast: a thousand clients come at once.
-const REQUESTS_AHEAD: Duration = Duration::from_secs(2);
+/// Requests of so many seconds by `limits.requests_per_second` may come at once, as those of a thousand clients do; more wait
+/// for their turn.
+const REQUESTS_AHEAD: Duration = Duration::from_secs(1);
+/// A request that would have to wait longer is refused.
+const REQUEST_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Bytes a second that are read from one user: a request has some hundred, and what is no request costs as much as its bytes.
 const BYTES_PER_SECOND: u32 = 1 << 20;
 /// So long may a user send faster.
@@ -103,23 +106,24 @@ impl Guests {
         self.open(Kind::Connection, uid, if is_keeper { own } else { all }, own)
     }
 
-    /// One more request, which is open until its answer is sent.
+    /// One more request, which is open until its answer is sent, and how long it is to wait.
     ///
     /// # Errors
     /// When there are too many, or they come too fast.
-    pub fn call(&self, uid: u32, limits: &Limits) -> Result<Stay, Refusal> {
+    pub fn call(&self, uid: u32, limits: &Limits) -> Result<(Stay, Duration), Refusal> {
         let (now, rate) = (Instant::now(), limits.requests_per_second);
         let stay = self.open(Kind::Call, uid, (CALLS_MAX, "the daemon"), (CALLS_PER_USER_MAX, "the daemon"))?;
-        self.with(uid, |user| {
-            if user.requests.ahead(now) >= REQUESTS_AHEAD {
+        let wait = self.with(uid, |user| {
+            let wait = user.requests.ahead(now).saturating_sub(REQUESTS_AHEAD);
+            if wait > REQUEST_WAIT_MAX {
                 return Err(Refusal(format!(
                     "uid {uid} asks more than {rate} times a second, which limits.requests_per_second allows; wait a moment"
                 )));
             }
             user.requests.take(now, Duration::from_secs(1) / rate);
-            Ok(())
+            Ok(wait)
         })?;
-        Ok(stay)
+        Ok((stay, wait))
     }
 
     /// One more stream.
@@ -233,13 +237,13 @@ mod tests {
     #[test]
     fn who_asks_too_fast_waits() {
         let (guests, limits) = (Guests::default(), Limits { requests_per_second: 10, ..Limits::default() });
-        let answered = (0..100).filter(|_| guests.call(ANN, &limits).is_ok()).count();
-        assert!((20..30).contains(&answered), "{answered}");
+        // Each is over at once: to leave and come again makes nobody a new guest.
+        let waits: Vec<_> = (0..200).map_while(|_| Some(guests.call(ANN, &limits).ok()?.1)).collect();
+        assert!((110..130).contains(&waits.len()), "{}", waits.len());
+        assert!(waits[..10].iter().all(Duration::is_zero) && waits[15] > Duration::ZERO && waits.is_sorted());
         let refused = guests.call(ANN, &limits).unwrap_err().to_string();
         assert!(refused.contains("more than 10 times a second"), "{refused}");
-        guests.call(BOB, &limits).unwrap();
-        // To leave and come again makes nobody a new guest.
-        assert!(guests.call(ANN, &limits).is_err());
+        assert!(guests.call(BOB, &limits).unwrap().1.is_zero());
     }
 
     #[test]

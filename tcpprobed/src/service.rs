@@ -12,11 +12,11 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
 use crate::access::{Peer, Role, Rules};
-use crate::connection::Guest;
 use crate::config::Config;
+use crate::connection::Guest;
 use crate::doctor::{self, Check, Level};
-use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Sample, Spec, State, lock};
 use crate::guests::{Guests, Stay};
+use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Sample, Spec, State, lock};
 use crate::reading::{Cursor, Next, Wanted};
 
 /// Pieces of a read that wait for a slow reader: then the disk waits, never the capture.

@@ -21,5 +21,6 @@ mod panics;
 mod power_loss;
 mod reload;
 mod restart;
+mod roles;
 mod scale;
 mod torture;

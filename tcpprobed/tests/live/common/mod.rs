@@ -13,6 +13,7 @@ mod rehearsal;
 mod shadow;
 mod text;
 mod traffic;
+mod users;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,7 @@ pub use rehearsal::{rehearsed, stored, web};
 pub use shadow::{Recorded, Shadow};
 pub use text::{assert_same_lines, assert_same_names, assert_same_text};
 pub use traffic::{Alone, CLIENT, Site};
+pub use users::Users;
 
 /// Longest wait for anything; a busy machine may need a good part of it, a quiet one hundredths.
 const PATIENCE: Duration = Duration::from_secs(60);
