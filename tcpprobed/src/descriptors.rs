@@ -12,27 +12,31 @@ const OF_A_STREAM: u64 = 2;
 /// Of the daemon itself: its store, its socket, its log, its runtime.
 const OF_THE_DAEMON: u64 = 128;
 
-/// What the limits may come to.
-fn wanted(limits: &Limits, cpus: u64) -> u64 {
-    // Root has connections beyond those of all.
-    let connections = limits.connections as u64 + limits.connections_per_user as u64;
-    let (jobs, streams) = (limits.jobs as u64 * (OF_A_JOB + OF_A_CPU * cpus), limits.streams as u64 * OF_A_STREAM);
-    OF_THE_DAEMON.saturating_add(jobs).saturating_add(streams).saturating_add(connections)
+/// What jobs, streams and the daemon itself may come to.
+fn kept(limits: &Limits, cpus: u64) -> u64 {
+    let jobs = (limits.jobs as u64).saturating_mul(OF_A_JOB + OF_A_CPU * cpus);
+    OF_THE_DAEMON.saturating_add(jobs).saturating_add((limits.streams as u64).saturating_mul(OF_A_STREAM))
 }
 
-/// Lets this process have as many as it may, and says so where that is fewer than it can need.
-pub fn raise(limits: &Limits) {
+/// Connections for which there is room, of `has` descriptors. One at least, or nobody could say what is wrong.
+fn places(limits: &Limits, cpus: u64, has: u64) -> usize {
+    usize::try_from(has.saturating_sub(kept(limits, cpus))).unwrap_or(usize::MAX).max(1)
+}
+
+/// Lets this process have as many as it may; for how many connections that is enough.
+#[must_use]
+pub fn raise(limits: &Limits) -> usize {
     let most = getrlimit(Resource::Nofile).maximum;
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let cpus = crate::tracefs::possible_cpus().map_or(1, |cpus| cpus.len() as u64);
-    let wanted = wanted(limits, cpus);
-    if let Some(has) = getrlimit(Resource::Nofile).current.filter(|&has| has < wanted) {
-        tracing::warn!(
-            "{wanted} files may be open by [limits], and {has} can: lower limits.connections, or raise LimitNOFILE="
-        );
+    let has = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let places = places(limits, cpus, has);
+    if places < limits.connections {
+        tracing::warn!("of {has} files that may be open, {places} are left for connections: raise LimitNOFILE=");
     }
+    places
 }
 
 #[cfg(test)]
@@ -42,10 +46,17 @@ mod tests {
     /// What the unit gives is enough for the defaults on a large machine.
     #[test]
     fn the_unit_gives_enough() {
-        let unit =
-            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/tcpprobed.service")).unwrap();
+        let unit = include_str!("../../packaging/tcpprobed.service");
         let line = unit.lines().find_map(|line| line.strip_prefix("LimitNOFILE=")).unwrap();
-        let has: u64 = line.parse().unwrap();
-        assert!(wanted(&Limits::default(), 256) < has);
+        let limits = Limits::default();
+        // Root has connections beyond those of all.
+        assert!(places(&limits, 256, line.parse().unwrap()) > limits.connections + limits.connections_per_user);
+    }
+
+    #[test]
+    fn jobs_come_first() {
+        let limits = Limits { jobs: 10, streams: 20, ..Limits::default() };
+        assert_eq!(places(&limits, 2, 1024), 1024 - 128 - 10 * 20 - 40);
+        assert_eq!(places(&limits, 2, 256), 1);
     }
 }

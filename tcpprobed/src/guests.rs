@@ -38,8 +38,14 @@ enum Kind {
 const KINDS: usize = 3;
 
 /// Everybody who is connected.
-#[derive(Debug, Clone, Default)]
-pub struct Guests(Arc<Mutex<HashMap<u32, User>>>);
+#[derive(Debug, Clone)]
+pub struct Guests {
+    users: Arc<Mutex<HashMap<u32, User>>>,
+    /// Connections for which there are descriptors.
+    places: usize,
+    /// The one trial at a time, in the order of who asked.
+    trial: Arc<Semaphore>,
+}
 
 #[derive(Debug)]
 struct User {
@@ -47,12 +53,14 @@ struct User {
     requests: Pace,
     bytes: Pace,
     working: Arc<Semaphore>,
+    /// Of trials, one at a time waits for its turn among all.
+    trying: Arc<Semaphore>,
 }
 
 impl Default for User {
     fn default() -> Self {
-        let working = Arc::new(Semaphore::new(WORKING_PER_USER_MAX));
-        User { open: [0; KINDS], requests: Pace::default(), bytes: Pace::default(), working }
+        let (working, trying) = (Arc::new(Semaphore::new(WORKING_PER_USER_MAX)), Arc::new(Semaphore::new(1)));
+        User { open: [0; KINDS], requests: Pace::default(), bytes: Pace::default(), working, trying }
     }
 }
 
@@ -95,15 +103,26 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// A turn to work, until this is dropped.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "held")] Vec<OwnedSemaphorePermit>);
+
 impl Guests {
-    /// One more connection. `is_keeper` is for whom there always is room: root, who must be able to look after the daemon.
+    /// Nobody yet, and at most `places` connections, whatever the configuration allows.
+    #[must_use]
+    pub fn new(places: usize) -> Self {
+        Guests { users: Arc::default(), places, trial: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// One more connection. `is_keeper` is who finds room whoever else is there: root, who must be able to look after the
+    /// daemon.
     ///
     /// # Errors
     /// When there are too many.
     pub fn connect(&self, uid: u32, is_keeper: bool, limits: &Limits) -> Result<Stay, Refusal> {
-        let all = (limits.connections, "limits.connections");
-        let own = (limits.connections_per_user, "limits.connections_per_user");
-        self.open(Kind::Connection, uid, if is_keeper { own } else { all }, own)
+        let places = (self.places, "LimitNOFILE=");
+        let all = if is_keeper { places } else { places.min((limits.connections, "limits.connections")) };
+        self.open(Kind::Connection, uid, all, (limits.connections_per_user, "limits.connections_per_user"))
     }
 
     /// One more request, which is open until its answer is sent, and how long it is to wait.
@@ -136,17 +155,23 @@ impl Guests {
     }
 
     /// A turn to work, as soon as not too many of the same user do.
-    pub async fn turn(&self, uid: u32) -> Option<OwnedSemaphorePermit> {
+    pub async fn turn(&self, uid: u32) -> Turn {
         let working = self.with(uid, |user| Arc::clone(&user.working));
-        working.acquire_owned().await.ok()
+        turn([working]).await
+    }
+
+    /// A turn for a trial, which takes seconds in which nobody else has one.
+    pub async fn trial(&self, uid: u32) -> Turn {
+        let trying = self.with(uid, |user| Arc::clone(&user.trying));
+        turn([trying, Arc::clone(&self.trial)]).await
     }
 
     fn with<T>(&self, uid: u32, work: impl FnOnce(&mut User) -> T) -> T {
-        work(lock(&self.0).entry(uid).or_default())
+        work(lock(&self.users).entry(uid).or_default())
     }
 
     fn open(&self, kind: Kind, uid: u32, all: (usize, &str), own: (usize, &str)) -> Result<Stay, Refusal> {
-        let (mut users, now) = (lock(&self.0), Instant::now());
+        let (mut users, now) = (lock(&self.users), Instant::now());
         let open: usize = users.values().map(|user| user.open[kind as usize]).sum();
         let what = kind.of_many();
         let own_open = users.get(&uid).map_or(0, |user| user.open[kind as usize]);
@@ -154,7 +179,7 @@ impl Guests {
             let (most, who) = own;
             return Err(Refusal(format!("uid {uid} has {own_open} {what} open, and {who} allows {most}; close some")));
         }
-        if open >= all.0 && all != own {
+        if open >= all.0 {
             let (most, who) = all;
             return Err(Refusal(format!("{open} {what} are open, and {who} allows {most}; try later")));
         }
@@ -162,6 +187,16 @@ impl Guests {
         users.entry(uid).or_default().open[kind as usize] += 1;
         Ok(Stay { guests: self.clone(), uid, kind })
     }
+}
+
+/// All of these, one after the other.
+async fn turn<const COUNT: usize>(all: [Arc<Semaphore>; COUNT]) -> Turn {
+    let mut permits = Vec::new();
+    for semaphore in all {
+        // None is ever closed.
+        permits.extend(semaphore.acquire_owned().await);
+    }
+    Turn(permits)
 }
 
 impl Kind {
@@ -207,7 +242,7 @@ mod tests {
 
     #[test]
     fn nobody_takes_all() {
-        let (guests, limits) = (Guests::default(), limits());
+        let (guests, limits) = (Guests::new(100), limits());
         let anns: Vec<Stay> = (0..3).map(|_| guests.connect(ANN, false, &limits).unwrap()).collect();
         let refused = guests.connect(ANN, false, &limits).unwrap_err().to_string();
         assert!(refused.contains("uid 1001") && refused.contains("connections_per_user allows 3"), "{refused}");
@@ -220,9 +255,21 @@ mod tests {
         guests.connect(BOB, false, &limits).unwrap();
     }
 
+    /// Descriptors that captures need are nobody's connections, not even root's.
+    #[test]
+    fn no_more_than_there_are_descriptors() {
+        let (guests, limits) = (Guests::new(4), limits());
+        let _anns: Vec<Stay> = (0..3).map(|_| guests.connect(ANN, false, &limits).unwrap()).collect();
+        let _root = guests.connect(ROOT, true, &limits).unwrap();
+        for (uid, is_keeper) in [(BOB, false), (ROOT, true)] {
+            let refused = guests.connect(uid, is_keeper, &limits).unwrap_err().to_string();
+            assert!(refused.contains("LimitNOFILE= allows 4"), "{refused}");
+        }
+    }
+
     #[test]
     fn a_lower_limit_counts_those_that_are_open() {
-        let (guests, limits) = (Guests::default(), limits());
+        let (guests, limits) = (Guests::new(100), limits());
         let (one, two) = (guests.stream(ANN, &limits).unwrap(), guests.stream(ANN, &limits).unwrap());
         assert!(guests.stream(ANN, &limits).is_err());
         let three = guests.stream(BOB, &limits).unwrap();
@@ -236,7 +283,7 @@ mod tests {
 
     #[test]
     fn who_asks_too_fast_waits() {
-        let (guests, limits) = (Guests::default(), Limits { requests_per_second: 10, ..Limits::default() });
+        let (guests, limits) = (Guests::new(100), Limits { requests_per_second: 10, ..Limits::default() });
         // Each is over at once: to leave and come again makes nobody a new guest.
         let waits: Vec<_> = (0..200).map_while(|_| Some(guests.call(ANN, &limits).ok()?.1)).collect();
         assert!((110..130).contains(&waits.len()), "{}", waits.len());
@@ -248,7 +295,7 @@ mod tests {
 
     #[test]
     fn who_sends_too_much_waits() {
-        let stay = Guests::default().connect(ANN, false, &limits()).unwrap();
+        let stay = Guests::new(100).connect(ANN, false, &limits()).unwrap();
         assert_eq!(stay.sent(BYTES_PER_SECOND as usize), Duration::ZERO);
         let wait = stay.sent(2 * BYTES_PER_SECOND as usize);
         assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{wait:?}");
@@ -256,8 +303,8 @@ mod tests {
 
     #[test]
     fn who_is_gone_is_forgotten() {
-        let (guests, limits) = (Guests::default(), limits());
+        let (guests, limits) = (Guests::new(100), limits());
         (0..100).for_each(|uid| drop(guests.connect(uid, false, &limits).unwrap()));
-        assert!(lock(&guests.0).len() <= 2);
+        assert!(lock(&guests.users).len() <= 2);
     }
 }

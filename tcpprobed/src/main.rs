@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
 use tcpprobed::cli::{Command, Flags};
 use tcpprobed::config::Config;
+use tcpprobed::guests::Guests;
 use tcpprobed::jobs::Jobs;
 use tcpprobed::runtime::Runtime;
 use tcpprobed::service::Service;
@@ -79,7 +80,7 @@ fn run(flags: &Flags) -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let config = flags.configuration()?;
 
-    descriptors::raise(&config.limits);
+    let guests = Guests::new(descriptors::raise(&config.limits));
     let tracefs = Tracefs::locate(config.tracefs.as_deref())?;
     let runtime_folder = Runtime::open(&config.runtime)?;
     let store = Store::open(&config.state, config.upkeep())?;
@@ -93,7 +94,7 @@ fn run(flags: &Flags) -> Result<()> {
     tracing::info!(socket = %socket_path.display(), tracefs = %jobs.tracefs().root().display(), "ready");
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).enable_all().build()?;
-    let served = runtime.block_on(serve(flags, Arc::clone(&jobs), listener));
+    let served = runtime.block_on(serve(flags, Arc::clone(&jobs), guests, listener));
     runtime.shutdown_timeout(DRAIN_TIME);
     tracing::info!("stopped");
     served
@@ -113,7 +114,12 @@ fn short_hash(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-async fn serve(flags: &Flags, jobs: Arc<Jobs>, listener: std::os::unix::net::UnixListener) -> Result<()> {
+async fn serve(
+    flags: &Flags,
+    jobs: Arc<Jobs>,
+    guests: Guests,
+    listener: std::os::unix::net::UnixListener,
+) -> Result<()> {
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -122,7 +128,7 @@ async fn serve(flags: &Flags, jobs: Arc<Jobs>, listener: std::os::unix::net::Uni
     vital::spawn("care", move || care.care())?;
     let (trouble, told) = watch::channel(String::new());
     tokio::spawn(tell_systemd(Arc::clone(&jobs), told));
-    let service = Service::new(Arc::clone(&jobs));
+    let service = Service::new(Arc::clone(&jobs), guests);
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(server::serve(listener, Arc::clone(&jobs), service.clone(), async {

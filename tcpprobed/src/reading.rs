@@ -161,7 +161,11 @@ impl Cursor {
             }
         }
         Ok(match () {
-            () if !piece.is_empty() => Next::Piece(piece),
+            () if !piece.is_empty() => {
+                // It may wait for long.
+                piece.shrink_to_fit();
+                Next::Piece(piece)
+            }
             () if looked_at >= LOOK_BYTES || self.follow && self.has_more() => Next::More,
             () if self.follow && !ended => Next::Later,
             () => Next::End,

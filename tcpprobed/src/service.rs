@@ -9,6 +9,7 @@ use tcpprobe_proto::v1::{self as api};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
+use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status};
 
 use crate::access::{Peer, Role, Rules};
@@ -19,8 +20,10 @@ use crate::guests::{Guests, Stay};
 use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Sample, Spec, State, lock};
 use crate::reading::{Cursor, Next, Wanted};
 
-/// Pieces of a read that wait for a slow reader: then the disk waits, never the capture.
-const PIECES_WAITING: usize = 1;
+/// Replies of a read that wait for a slow reader: then the disk waits, never the capture.
+const REPLIES_WAITING: usize = 1;
+/// Bytes of trace in a reply: on their way they are held several times.
+const REPLY_BYTES: usize = 64 << 10;
 /// Most names that can be watched: a reply is for looking at.
 const WATCHED_MAX: usize = 1024;
 /// A watcher gets a reply at most this often.
@@ -35,11 +38,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Of these jobs.
+    /// Of these jobs, for these guests.
     #[must_use]
-    pub fn new(jobs: Arc<Jobs>) -> Self {
+    pub fn new(jobs: Arc<Jobs>, guests: Guests) -> Self {
         let rules = Rules::new(&jobs.config().access);
-        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), guests: Guests::default() }
+        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), guests }
     }
 
     /// Follows another configuration from now on; streams that are open go on. See [`Jobs::configure`].
@@ -106,6 +109,7 @@ impl TcpProbe for Service {
         if sample && !dry_run {
             return Err(Status::invalid_argument("only a dry run takes a sample; ask for both, or for neither"));
         }
+        let _trial = if sample { Some(self.guests.trial(caller.uid).await) } else { None };
         let (started, sample) = self
             .blocking(caller, move |jobs| {
                 let (name, spec) = from_spec(spec);
@@ -211,7 +215,7 @@ impl TcpProbe for Service {
                 Ok(Cursor::open(jobs, &name, run, source, wanted, follow)?)
             })
             .await?;
-        let (sender, receiver) = mpsc::channel(PIECES_WAITING);
+        let (sender, receiver) = mpsc::channel(REPLIES_WAITING);
         tokio::spawn(async move {
             let _open = open;
             send_pieces(cursor, sender).await;
@@ -223,6 +227,7 @@ impl TcpProbe for Service {
         let peer = peer(&request);
         let rules = self.rules();
         let caller = rules.require(peer.clone(), Role::Viewer)?;
+        let _trial = self.guests.trial(caller.uid).await;
         let mut checks = vec![access_check(&rules, peer.as_ref())];
         checks.extend(self.blocking(caller, |jobs| Ok(doctor::examine(jobs))).await?);
         Ok(Response::new(api::DoctorReply { checks: checks.into_iter().map(to_check).collect() }))
@@ -244,8 +249,14 @@ impl TcpProbe for Service {
 /// Sends all that the cursor gives, until it ends or nobody listens. Whoever waits here holds no thread.
 async fn send_pieces(mut cursor: Cursor, sender: mpsc::Sender<Result<api::ReadReply, Status>>) {
     let mut total_bytes = cursor.total_bytes;
+    let mut piece = Bytes::new();
     // No piece is read before there is room for it.
     while let Ok(room) = sender.reserve().await {
+        if !piece.is_empty() {
+            let frames = piece.split_to(REPLY_BYTES.min(piece.len()));
+            room.send(Ok(api::ReadReply { frames, total_bytes: std::mem::take(&mut total_bytes) }));
+            continue;
+        }
         let turn = move || (cursor.next_piece(), cursor);
         let next = match tokio::task::spawn_blocking(turn).await {
             Ok((next, back)) => {
@@ -255,9 +266,7 @@ async fn send_pieces(mut cursor: Cursor, sender: mpsc::Sender<Result<api::ReadRe
             Err(_) => return room.send(Err(Status::internal("the daemon failed in this request; its log says how"))),
         };
         match next {
-            Ok(Next::Piece(piece)) => {
-                room.send(Ok(api::ReadReply { frames: piece.into(), total_bytes: std::mem::take(&mut total_bytes) }));
-            }
+            Ok(Next::Piece(next)) => piece = next.into(),
             Ok(Next::More) => {}
             Ok(Next::Later) => {
                 let goes_on = tokio::select! {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
-use tcpprobe_proto::v1::{JobSpec, ListJobsRequest, ReadRequest};
+use tcpprobe_proto::v1::{JobSpec, ListJobsRequest, ReadRequest, StartJobRequest};
 use tokio::runtime::Runtime;
 use tonic::Code;
 
@@ -159,6 +159,29 @@ fn one_connection_too_many() {
     wait_until("there is room again", || connect(ANN).try_list().is_ok());
 }
 
+/// Trials take seconds, and there is one at a time: those of one user do not go before that of another.
+#[test]
+fn trials_of_one_user() {
+    let config = format!("[access]\noperators = [{GROUP:?}]\n");
+    let Some(daemon) = Daemon::configured(&config) else { return };
+    daemon.open_to_all();
+    let runtime = runtime();
+    let trials: Vec<_> = (0..20)
+        .map(|_| {
+            let stream = person(ANN).connect(&daemon.socket());
+            let request = StartJobRequest { spec: Some(job("web", "port == 1")), dry_run: true, ..Default::default() };
+            let request = StartJobRequest { sample: true, ..request };
+            runtime.spawn(async move { client_over(stream).await.start_job(request).await })
+        })
+        .collect();
+    wait_until("one is tried", || !daemon.instances().is_empty());
+    let began = Instant::now();
+    daemon.api().sample(job("web", "port == 1")).unwrap();
+    // The rest of the one that goes on, and its own two seconds.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    trials.iter().for_each(|trial| trial.abort());
+}
+
 /// Each of a hundred followers gets every event, whatever others do who follow: not read, be stopped, be killed.
 #[test]
 fn a_hundred_followers() {
@@ -232,8 +255,8 @@ fn processes(daemon: &Daemon) -> Vec<Child> {
 #[test]
 fn readers_that_do_not_read() {
     while_recording("lazy", |daemon, site| {
-        // Something to read: more than waits anywhere for one reader.
-        site.ping_pong(12_000);
+        // Something to read, of which little waits anywhere for one reader.
+        site.brief(8_000, 4);
         wait_until("it is stored", || daemon.api().ledger("web").stored > 24_000);
         let lazy: Vec<UnixStream> = (0..150).map(|_| lazy_reader(&daemon.socket())).collect();
         wait_until("all of the user's streams are open", || {
