@@ -25,6 +25,8 @@ use crate::select;
 
 /// A daemon on this machine accepts at once, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A wait where others are before this one.
+const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 /// The longest that a call may take to answer: stopping a job drains its whole kernel buffer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// What may be on its way unread, so that a fetch is not held up by round trips.
@@ -148,7 +150,7 @@ fn failure(status: Status) -> Failure {
 }
 
 async fn channel(socket: &Path) -> Result<Channel> {
-    let connected = tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(socket)).await;
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect(socket)).await;
     let stream = connected
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|error| unreachable(socket, &error))?;
@@ -166,6 +168,17 @@ async fn channel(socket: &Path) -> Result<Channel> {
         let what = format!("{} is not tcpprobed's socket: {}", socket.display(), root_cause(&error));
         Failure::new(Exit::Unreachable, what, "give the right one with --socket").into()
     })
+}
+
+/// Connects; where very many do at the same time, when it is its turn.
+async fn connect(socket: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(socket).await {
+            // The queue of the socket is full: connect(2), EAGAIN.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(CONNECT_PAUSE).await,
+            connected => return connected,
+        }
+    }
 }
 
 fn unreachable(socket: &Path, error: &io::Error) -> Failure {
@@ -193,4 +206,31 @@ fn root_cause(error: &dyn Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_others_wait_for() {
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let descriptor = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        bind(&descriptor, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        // One may wait.
+        listen(&descriptor, 0).unwrap();
+        let listener = std::os::unix::net::UnixListener::from(descriptor);
+        let _first = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let second = connect(&path);
+            let mut second = std::pin::pin!(second);
+            let early = tokio::time::timeout(Duration::from_millis(200), &mut second).await;
+            assert!(early.is_err(), "{early:?}");
+            listener.accept().unwrap();
+            second.await.unwrap();
+        });
+    }
 }

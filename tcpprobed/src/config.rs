@@ -35,14 +35,24 @@ pub struct Config {
     pub access: Access,
 }
 
-/// What jobs may use, all together.
+/// What jobs and clients may use, all together, and how much of it one user.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Most jobs.
     pub jobs: usize,
+    /// Most jobs of one user.
+    pub jobs_per_user: usize,
+    /// Most connections at once.
+    pub connections: usize,
+    /// Most connections of one user.
+    pub connections_per_user: usize,
+    /// Requests of one user a second, on average.
+    pub requests_per_second: u32,
     /// Most streams (reads and watches) open at once.
     pub streams: usize,
+    /// Most streams of one user.
+    pub streams_per_user: usize,
     /// Kernel memory of all instances, in percent of the machine's memory.
     pub kernel_memory_percent: u64,
 }
@@ -106,7 +116,16 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { jobs: 64, streams: 256, kernel_memory_percent: 50 }
+        Limits {
+            jobs: 64,
+            jobs_per_user: 48,
+            connections: 2048,
+            connections_per_user: 1280,
+            requests_per_second: 1000,
+            streams: 256,
+            streams_per_user: 128,
+            kernel_memory_percent: 50,
+        }
     }
 }
 
@@ -159,7 +178,20 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
-        anyhow::ensure!(self.limits.jobs > 0, "limits.jobs must be at least 1");
+        for (name, most) in [
+            ("jobs", self.limits.jobs),
+            ("jobs_per_user", self.limits.jobs_per_user),
+            ("connections", self.limits.connections),
+            ("connections_per_user", self.limits.connections_per_user),
+            ("streams", self.limits.streams),
+            ("streams_per_user", self.limits.streams_per_user),
+        ] {
+            anyhow::ensure!(most > 0, "limits.{name} must be at least 1");
+        }
+        anyhow::ensure!(
+            (1..=1_000_000).contains(&self.limits.requests_per_second),
+            "limits.requests_per_second: 1 to 1000000"
+        );
         anyhow::ensure!((1..=90).contains(&self.limits.kernel_memory_percent), "limits.kernel_memory_percent: 1 to 90");
         anyhow::ensure!(self.store.segment_bytes >= 64 << 10, "store.segment_bytes: at least 65536");
         anyhow::ensure!(self.store.segment_seconds > 0, "store.segment_seconds must be at least 1");

@@ -7,30 +7,30 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
-use tcpprobe_proto::v1::tcp_probe_server::TcpProbeServer;
 use tcpprobed::cli::{Command, Flags};
 use tcpprobed::config::Config;
+use tcpprobed::guests::Guests;
 use tcpprobed::jobs::Jobs;
 use tcpprobed::runtime::Runtime;
 use tcpprobed::service::Service;
 use tcpprobed::store::Store;
 use tcpprobed::tracefs::Tracefs;
-use tcpprobed::{socket, systemd, vital};
+use tcpprobed::{descriptors, server, socket, systemd, vital};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::transport::Server;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Streams that do not end by themselves are cut this long after a stop.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// What is logged unless `RUST_LOG` says otherwise. h2 warns of each connection that floods it: a log could be filled with that.
+const LOGGED: &str = "info,sled=warn,h2=error";
 /// The status line of systemd is written this often.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
-/// Largest request: a filter has at most 8 KiB.
-const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Threads for what may block: that of one user takes a few ([`tcpprobed::guests`]), a stream one for a moment at a time.
+const BLOCKING_THREADS_MAX: usize = 512;
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 
 /// journald under systemd, stderr otherwise.
 fn log_to_the_right_place() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sled=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let registry = tracing_subscriber::registry().with(filter);
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     match under_systemd.then(tracing_journald::layer).and_then(Result::ok) {
@@ -80,6 +80,7 @@ fn run(flags: &Flags) -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let config = flags.configuration()?;
 
+    let guests = Guests::new(descriptors::raise(&config.limits));
     let tracefs = Tracefs::locate(config.tracefs.as_deref())?;
     let runtime_folder = Runtime::open(&config.runtime)?;
     let store = Store::open(&config.state, config.upkeep())?;
@@ -91,8 +92,9 @@ fn run(flags: &Flags) -> Result<()> {
     let socket_path = config.socket();
     let jobs = Jobs::open(config, tracefs, store, runtime_folder, prefix)?;
     tracing::info!(socket = %socket_path.display(), tracefs = %jobs.tracefs().root().display(), "ready");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let served = runtime.block_on(serve(flags, Arc::clone(&jobs), listener));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).enable_all().build()?;
+    let served = runtime.block_on(serve(flags, Arc::clone(&jobs), guests, listener));
     runtime.shutdown_timeout(DRAIN_TIME);
     tracing::info!("stopped");
     served
@@ -112,7 +114,12 @@ fn short_hash(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-async fn serve(flags: &Flags, jobs: Arc<Jobs>, listener: std::os::unix::net::UnixListener) -> Result<()> {
+async fn serve(
+    flags: &Flags,
+    jobs: Arc<Jobs>,
+    guests: Guests,
+    listener: std::os::unix::net::UnixListener,
+) -> Result<()> {
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -121,25 +128,12 @@ async fn serve(flags: &Flags, jobs: Arc<Jobs>, listener: std::os::unix::net::Uni
     vital::spawn("care", move || care.care())?;
     let (trouble, told) = watch::channel(String::new());
     tokio::spawn(tell_systemd(Arc::clone(&jobs), told));
-    let service = Service::new(Arc::clone(&jobs));
+    let service = Service::new(Arc::clone(&jobs), guests);
 
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<TcpProbeServer<Service>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(tcpprobe_proto::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = Server::builder()
-        .initial_stream_window_size(4 << 20)
-        .initial_connection_window_size(8 << 20)
-        .max_frame_size(Some(1 << 20))
-        .add_service(health_service)
-        .add_service(reflection)
-        .add_service(TcpProbeServer::new(service.clone()).max_decoding_message_size(REQUEST_BYTES_MAX))
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
-            let _ = stopped.await;
-        });
-    let server = tokio::spawn(server);
+    let server = tokio::spawn(server::serve(listener, Arc::clone(&jobs), service.clone(), async {
+        let _ = stopped.await;
+    }));
     systemd::ready();
 
     loop {

@@ -17,8 +17,10 @@ use crate::disk::Folder;
 use crate::jobs::{Jobs, Source};
 use crate::store::{Progress, SegmentInfo, StoreError, segment_name, segments};
 
-/// Bytes of a piece.
-const PIECE_BYTES: usize = 1 << 20;
+/// Bytes of a piece, at least, if there is more: a full block has about as many.
+const PIECE_BYTES: usize = 128 << 10;
+/// Bytes that are looked at in one go, wanted or not: then it is seen whether the reader still is there.
+const LOOK_BYTES: usize = 16 << 20;
 
 /// What of a run is wanted. The default is all of it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,6 +49,19 @@ impl Wanted {
         let walls = clock.wall(head.times.0).zip(clock.wall(head.times.1));
         self.overlaps(walls) && self.connection.is_none_or(|connection| head.may_hold(connection))
     }
+}
+
+/// What comes next of a run.
+#[derive(Debug)]
+pub enum Next {
+    /// Whole frames.
+    Piece(Vec<u8>),
+    /// There is more to look at.
+    More,
+    /// No more for now: [`Cursor::wait`].
+    Later,
+    /// No more.
+    End,
 }
 
 /// A place in a run.
@@ -127,49 +142,40 @@ impl Cursor {
         })
     }
 
-    /// The next piece of about a megabyte, whole frames; `None` at the end. Blocks until there is one: in a reader
-    /// that follows, until the capture wrote something or ended, or `gone` says that nobody waits any more.
+    /// The next piece, as far as is known now. What takes long comes in several turns.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn next_piece(
-        &mut self,
-        runtime: &tokio::runtime::Handle,
-        gone: impl Future<Output = ()>,
-    ) -> io::Result<Option<Vec<u8>>> {
-        let mut gone = std::pin::pin!(gone);
-        loop {
-            let mut piece = Vec::with_capacity(PIECE_BYTES + (64 << 10));
-            while piece.len() < PIECE_BYTES {
-                if self.open.is_none() && !self.open_next()? {
-                    break;
-                }
-                if !self.take_frame(&mut piece)? && !self.leave_segment()? {
-                    break;
-                }
+    pub fn next_piece(&mut self) -> io::Result<Next> {
+        // What the capture declares after this, it says anew.
+        let ended = self.progress.as_mut().is_none_or(|progress| progress.borrow_and_update().ended);
+        let (mut piece, mut looked_at) = (Vec::new(), 0);
+        while piece.len() < PIECE_BYTES && looked_at < LOOK_BYTES {
+            if self.open.is_none() && !self.open_next()? {
+                break;
             }
-            if !piece.is_empty() {
-                return Ok(Some(piece));
-            }
-            if !self.follow {
-                return Ok(None);
-            }
-            let Some(progress) = &mut self.progress else { return Ok(None) };
-            let ended = progress.borrow_and_update().ended;
-            if self.has_more() {
-                continue;
-            }
-            let Some(progress) = self.progress.as_mut().filter(|_| !ended) else { return Ok(None) };
-            let more = runtime.block_on(async {
-                tokio::select! {
-                    changed = progress.changed() => changed.is_ok(),
-                    () = &mut gone => false,
-                }
-            });
-            if !more && !self.has_more() {
-                return Ok(None);
+            match self.take_frame(&mut piece)? {
+                Some(bytes) => looked_at = looked_at.saturating_add(bytes),
+                None if self.leave_segment()? => {}
+                None => break,
             }
         }
+        Ok(match () {
+            () if !piece.is_empty() => {
+                // It may wait for long.
+                piece.shrink_to_fit();
+                Next::Piece(piece)
+            }
+            () if looked_at >= LOOK_BYTES || self.follow && self.has_more() => Next::More,
+            () if self.follow && !ended => Next::Later,
+            () => Next::End,
+        })
+    }
+
+    /// Waits until the capture wrote something or ended; `false` where it never will.
+    pub async fn wait(&mut self) -> bool {
+        let Some(progress) = &mut self.progress else { return false };
+        progress.changed().await.is_ok() || self.has_more()
     }
 
     /// Whether the capture declared more than was read.
@@ -220,15 +226,16 @@ impl Cursor {
         Ok(true)
     }
 
-    /// Appends the next frame of the open segment, if it is wanted; `false` at its end.
-    fn take_frame(&mut self, piece: &mut Vec<u8>) -> io::Result<bool> {
-        let Some(open) = &mut self.open else { return Ok(false) };
+    /// Appends the next frame of the open segment, if it is wanted; how many bytes that took, `None` at its end.
+    fn take_frame(&mut self, piece: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        let Some(open) = &mut self.open else { return Ok(None) };
         let frame = match open.frames.next_frame()? {
-            None => return Ok(false),
+            None => return Ok(None),
             // What is damaged stays so: the reader says where.
-            Some(Scanned::Damage(_)) => return Ok(true),
+            Some(Scanned::Damage(damage)) => return Ok(Some(usize::try_from(damage.bytes).unwrap_or(usize::MAX))),
             Some(Scanned::Frame(frame)) => frame,
         };
+        let looked_at = Some(frame.bytes.len());
         match frame.kind {
             Kind::Anchor => {
                 if let Some(anchor) = Anchor::decode(frame.payload()) {
@@ -236,21 +243,21 @@ impl Cursor {
                 }
             }
             Kind::Block if !self.wanted.all_blocks() => {
-                let Ok(head) = BlockHead::decode(frame.payload()) else { return Ok(true) };
+                let Ok(head) = BlockHead::decode(frame.payload()) else { return Ok(looked_at) };
                 let events = u64::from(head.events);
                 if self.skip_events >= events {
                     self.skip_events -= events;
-                    return Ok(true);
+                    return Ok(looked_at);
                 }
                 self.skip_events = 0;
                 if !self.wanted.wants(&head, &open.clock) {
-                    return Ok(true);
+                    return Ok(looked_at);
                 }
             }
             _ => {}
         }
         piece.extend_from_slice(frame.bytes);
-        Ok(true)
+        Ok(looked_at)
     }
 
     /// At the end of what is known of the open segment: goes on in it, or in the one behind it; `false` where neither

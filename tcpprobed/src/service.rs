@@ -9,18 +9,23 @@ use tcpprobe_proto::v1::{self as api};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::transport::server::UdsConnectInfo;
+use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status};
 
 use crate::access::{Peer, Role, Rules};
 use crate::config::Config;
+use crate::connection::Guest;
 use crate::doctor::{self, Check, Level};
+use crate::guests::{Guests, Stay};
 use crate::jobs::{Caller, JobError, JobView, Jobs, Plan, RunView, Sample, Spec, State, lock};
-use crate::reading::{Cursor, Wanted};
-use crate::streams::{OpenStream, Streams};
+use crate::reading::{Cursor, Next, Wanted};
 
-/// Pieces of a read that wait for a slow reader: then the disk waits, never the capture.
-const PIECES_WAITING: usize = 2;
+/// Replies of a read that wait for a slow reader: then the disk waits, never the capture.
+const REPLIES_WAITING: usize = 1;
+/// Bytes of trace in a reply: on their way they are held several times.
+const REPLY_BYTES: usize = 64 << 10;
+/// Most names that can be watched: a reply is for looking at.
+const WATCHED_MAX: usize = 1024;
 /// A watcher gets a reply at most this often.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -29,15 +34,15 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Service {
     jobs: Arc<Jobs>,
     rules: Arc<Mutex<Arc<Rules>>>,
-    streams: Streams,
+    guests: Guests,
 }
 
 impl Service {
-    /// Of these jobs.
+    /// Of these jobs, for these guests.
     #[must_use]
-    pub fn new(jobs: Arc<Jobs>) -> Self {
+    pub fn new(jobs: Arc<Jobs>, guests: Guests) -> Self {
         let rules = Rules::new(&jobs.config().access);
-        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), streams: Streams::default() }
+        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), guests }
     }
 
     /// Follows another configuration from now on; streams that are open go on. See [`Jobs::configure`].
@@ -48,6 +53,12 @@ impl Service {
         waiting
     }
 
+    /// Who is connected to it.
+    #[must_use]
+    pub fn guests(&self) -> &Guests {
+        &self.guests
+    }
+
     fn rules(&self) -> Arc<Rules> {
         Arc::clone(&lock(&self.rules))
     }
@@ -56,31 +67,34 @@ impl Service {
         self.rules().require(peer(request), needed)
     }
 
-    /// Runs what may block where it may.
+    /// Runs what may block where it may, for a user who has a turn.
     async fn blocking<T: Send + 'static>(
         &self,
+        caller: Caller,
         work: impl FnOnce(&Jobs) -> Result<T, JobError> + Send + 'static,
     ) -> Result<T, Status> {
         let jobs = Arc::clone(&self.jobs);
-        match tokio::task::spawn_blocking(move || work(&jobs)).await {
+        let turn = self.guests.turn(caller.uid).await;
+        let work = move || {
+            // Until the work is done, also where nobody waits for it any more.
+            let _turn = turn;
+            work(&jobs)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(result) => result.map_err(status),
             Err(_) => Err(Status::internal("the daemon failed in this request; its log says how")),
         }
     }
 
-    fn open_stream(&self) -> Result<OpenStream, Status> {
-        let limit = self.jobs.config().limits.streams;
-        self.streams.open(limit).ok_or_else(|| {
-            Status::resource_exhausted(format!(
-                "{limit} streams are open, the most that limits.streams allows; try later"
-            ))
-        })
+    fn open_stream(&self, caller: Caller) -> Result<Stay, Status> {
+        let opened = self.guests.stream(caller.uid, &self.jobs.config().limits);
+        opened.map_err(|refusal| Status::resource_exhausted(refusal.to_string()))
     }
 }
 
 /// Who is at the other end.
 fn peer<T>(request: &Request<T>) -> Option<Peer> {
-    let credentials = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred)?;
+    let credentials = request.extensions().get::<Arc<Guest>>()?.credentials;
     Some(Peer::new(credentials.uid(), credentials.gid(), credentials.pid()))
 }
 
@@ -95,8 +109,9 @@ impl TcpProbe for Service {
         if sample && !dry_run {
             return Err(Status::invalid_argument("only a dry run takes a sample; ask for both, or for neither"));
         }
+        let _trial = if sample { Some(self.guests.trial(caller.uid).await) } else { None };
         let (started, sample) = self
-            .blocking(move |jobs| {
+            .blocking(caller, move |jobs| {
                 let (name, spec) = from_spec(spec);
                 let started = jobs.start(&name, spec, no_clear, dry_run, caller)?;
                 let sample = sample.then(|| jobs.sample(&started.plan)).transpose()?;
@@ -113,7 +128,7 @@ impl TcpProbe for Service {
     async fn stop_job(&self, request: Request<api::StopJobRequest>) -> Result<Response<api::StopJobReply>, Status> {
         let caller = self.authorize(&request, Role::Operator)?;
         let name = request.into_inner().name;
-        let job = self.blocking(move |jobs| jobs.stop(&name, caller)).await?;
+        let job = self.blocking(caller, move |jobs| jobs.stop(&name, caller)).await?;
         Ok(Response::new(api::StopJobReply { job: Some(self.to_job(job)) }))
     }
 
@@ -123,20 +138,20 @@ impl TcpProbe for Service {
     ) -> Result<Response<api::RemoveJobReply>, Status> {
         let caller = self.authorize(&request, Role::Operator)?;
         let api::RemoveJobRequest { name, force } = request.into_inner();
-        let removed_bytes = self.blocking(move |jobs| jobs.remove(&name, force, caller)).await?;
+        let removed_bytes = self.blocking(caller, move |jobs| jobs.remove(&name, force, caller)).await?;
         Ok(Response::new(api::RemoveJobReply { removed_bytes }))
     }
 
     async fn list_jobs(&self, request: Request<api::ListJobsRequest>) -> Result<Response<api::ListJobsReply>, Status> {
-        self.authorize(&request, Role::Viewer)?;
-        let jobs = self.blocking(|jobs| Ok(jobs.list())).await?;
+        let caller = self.authorize(&request, Role::Viewer)?;
+        let jobs = self.blocking(caller, |jobs| Ok(jobs.list())).await?;
         Ok(Response::new(api::ListJobsReply { jobs: jobs.into_iter().map(|job| self.to_job(job)).collect() }))
     }
 
     async fn get_job(&self, request: Request<api::GetJobRequest>) -> Result<Response<api::GetJobReply>, Status> {
-        self.authorize(&request, Role::Viewer)?;
+        let caller = self.authorize(&request, Role::Viewer)?;
         let name = request.into_inner().name;
-        let job = self.blocking(move |jobs| jobs.get(&name)).await?;
+        let job = self.blocking(caller, move |jobs| jobs.get(&name)).await?;
         Ok(Response::new(api::GetJobReply { job: Some(self.to_job(job)) }))
     }
 
@@ -146,9 +161,15 @@ impl TcpProbe for Service {
         &self,
         request: Request<api::WatchJobsRequest>,
     ) -> Result<Response<Self::WatchJobsStream>, Status> {
-        self.authorize(&request, Role::Viewer)?;
-        let open = self.open_stream()?;
+        let caller = self.authorize(&request, Role::Viewer)?;
         let names = request.into_inner().names;
+        if names.len() > WATCHED_MAX {
+            let count = names.len();
+            return Err(Status::invalid_argument(format!(
+                "{count} jobs are too many to watch; name up to {WATCHED_MAX}, or none to watch all"
+            )));
+        }
+        let open = self.open_stream(caller)?;
         let (sender, receiver) = mpsc::channel(1);
         let service = self.clone();
         tokio::spawn(async move {
@@ -176,8 +197,8 @@ impl TcpProbe for Service {
     type ReadStream = ReplyStream<api::ReadReply>;
 
     async fn read(&self, request: Request<api::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
-        self.authorize(&request, Role::Viewer)?;
-        let open = self.open_stream()?;
+        let caller = self.authorize(&request, Role::Viewer)?;
+        let open = self.open_stream(caller)?;
         let request = request.into_inner();
         let bound = |wall: i64| (wall != 0).then_some(wall);
         let wanted = Wanted {
@@ -188,16 +209,16 @@ impl TcpProbe for Service {
         };
         let (name, follow) = (request.name, request.follow);
         let cursor = self
-            .blocking(move |jobs| {
+            .blocking(caller, move |jobs| {
                 let source = jobs.source(&name, request.run, follow)?;
                 let run = source.key.rsplit('/').next().and_then(|run| run.parse().ok()).unwrap_or(request.run);
                 Ok(Cursor::open(jobs, &name, run, source, wanted, follow)?)
             })
             .await?;
-        let (sender, receiver) = mpsc::channel(PIECES_WAITING);
-        tokio::task::spawn_blocking(move || {
+        let (sender, receiver) = mpsc::channel(REPLIES_WAITING);
+        tokio::spawn(async move {
             let _open = open;
-            send_pieces(cursor, &sender);
+            send_pieces(cursor, sender).await;
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(|reply| reply))))
     }
@@ -205,9 +226,10 @@ impl TcpProbe for Service {
     async fn doctor(&self, request: Request<api::DoctorRequest>) -> Result<Response<api::DoctorReply>, Status> {
         let peer = peer(&request);
         let rules = self.rules();
-        rules.require(peer.clone(), Role::Viewer)?;
+        let caller = rules.require(peer.clone(), Role::Viewer)?;
+        let _trial = self.guests.trial(caller.uid).await;
         let mut checks = vec![access_check(&rules, peer.as_ref())];
-        checks.extend(self.blocking(|jobs| Ok(doctor::examine(jobs))).await?);
+        checks.extend(self.blocking(caller, |jobs| Ok(doctor::examine(jobs))).await?);
         Ok(Response::new(api::DoctorReply { checks: checks.into_iter().map(to_check).collect() }))
     }
 
@@ -224,23 +246,39 @@ impl TcpProbe for Service {
     }
 }
 
-/// Sends all that the cursor gives, until it ends or nobody listens.
-fn send_pieces(mut cursor: Cursor, sender: &mpsc::Sender<Result<api::ReadReply, Status>>) {
-    let runtime = tokio::runtime::Handle::current();
+/// Sends all that the cursor gives, until it ends or nobody listens. Whoever waits here holds no thread.
+async fn send_pieces(mut cursor: Cursor, sender: mpsc::Sender<Result<api::ReadReply, Status>>) {
     let mut total_bytes = cursor.total_bytes;
-    loop {
-        match cursor.next_piece(&runtime, sender.closed()) {
-            Ok(Some(piece)) => {
-                let reply = api::ReadReply { frames: piece.into(), total_bytes: std::mem::take(&mut total_bytes) };
-                if sender.blocking_send(Ok(reply)).is_err() {
+    let mut piece = Bytes::new();
+    // No piece is read before there is room for it.
+    while let Ok(room) = sender.reserve().await {
+        if !piece.is_empty() {
+            let frames = piece.split_to(REPLY_BYTES.min(piece.len()));
+            room.send(Ok(api::ReadReply { frames, total_bytes: std::mem::take(&mut total_bytes) }));
+            continue;
+        }
+        let turn = move || (cursor.next_piece(), cursor);
+        let next = match tokio::task::spawn_blocking(turn).await {
+            Ok((next, back)) => {
+                cursor = back;
+                next
+            }
+            Err(_) => return room.send(Err(Status::internal("the daemon failed in this request; its log says how"))),
+        };
+        match next {
+            Ok(Next::Piece(next)) => piece = next.into(),
+            Ok(Next::More) => {}
+            Ok(Next::Later) => {
+                let goes_on = tokio::select! {
+                    more = cursor.wait() => more,
+                    () = sender.closed() => false,
+                };
+                if !goes_on {
                     return;
                 }
             }
-            Ok(None) => return,
-            Err(error) => {
-                let _ = sender.blocking_send(Err(Status::internal(format!("reading the store failed: {error}"))));
-                return;
-            }
+            Ok(Next::End) => return,
+            Err(error) => return room.send(Err(Status::internal(format!("reading the store failed: {error}")))),
         }
     }
 }
@@ -367,7 +405,7 @@ fn status(error: JobError) -> Status {
         JobError::NotFound(_) | JobError::NoRun { .. } => Status::not_found(message),
         JobError::Running(_) | JobError::NotRunning(_) => Status::failed_precondition(message),
         JobError::NotOwner { .. } => Status::permission_denied(message),
-        JobError::Memory { .. } | JobError::TooMany(_) => Status::resource_exhausted(message),
+        JobError::Memory { .. } | JobError::TooMany(_) | JobError::TooManyOwn(_) => Status::resource_exhausted(message),
         JobError::Stopping => Status::unavailable(message),
         JobError::Tracefs(_) => Status::failed_precondition(message),
         JobError::Store(_) | JobError::Io { .. } => Status::internal(message),

@@ -9,7 +9,7 @@ pub const FRAME_HEAD_BYTES: usize = 16;
 /// Longest payload; a longer length is damage. Blocks have a tenth of it.
 pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 /// Bytes asked of the input at a time.
-const READ_BYTES: usize = 256 << 10;
+const READ_BYTES: usize = 128 << 10;
 
 /// What a frame holds. Readers skip kinds they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +257,7 @@ impl<R: Read> Frames<R> {
 
     /// Reads more; everything before `keep` may go. Gives by how much the buffer's content moved.
     fn fill(&mut self, keep: usize) -> io::Result<usize> {
-        let moved = if keep > READ_BYTES { keep } else { 0 };
+        let moved = keep;
         self.buffer.drain(..moved);
         self.offset += moved as u64;
         self.at -= moved;

@@ -53,6 +53,9 @@ pub enum JobError {
     /// No more jobs.
     #[error("there are {0} jobs already, the most that limits.jobs allows; `tcpprobectl rm NAME` removes one")]
     TooMany(usize),
+    /// No more jobs of this user.
+    #[error("you have {0} jobs already, the most that limits.jobs_per_user allows; `tcpprobectl rm NAME` removes one")]
+    TooManyOwn(usize),
     /// The daemon is going.
     #[error("tcpprobed is stopping; try again when it is back")]
     Stopping,

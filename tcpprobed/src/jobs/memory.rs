@@ -1,5 +1,7 @@
 //! The machine's memory, of which the kernel's buffers may take a share.
 
+use std::sync::Mutex;
+
 use super::entry::lock;
 use super::{JobError, Jobs, Plan};
 
@@ -12,14 +14,32 @@ pub struct Memory {
     pub fits_kb: u64,
 }
 
+/// Memory that is promised to a job that is starting.
+pub(super) struct Promise<'j> {
+    promised_kb: &'j Mutex<u64>,
+    kb: u64,
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        *lock(self.promised_kb) -= self.kb;
+    }
+}
+
 impl Jobs {
-    /// Refuses buffers that would take too much of the machine's memory.
-    pub(super) fn check_memory(&self, plan: &Plan) -> Result<(), JobError> {
-        let Memory { fits_kb, .. } = self.memory()?;
+    /// Refuses buffers that would take too much of the machine's memory; else they have it, until the promise is dropped or
+    /// the capture runs.
+    pub(super) fn promise_memory(&self, plan: &Plan) -> Result<Promise<'_>, JobError> {
+        let mut promised = lock(&self.promised_kb);
+        let fits_kb = self.memory()?.fits_kb.saturating_sub(*promised);
         // Whole sub-buffers on every CPU, so that the figure can be asked for as it is.
         let step_kb = u64::from(plan.cpus) * plan.subbuf_kb.unwrap_or(4).max(self.config().job.subbuf_kb);
         let (asked_kb, fits_kb) = (plan.buffer_kb_total(), fits_kb / step_kb * step_kb);
-        if asked_kb <= fits_kb { Ok(()) } else { Err(JobError::Memory { asked_kb, fits_kb }) }
+        if asked_kb > fits_kb {
+            return Err(JobError::Memory { asked_kb, fits_kb });
+        }
+        *promised += asked_kb;
+        Ok(Promise { promised_kb: &self.promised_kb, kb: asked_kb })
     }
 
     /// The kernel memory of jobs.

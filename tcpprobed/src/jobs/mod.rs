@@ -53,6 +53,8 @@ pub struct Jobs {
     /// Counts changes, for watchers.
     changes: watch::Sender<u64>,
     stopping: AtomicBool,
+    /// Kernel memory of jobs that are starting.
+    promised_kb: Mutex<u64>,
     /// Held by whoever uses the instance for trials.
     trying: Mutex<()>,
 }
@@ -81,8 +83,9 @@ impl Jobs {
         prefix: String,
     ) -> Result<Arc<Self>, StoreError> {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
-        let (config, entries, trying) = (Mutex::new(Arc::new(config)), Mutex::default(), Mutex::default());
-        let jobs = Jobs { config, tracefs, store, runtime, prefix, entries, changes, stopping, trying };
+        let (config, entries) = (Mutex::new(Arc::new(config)), Mutex::default());
+        let (promised_kb, trying) = (Mutex::default(), Mutex::default());
+        let jobs = Jobs { config, tracefs, store, runtime, prefix, entries, changes, stopping, promised_kb, trying };
         let mut unread = Vec::new();
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {

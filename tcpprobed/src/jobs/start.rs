@@ -46,7 +46,8 @@ impl Jobs {
             _ => spec,
         };
         let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
-        self.check_memory(&plan)?;
+        // Before anything is made of a job that cannot be; it is promised when it is its turn.
+        drop(self.promise_memory(&plan)?);
         if dry_run {
             let run = known.map_or(1, |entry| lock(&entry.now).last_run() + 1);
             return Ok(Started { job: None, plan, run });
@@ -62,7 +63,7 @@ impl Jobs {
             self.end_held(&entry, &format!("started anew by uid {}", caller.uid))?;
         }
         let old = std::mem::replace(&mut lock(&entry.now).file.spec, spec);
-        let began = self.begin(&entry, &plan, no_clear);
+        let began = self.promise_memory(&plan).and_then(|_promise| self.begin(&entry, &plan, no_clear));
         if let Err(error) = began {
             tracing::warn!(job = name, uid = caller.uid, pid = caller.pid, %error, "start failed");
             self.take_back(&entry, old);
@@ -88,8 +89,13 @@ impl Jobs {
         if let Some(entry) = entries.get(name) {
             return Ok(Arc::clone(entry));
         }
-        if entries.len() >= self.config().limits.jobs {
+        let limits = &self.config().limits;
+        if entries.len() >= limits.jobs {
             return Err(JobError::TooMany(entries.len()));
+        }
+        let own = entries.values().filter(|entry| lock(&entry.now).file.owner_uid == caller.uid).count();
+        if own >= limits.jobs_per_user && !caller.is_admin {
+            return Err(JobError::TooManyOwn(own));
         }
         let file = JobFile { owner_uid: caller.uid, created_ns: clock::wall_ns(), running: false, spec: spec.clone() };
         let folder = self.store.make_job_folder(name)?;

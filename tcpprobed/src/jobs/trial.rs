@@ -112,7 +112,7 @@ impl Jobs {
 
     /// Gives `work` an instance of its own. One at a time; `plan` must fit into the memory.
     fn trial<T>(&self, plan: &Plan, work: impl FnOnce(&Instance) -> Result<T, JobError>) -> Result<T, JobError> {
-        self.check_memory(plan)?;
+        let _promise = self.promise_memory(plan)?;
         let _only = lock(&self.trying);
         Trial::new(&self.tracefs, &self.instance_name(NAME))?.with(work)
     }

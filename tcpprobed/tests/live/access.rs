@@ -1,9 +1,8 @@
 //! Who may do what, decided by the daemon itself: the socket's mode is opened for the test, so that everybody gets there.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 
 use crate::common::{Answer, Client, Daemon};
@@ -36,10 +35,7 @@ impl Scene {
         let daemon = Daemon::configured(&config)?;
         let gids = [viewers.1, operators.1, admins.1];
         check_modes(&daemon, operators.1);
-        let open = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-        open(&daemon.path(""), 0o755);
-        open(&daemon.path("run"), 0o755);
-        open(&daemon.socket(), 0o666);
+        daemon.open_to_all();
         let client = Client::of(&daemon)?.copied_to(&daemon.path("tcpprobectl"));
         Some(Scene { daemon, client, gids })
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use tcpprobe_proto::v1::{JobSpec, JobState};
 use tonic::Code;
 
-use crate::common::{Client, Daemon, Shadow, Site, assert_same, job, refused};
+use crate::common::{Api, Client, Daemon, Person, Shadow, Site, assert_same, job, refused};
 
 /// Whatever is asked wrongly, a job that runs beside it stores exactly what the kernel traced.
 #[test]
@@ -101,6 +101,45 @@ fn a_buffer_that_is_too_large() {
     }
     client.run(&["start", "d", "--filter", "port==1"]).refused(1, &["memory", "stop"]);
     assert_eq!(daemon.instances(), taken);
+}
+
+/// Several buffers that fit one by one: those that start at the same time get no more than there is.
+#[test]
+fn buffers_that_are_too_large_together() {
+    let Some(daemon) = Daemon::configured("[limits]\nkernel_memory_percent = 1\n") else { return };
+    let refused = daemon.api().plan(JobSpec { buffer_kb: 1 << 40, ..job("web", "port == 1") }).unwrap_err();
+    let figure = refused.message().split("--buffer ").nth(1).unwrap_or_else(|| panic!("{refused}")).trim();
+    let buffer_kb = figure.parse::<u64>().unwrap() * 2 / 5;
+    let start = |number: u32| {
+        let spec = JobSpec { buffer_kb, ..job(&format!("job{number}"), "port == 1") };
+        daemon.api().try_start(spec).map_or_else(|status| status.code(), |_| Code::Ok)
+    };
+    let mut codes: Vec<Code> = std::thread::scope(|scope| {
+        let start = &start;
+        let hands: Vec<_> = (0..6).map(|number| scope.spawn(move || start(number))).collect();
+        hands.into_iter().map(|hand| hand.join().unwrap()).collect()
+    });
+    codes.sort_by_key(|code| *code as i32);
+    assert_eq!(codes[..2], [Code::Ok; 2], "two fit");
+    assert_eq!(codes[2..], [Code::ResourceExhausted; 4], "no more do");
+    assert_eq!((daemon.api().list().len(), daemon.instances().len()), (2, 2));
+}
+
+/// Of the jobs that there may be, nobody but an admin takes all.
+#[test]
+fn jobs_of_one_user() {
+    let config = "[limits]\njobs = 3\njobs_per_user = 2\n[access]\noperators = [\"daemon\"]\n";
+    let Some(daemon) = Daemon::configured(config) else { return };
+    daemon.open_to_all();
+    let somebody = Api::over(Person::of_group(61_001, "daemon").connect(&daemon.socket()));
+    let start = |name: &str| somebody.try_start(job(name, "port == 1"));
+    start("one").unwrap();
+    start("two").unwrap();
+    let refused = start("three").unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("limits.jobs_per_user"), "{refused}");
+    daemon.api().start(job("three", "port == 1"));
+    assert!(daemon.api().try_start(job("four", "port == 1")).unwrap_err().message().contains("limits.jobs "));
 }
 
 /// A start that fails on the way leaves nothing that stands in the way of the next.

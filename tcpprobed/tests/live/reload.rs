@@ -1,7 +1,6 @@
 //! SIGHUP: the configuration is read again, and no capture is touched.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::os::unix::process::CommandExt;
 use std::thread;
 use std::time::Duration;
@@ -23,9 +22,7 @@ fn some_group() -> (String, u32) {
 fn access_groups_take_effect_at_once() {
     let Some(daemon) = Daemon::start() else { return };
     let Some(client) = Client::of(&daemon) else { return };
-    for (name, mode) in [("", 0o755), ("run", 0o755), ("run/tcpprobed.sock", 0o666)] {
-        fs::set_permissions(daemon.path(name), Permissions::from_mode(mode)).unwrap();
-    }
+    daemon.open_to_all();
     let client = client.copied_to(&daemon.path("tcpprobectl"));
     let (group, gid) = some_group();
     let run = |line: &str| {

@@ -1,8 +1,11 @@
 //! The daemon's API, as plain calls.
 
 use std::cell::RefCell;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
 
 use tcpprobe_proto::v1::tcp_probe_client::TcpProbeClient;
 use tcpprobe_proto::v1::{
@@ -29,12 +32,35 @@ pub struct Api {
     client: TcpProbeClient<Channel>,
 }
 
+/// A client whose one connection is this.
+pub async fn client_over(stream: UnixStream) -> TcpProbeClient<Channel> {
+    TcpProbeClient::new(channel_over(stream).await).max_decoding_message_size(REPLY_BYTES_MAX)
+}
+
+/// The same for any service.
+pub async fn channel_over(stream: UnixStream) -> Channel {
+    stream.set_nonblocking(true).unwrap();
+    let mut stream = Some(TokioIo::new(tokio::net::UnixStream::from_std(stream).unwrap()));
+    let connector = tower::service_fn(move |_: tonic::transport::Uri| {
+        let stream = stream.take();
+        async move { stream.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ConnectionReset)) }
+    });
+    Endpoint::from_static("http://tcpprobed").connect_with_connector(connector).await.unwrap()
+}
+
 impl Api {
     pub fn connect(socket: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display())).unwrap();
         let channel = runtime.block_on(async { endpoint.connect_lazy() });
         Api { runtime, client: TcpProbeClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX) }
+    }
+
+    /// Over a connection that was made before.
+    pub fn over(stream: UnixStream) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let client = runtime.block_on(client_over(stream));
+        Api { runtime, client }
     }
 
     fn call<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
@@ -91,8 +117,12 @@ impl Api {
         self.try_get(name).unwrap()
     }
 
+    pub fn try_list(&self) -> Result<Vec<Job>, Status> {
+        Ok(self.call(self.client.clone().list_jobs(ListJobsRequest {}))?.jobs)
+    }
+
     pub fn list(&self) -> Vec<Job> {
-        self.call(self.client.clone().list_jobs(ListJobsRequest {})).unwrap().jobs
+        self.try_list().unwrap()
     }
 
     /// The account of the newest run.
@@ -102,6 +132,10 @@ impl Api {
 
     pub fn stream(&self, request: ReadRequest) -> Result<Stream<'_, ReadReply>, Status> {
         Ok(Stream { api: self, stream: RefCell::new(self.call(self.client.clone().read(request))?) })
+    }
+
+    pub fn stream_all(&self, name: &str) -> Result<Stream<'_, ReadReply>, Status> {
+        self.stream(ReadRequest { name: name.into(), ..Default::default() })
     }
 
     /// A follower. As long as it lives, blocks of the job are sealed four times a second.

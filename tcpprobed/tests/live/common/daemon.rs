@@ -1,6 +1,7 @@
 //! A daemon of the test's own, in a temporary folder, which leaves nothing behind.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -84,6 +85,13 @@ impl Daemon {
     /// Its socket.
     pub fn socket(&self) -> PathBuf {
         self.path("run/tcpprobed.sock")
+    }
+
+    /// Whoever is on this machine may connect: the daemon decides about roles.
+    pub fn open_to_all(&self) {
+        for (name, mode) in [("", 0o755), ("run", 0o755), ("run/tcpprobed.sock", 0o666)] {
+            fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
+        }
     }
 
     /// Its API.
@@ -171,6 +179,18 @@ impl Daemon {
             // Warnings come before the line that says how it ended.
             log.lines().any(|line| line.contains("SIGHUP")).then_some(log)
         })
+    }
+
+    /// A size in /proc/PID/status, in bytes: `VmRSS`, `VmHWM`.
+    pub fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    /// How many file descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
     /// SIGKILL; gone when this returns.

@@ -7,7 +7,7 @@ use tcpprobe_proto::v1::EventPlan;
 use tcpprobed::config::Config;
 use tcpprobed::disk::Watched;
 use tcpprobed::jobs::{Caller, Jobs, Plan};
-use tcpprobed::reading::{Cursor, Wanted};
+use tcpprobed::reading::{Cursor, Next, Wanted};
 use tcpprobed::runtime::Runtime;
 use tcpprobed::store::{Store, Upkeep};
 use tcpprobed::tracefs::{Instance, Tracefs};
@@ -52,14 +52,16 @@ impl Inside {
 
 /// What a reader is given of a run.
 pub fn read_run(jobs: &Jobs, job: &str, run: u32) -> Vec<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let source = jobs.source(job, run, false).unwrap();
     let mut cursor = Cursor::open(jobs, job, run, source, Wanted::default(), false).unwrap();
     let mut bytes = Vec::new();
-    while let Some(piece) = cursor.next_piece(runtime.handle(), std::future::pending()).unwrap() {
-        bytes.extend(piece);
+    loop {
+        match cursor.next_piece().unwrap() {
+            Next::Piece(piece) => bytes.extend(piece),
+            Next::More => {}
+            Next::Later | Next::End => return bytes,
+        }
     }
-    bytes
 }
 
 /// A plan as the API tells it.

@@ -4,13 +4,16 @@ mod api;
 mod client;
 mod daemon;
 mod events;
+mod http2;
 mod inside;
 pub mod mounts;
+mod person;
 mod random;
 mod rehearsal;
 mod shadow;
 mod text;
 mod traffic;
+mod users;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,16 +22,19 @@ use std::time::{Duration, Instant};
 use tcpprobed::store::StoreError;
 use tcpprobed::tracefs::Tracefs;
 
-pub use api::{Api, job};
+pub use api::{Api, channel_over, client_over, job};
 pub use client::{Answer, Client};
 pub use daemon::{Daemon, refused};
 pub use events::{COPIES_APART_NS_MAX, Event, Trace, assert_part, assert_same};
+pub use http2::{PREFACE, field, frame, request};
 pub use inside::{Inside, ROOT, read_run, told_plan};
+pub use person::Person;
 pub use random::Random;
 pub use rehearsal::{rehearsed, stored, web};
 pub use shadow::{Recorded, Shadow};
 pub use text::{assert_same_lines, assert_same_names, assert_same_text};
 pub use traffic::{Alone, CLIENT, Site};
+pub use users::Users;
 
 /// Longest wait for anything; a busy machine may need a good part of it, a quiet one hundredths.
 const PATIENCE: Duration = Duration::from_secs(60);
