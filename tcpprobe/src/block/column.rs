@@ -24,6 +24,8 @@ const SAMPLE_MAX: usize = 1024;
 const SAMPLE_RUN: usize = 16;
 /// Slots of the table that counts or finds values: twice the sample, so that it never fills up.
 const SLOTS: usize = 2 * SAMPLE_MAX;
+/// Values below this have their symbol in a table.
+const QUICK: usize = 4096;
 /// Bits that a listed value costs beside its own: its codeword's length and the varint's lead.
 const LISTING_BITS: u32 = 12;
 /// Symbols looked at to tell whether they come in patterns.
@@ -148,6 +150,8 @@ pub struct ColumnEncoder {
     deflate: Compress,
     table: Table,
     listed: Vec<u32>,
+    /// Symbols of values that are not listed, but for the column at work.
+    quick: Vec<u8>,
     symbols: Vec<u8>,
     bits: BitWriter,
     deflated: Vec<u8>,
@@ -162,6 +166,7 @@ impl Default for ColumnEncoder {
             deflate: Compress::new(Compression::new(DEFLATE_LEVEL), false),
             table: Table::new(),
             listed: Vec::new(),
+            quick: (0..QUICK as u32).map(|value| direct(value).0).collect(),
             symbols: Vec::new(),
             bits: BitWriter::default(),
             deflated: Vec::new(),
@@ -257,19 +262,25 @@ impl ColumnEncoder {
     fn symbolize(&mut self, values: &[u32]) -> [u32; huffman::SYMBOLS] {
         let mut counts = [0u32; huffman::SYMBOLS];
         self.symbols.clear();
-        let listed = !self.listed.is_empty();
-        let table = &self.table;
+        for (place, &value) in self.listed.iter().enumerate().filter(|(_, value)| (**value as usize) < QUICK) {
+            self.quick[value as usize] = (LISTED + place) as u8;
+        }
+        let far_ones = self.listed.last().is_some_and(|&value| value as usize >= QUICK);
+        let (quick, table) = (&self.quick, &self.table);
         self.symbols.extend(values.iter().map(|&value| {
-            let mut symbol = 0;
-            if listed && value >= SMALL {
-                symbol = table.get(value) as u8;
-            }
-            if symbol == 0 {
-                symbol = direct(value).0;
-            }
+            let symbol = match quick.get(value as usize) {
+                Some(&symbol) => symbol,
+                None => match if far_ones { table.get(value) as u8 } else { 0 } {
+                    0 => direct(value).0,
+                    listed => listed,
+                },
+            };
             counts[usize::from(symbol)] += 1;
             symbol
         }));
+        for &value in self.listed.iter().filter(|value| (**value as usize) < QUICK) {
+            self.quick[value as usize] = direct(value).0;
+        }
         counts
     }
 
@@ -303,17 +314,18 @@ impl ColumnEncoder {
     fn put_codewords(&mut self, values: &[u32], lengths: &Lengths) {
         let codes = huffman::codes(lengths);
         let meanings = meanings(&self.listed);
-        let words: [(u16, u8, u8); huffman::SYMBOLS] =
-            std::array::from_fn(|s| (codes[s], lengths[s], meanings[s].extra));
+        let words: [Word; huffman::SYMBOLS] =
+            std::array::from_fn(|s| Word { code: codes[s], length: lengths[s], extra: meanings[s].extra });
+        let widest = words.iter().filter(|word| word.length > 0).map(|word| word.length + word.extra).max();
         let part = values.len().div_ceil(if values.len() < STREAMS_MIN { 1 } else { STREAMS });
         let mut sizes = [0; STREAMS];
         self.deflated.clear();
         for ((values, symbols), size) in values.chunks(part).zip(self.symbols.chunks(part)).zip(&mut sizes) {
             self.bits.reserve(values.len());
-            for (&value, &symbol) in values.iter().zip(symbols) {
-                let (code, length, extra) = words[usize::from(symbol)];
-                let raw = u64::from(value) & ((1 << extra) - 1);
-                self.bits.put(u64::from(code) | raw << length, u32::from(length + extra));
+            match widest.unwrap_or(0) {
+                0..=14 => put_words::<4>(&mut self.bits, values, symbols, &words),
+                15..=28 => put_words::<2>(&mut self.bits, values, symbols, &words),
+                _ => put_words::<1>(&mut self.bits, values, symbols, &words),
             }
             *size = self.bits.finish(&mut self.deflated);
         }
@@ -332,6 +344,44 @@ impl ColumnEncoder {
             self.bits.put(u64::from(value) & ((1 << extra) - 1), u32::from(extra));
         }
         self.bits.finish(&mut self.column);
+    }
+}
+
+/// What is written of a symbol.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    code: u16,
+    length: u8,
+    /// Raw bits behind it.
+    extra: u8,
+}
+
+/// Appends codewords and raw bits, `AT_ONCE` values together, which must not come to more than 56 bits.
+fn put_words<const AT_ONCE: usize>(
+    bits: &mut BitWriter,
+    values: &[u32],
+    symbols: &[u8],
+    words: &[Word; huffman::SYMBOLS],
+) {
+    let pack = |values: &[u32], symbols: &[u8]| {
+        let (mut packed, mut count) = (0, 0);
+        for (&value, &symbol) in values.iter().zip(symbols) {
+            let word = words[usize::from(symbol)];
+            let raw = u64::from(value) & ((1 << word.extra) - 1);
+            packed |= (u64::from(word.code) | raw << word.length) << count;
+            count += u32::from(word.length + word.extra);
+        }
+        (packed, count)
+    };
+    let (groups, rest) = values.as_chunks::<AT_ONCE>();
+    let (symbol_groups, symbol_rest) = symbols.as_chunks::<AT_ONCE>();
+    for (values, symbols) in groups.iter().zip(symbol_groups) {
+        let (packed, count) = pack(values, symbols);
+        bits.put(packed, count);
+    }
+    for (value, symbol) in rest.iter().zip(symbol_rest) {
+        let (packed, count) = pack(&[*value], &[*symbol]);
+        bits.put(packed, count);
     }
 }
 

@@ -24,44 +24,38 @@ pub struct Identities {
     numbering: Numbering,
     /// All of them, by number.
     pub keys: Vec<Key>,
-    /// The words of the last record of each.
-    last: Vec<u64>,
+    /// The words of the last record of each; of its columns whoever adds records keeps them up to date.
+    pub last: Vec<u64>,
     tails: Vec<u8>,
 }
 
 impl Identities {
     /// The number of the identity of the record with these words and this dynamic part, with this row counted; and
-    /// whether it is new. If it is not, `differ` becomes in which bits the record differs from the last one.
-    #[inline(never)]
-    pub fn number(
-        &mut self,
-        index: usize,
-        layout: &Layout,
-        record: &[[u8; WORD]],
-        tail: &[u8],
-        differ: &mut [u64],
-    ) -> (u32, bool) {
-        let mut hash = index as u64;
-        if layout.hashed.is_empty() || layout.dynamic {
-            let words = record.iter().map(|word| u64::from_le_bytes(*word)).zip(&layout.masks);
-            hash = words.fold(hash, |hash, (word, mask)| mix(hash ^ (word & mask)));
-            hash = hash_bytes(hash, tail);
-        } else {
-            hash = layout.hashed.iter().fold(hash, |hash, &at| mix(hash ^ u64::from_le_bytes(record[at])));
-        }
+    /// whether it is new.
+    #[inline]
+    pub fn number(&mut self, index: usize, layout: &Layout, record: &[[u8; WORD]], tail: &[u8]) -> (u32, bool) {
+        let hash = match layout.hashed.is_empty() || layout.dynamic {
+            true => {
+                let words = record.iter().map(|word| u64::from_le_bytes(*word)).zip(&layout.masks);
+                hash_bytes(words.fold(index as u64, |hash, (word, mask)| mix(hash ^ (word & mask))), tail)
+            }
+            false => {
+                let words = layout.hashed.iter().map(|&at| u64::from_le_bytes(record[at]));
+                words.fold(index as u64, |hash, word| mix(hash ^ word))
+            }
+        };
         let (keys, last, tails) = (&self.keys, &self.last, &self.tails);
         let is = |number: u32| {
             let key = &keys[number as usize];
             if key.layout != index {
                 return false;
             }
-            let known = &last[key.last..key.last + layout.masks.len()];
-            let mut other = 0;
-            for (((differ, known), word), mask) in differ.iter_mut().zip(known).zip(record).zip(&layout.masks) {
-                *differ = known ^ u64::from_le_bytes(*word);
-                other |= *differ & mask;
-            }
-            other == 0 && (!layout.dynamic || tails[key.tail.clone()] == *tail)
+            let known = &last[key.last..][..layout.masks.len()];
+            // All words, for that is quicker than to leave some out: the processor compares several at once.
+            let words = known.iter().zip(record).zip(&layout.masks);
+            let differ =
+                words.fold(0, |differ, ((known, word), mask)| differ | (known ^ u64::from_le_bytes(*word)) & mask);
+            differ == 0 && (!layout.dynamic || tails[key.tail.clone()] == *tail)
         };
         let (number, new) = self.numbering.number(hash, is);
         if new {
@@ -79,11 +73,15 @@ impl Identities {
         self.last.extend(record.iter().map(|word| u64::from_le_bytes(*word)));
     }
 
-    /// The last record of an identity, of `words` words.
+    /// Where the last record of an identity begins in [`Identities::last`].
     #[inline]
-    pub fn last_mut(&mut self, number: u32, words: usize) -> &mut [u64] {
-        let at = self.keys[number as usize].last;
-        &mut self.last[at..at + words]
+    pub fn place(&self, number: u32) -> usize {
+        self.keys[number as usize].last
+    }
+
+    /// The last record of an identity, of `words` words.
+    pub fn last_of(&self, number: u32, words: usize) -> &[u64] {
+        &self.last[self.place(number)..][..words]
     }
 
     /// A record of the identity with everything else 0, its dynamic part behind it, pointers as ids.

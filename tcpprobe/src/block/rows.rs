@@ -20,6 +20,10 @@ pub const NULL: u64 = 0;
 struct Lane {
     shift: u32,
     mask: u64,
+    /// The mask where the column lies.
+    bits: u64,
+    /// The bit that tells a change of it.
+    change: u32,
     /// What changed: in the first events of identities, and in all others.
     firsts: Vec<u32>,
     others: Vec<u32>,
@@ -28,13 +32,35 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(part: &Part) -> Self {
+    fn new(at: usize, part: &Part) -> Self {
+        let (shift, mask) = (8 * (part.offset % WORD) as u32, u64::MAX >> (64 - 8 * part.size));
         Lane {
-            shift: 8 * (part.offset % WORD) as u32,
-            mask: u64::MAX >> (64 - 8 * part.size),
+            shift,
+            mask,
+            bits: mask << shift,
+            change: 1 << at,
             firsts: Vec::new(),
             others: Vec::new(),
             pointers: part.pointer.then(Values::default),
+        }
+    }
+
+    /// Adds those of the changed words in which this column did, and notes it in the `changes` of their rows.
+    fn push(&mut self, changed: &[Change], changes: &mut [u32]) {
+        let changed = changed.iter().filter(|change| (change.before ^ change.now) & self.bits != 0);
+        match &mut self.pointers {
+            Some(pointers) => {
+                for change in changed {
+                    self.others.push(number(pointers, change.now));
+                    changes[change.row] |= self.change;
+                }
+            }
+            None => {
+                for change in changed {
+                    self.others.push(difference(self.shift, self.mask, change.before, change.now));
+                    changes[change.row] |= self.change;
+                }
+            }
         }
     }
 
@@ -42,18 +68,14 @@ impl Lane {
     #[inline]
     fn tell(&mut self, before: u64, now: u64) -> u32 {
         match &mut self.pointers {
-            Some(_) if now == NULL => 0,
-            Some(pointers) => pointers.number(now) + 1,
-            None => {
-                let value = |word: u64| (word >> self.shift & self.mask) as u32;
-                zigzag(value(now).wrapping_sub(value(before)))
-            }
+            Some(pointers) => number(pointers, now),
+            None => difference(self.shift, self.mask, before, now),
         }
     }
 
     #[inline]
     fn differs(&self, differ: u64) -> bool {
-        differ >> self.shift & self.mask != 0
+        differ & self.bits != 0
     }
 
     fn clear(&mut self) {
@@ -61,6 +83,28 @@ impl Lane {
         self.others.clear();
         self.pointers.iter_mut().for_each(Values::clear);
     }
+}
+
+/// What is told of a pointer.
+#[inline]
+fn number(pointers: &mut Values, now: u64) -> u32 {
+    if now == NULL { 0 } else { pointers.number(now) + 1 }
+}
+
+/// What is told of a number that lies in a word.
+#[inline]
+fn difference(shift: u32, mask: u64, before: u64, now: u64) -> u32 {
+    let value = |word: u64| (word >> shift & mask) as u32;
+    zigzag(value(now).wrapping_sub(value(before)))
+}
+
+/// A word that is not as it was in the last record of the identity.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    /// Of those that are being added.
+    row: usize,
+    before: u64,
+    now: u64,
 }
 
 /// A word of a record and the columns in it.
@@ -79,30 +123,41 @@ struct Group {
     lanes: Vec<Lane>,
     /// For each event, which columns changed: a bit each.
     changes: Vec<u32>,
+    /// Those of a word, while records are added.
+    changed: Vec<Change>,
 }
 
 impl Group {
     fn new(parts: &[Part]) -> Self {
-        let mut group = Group { words: Vec::new(), lanes: Vec::new(), changes: Vec::new() };
+        let mut group = Group { words: Vec::new(), lanes: Vec::new(), changes: Vec::new(), changed: Vec::new() };
         for parts in parts.chunk_by(|a, b| a.offset / WORD == b.offset / WORD) {
             let first = group.lanes.len();
-            group.lanes.extend(parts.iter().map(Lane::new));
-            let mask = group.lanes[first..].iter().fold(0, |mask, lane| mask | lane.mask << lane.shift);
+            group.lanes.extend((first..).zip(parts).map(|(at, part)| Lane::new(at, part)));
+            let mask = group.lanes[first..].iter().fold(0, |mask, lane| mask | lane.bits);
             group.words.push(Word { at: parts[0].offset / WORD, mask, lanes: first..group.lanes.len() });
         }
         group
     }
 
-    /// Adds a record, told from the last one of its identity, which differs from it in these bits.
-    fn push(&mut self, differ: &[u64], last: &mut [u64]) {
-        let mut changes = 0;
+    /// Adds records, each told from the last one of its identity, whose place among `last` is beside it. Word by word, and
+    /// then column by column: loops that do little run fast.
+    fn push(&mut self, records: &[Timed<'_>], places: &[usize], last: &mut [u64]) {
+        let row = self.changes.len();
+        self.changes.resize(row + records.len(), 0);
+        let changes = &mut self.changes[row..];
         for word in &self.words {
-            let differ = differ.get(word.at).map_or(0, |differ| differ & word.mask);
-            if differ != 0 {
-                changes |= tell_word(&mut self.lanes, word, differ, last);
+            self.changed.clear();
+            for (row, (&(_, record), &place)) in records.iter().zip(places).enumerate() {
+                let (before, now) = (last[place + word.at], word_of(record, word.at));
+                if (before ^ now) & word.mask != 0 {
+                    last[place + word.at] = now;
+                    self.changed.push(Change { row, before, now });
+                }
+            }
+            if !self.changed.is_empty() {
+                self.lanes[word.lanes.clone()].iter_mut().for_each(|lane| lane.push(&self.changed, changes));
             }
         }
-        self.changes.push(changes);
     }
 
     /// Adds the first record of an identity, told from that of the identity before it.
@@ -111,33 +166,14 @@ impl Group {
         let mut changes = 0u32;
         for word in &self.words {
             let (before, now) = (before[word.at] & word.mask, now[word.at] & word.mask);
-            for (lane, at) in self.lanes[word.lanes.clone()].iter_mut().zip(word.lanes.start..) {
-                if lane.differs(before ^ now) {
-                    let told = lane.tell(before, now);
-                    lane.firsts.push(told);
-                    changes |= 1 << at;
-                }
+            for lane in self.lanes[word.lanes.clone()].iter_mut().filter(|lane| lane.differs(before ^ now)) {
+                let told = lane.tell(before, now);
+                lane.firsts.push(told);
+                changes |= lane.change;
             }
         }
         self.changes.push(changes);
     }
-}
-
-/// Keeps what is told of the columns in a word that differs in these bits; says which columns they are.
-#[inline(never)]
-fn tell_word(lanes: &mut [Lane], word: &Word, differ: u64, last: &mut [u64]) -> u32 {
-    let before = last[word.at];
-    let now = before ^ differ;
-    last[word.at] = now;
-    let mut changes = 0;
-    for (at, lane) in word.lanes.clone().zip(&mut lanes[word.lanes.clone()]) {
-        if lane.differs(differ) {
-            let told = lane.tell(before, now);
-            lane.others.push(told);
-            changes |= 1 << at;
-        }
-    }
-    changes
 }
 
 /// The rows of one kind of event.
@@ -150,10 +186,10 @@ pub struct Rows {
     newest: Vec<u64>,
     /// The words of a record that ends within one.
     padded: Vec<[u8; WORD]>,
-    /// In which bits a record differs from the last one of its identity.
-    differ: Vec<u64>,
     /// The identity of each row.
     pub keys: Vec<u32>,
+    /// Where the last record is of each of the records that are being added.
+    places: Vec<usize>,
     scratch: Vec<u32>,
 }
 
@@ -163,16 +199,17 @@ impl Rows {
             reader: EventReader::new(&layout.format),
             groups: layout.columns.chunks(GROUP).map(Group::new).collect(),
             padded: vec![[0; WORD]; layout.masks.len()],
-            differ: vec![0; layout.masks.len()],
             newest: vec![0; layout.masks.len()],
             keys: Vec::new(),
+            places: Vec::new(),
             scratch: Vec::new(),
         }
     }
 
     /// Adds records that have all fixed fields.
     pub fn push(&mut self, index: usize, layout: &Layout, records: &[Timed<'_>], identities: &mut Identities) {
-        for (_, record) in records {
+        let mut known = 0;
+        for (at, (_, record)) in records.iter().enumerate() {
             let (fixed, tail) = record.split_at(layout.size);
             let words = match fixed.as_chunks() {
                 (words, []) => words,
@@ -182,16 +219,27 @@ impl Rows {
                 }
             };
             let tail = if layout.dynamic { tail } else { &[] };
-            let (number, first) = identities.number(index, layout, words, tail, &mut self.differ);
+            let (number, first) = identities.number(index, layout, words, tail);
             self.keys.push(number);
-            let last = identities.last_mut(number, words.len());
             if first {
+                self.push_known(&records[known..at], identities);
+                let last = identities.last_of(number, layout.masks.len());
                 self.groups.iter_mut().for_each(|group| group.push_first(&self.newest, last));
                 self.newest.copy_from_slice(last);
+                known = at + 1;
             } else {
-                self.groups.iter_mut().for_each(|group| group.push(&self.differ, last));
+                self.places.push(identities.place(number));
             }
         }
+        self.push_known(&records[known..], identities);
+    }
+
+    /// Adds records of known identities.
+    fn push_known(&mut self, records: &[Timed<'_>], identities: &mut Identities) {
+        for group in &mut self.groups {
+            group.push(records, &self.places, &mut identities.last);
+        }
+        self.places.clear();
     }
 
     /// Appends the columns to `out`; `keys` are the identities of the block, `index` is the kind, `id` turns a
@@ -254,4 +302,21 @@ fn put_pointers(pointers: &Values, encoder: &mut ColumnEncoder, id: impl Fn(u64)
 fn pad(whole: &[[u8; WORD]], rest: &[u8], words: &mut [[u8; WORD]]) {
     words[..whole.len()].copy_from_slice(whole);
     words[whole.len()][..rest.len()].copy_from_slice(rest);
+}
+
+/// The word `at` of a record; of what is behind its end, zeros.
+#[inline]
+fn word_of(record: &[u8], at: usize) -> u64 {
+    match record.as_chunks().0.get(at) {
+        Some(word) => u64::from_le_bytes(*word),
+        None => last_word_of(record, at),
+    }
+}
+
+#[cold]
+fn last_word_of(record: &[u8], at: usize) -> u64 {
+    let mut word = [0; WORD];
+    let rest = record.get(at * WORD..).unwrap_or_default();
+    word[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(word)
 }
