@@ -91,13 +91,14 @@ impl BlockBuilder {
     #[must_use]
     #[inline]
     pub fn takes(&self, record: &[u8]) -> bool {
-        self.index_of(record).is_some_and(|index| record.len() >= self.schema.layouts()[index].size)
+        self.index_of(record).is_some()
     }
 
+    /// The index of the record's kind, where the builder takes it.
     #[inline]
     fn index_of(&self, record: &[u8]) -> Option<usize> {
-        let [low, high, ..] = *record else { return None };
-        self.schema.index_of(u16::from_le_bytes([low, high]))
+        let index = self.schema.index_of(u16::from_le_bytes(*record.first_chunk()?))?;
+        (record.len() >= self.schema.layouts()[index].size).then_some(index)
     }
 
     /// Adds records of `cpu`, in the order of its ring buffer. Those that the builder does not take
@@ -105,24 +106,24 @@ impl BlockBuilder {
     pub fn push(&mut self, cpu: u32, mut records: &[Timed<'_>]) -> usize {
         let mut left_out = 0;
         while let Some((_, first)) = records.first() {
-            if !self.takes(first) {
+            let Some(index) = self.index_of(first) else {
                 left_out += 1;
                 records = &records[1..];
                 continue;
-            }
+            };
             // Records of one kind come in long runs.
-            let same = |(_, r): &Timed<'_>| r.get(..2) == first.get(..2) && self.takes(r);
+            let (kind, size) = (first.first_chunk::<2>(), self.schema.layouts()[index].size);
+            let same = |(_, record): &Timed<'_>| record.first_chunk() == kind && record.len() >= size;
             let length = records.iter().position(|record| !same(record)).unwrap_or(records.len());
             let (run, rest) = records.split_at(length);
-            self.push_run(cpu, run);
+            self.push_run(cpu, index, run);
             records = rest;
         }
         left_out
     }
 
     /// Adds records of one kind.
-    fn push_run(&mut self, cpu: u32, run: &[Timed<'_>]) {
-        let Some(index) = run.first().and_then(|(_, record)| self.index_of(record)) else { return };
+    fn push_run(&mut self, cpu: u32, index: usize, run: &[Timed<'_>]) {
         let layout = &self.schema.layouts()[index];
         let rows = &mut self.rows[index];
         let first = rows.keys.len();
