@@ -31,6 +31,8 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// What may be on its way unread, so that a fetch is not held up by round trips.
 const WINDOW_BYTES: u32 = 8 << 20;
+/// Largest frame of HTTP/2 that is taken: a reply of 64 KiB is one, not five.
+const FRAME_BYTES_MAX: u32 = 128 << 10;
 /// Largest reply that is taken.
 const REPLY_BYTES_MAX: usize = 16 << 20;
 
@@ -163,7 +165,8 @@ async fn channel(socket: &Path) -> Result<Channel> {
     let endpoint = Endpoint::from_static("http://tcpprobed")
         .user_agent(concat!("tcpprobectl/", env!("CARGO_PKG_VERSION")))?
         .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES);
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX);
     endpoint.connect_with_connector(connector).await.map_err(|error| {
         let what = format!("{} is not tcpprobed's socket: {}", socket.display(), root_cause(&error));
         Failure::new(Exit::Unreachable, what, "give the right one with --socket").into()
