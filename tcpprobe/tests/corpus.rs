@@ -1,17 +1,24 @@
-//! Does with the committed corpus of the fuzz targets what they do.
+//! Does with the committed seeds of the fuzz targets what they do.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
 use std::panic::catch_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fuzz::kernels::folder;
 
+/// What a small thread of a program may have.
+const STACK_BYTES: usize = 256 << 10;
+
+fn fuzz_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
 /// Does it with the seeds of one target.
 fn each(target: &str, run: fn(&[u8])) {
-    let seeds = folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target));
+    let seeds = folder(&fuzz_folder().join("seeds").join(target));
     assert!(seeds.len() >= 10, "{target} has {} seeds", seeds.len());
     for seed in seeds {
         let input = std::fs::read(&seed).unwrap();
@@ -47,4 +54,60 @@ fn texts() {
 #[test]
 fn traces() {
     each("trace", fuzz::trace::run);
+}
+
+#[test]
+fn there_is_no_other_target() {
+    let names = |list: Vec<PathBuf>| -> Vec<String> {
+        list.iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    };
+    let here = ["block", "filter", "format", "page", "text", "trace"];
+    assert_eq!(names(folder(&fuzz_folder().join("fuzz_targets"))), here);
+    assert_eq!(names(folder(&fuzz_folder().join("seeds"))), here);
+}
+
+/// Does it with an input on a small stack; where that does not suffice, the whole test program ends.
+fn on_a_small_stack(run: fn(&[u8]), input: String) {
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || run(input.as_bytes())).unwrap();
+    thread.join().unwrap();
+}
+
+/// As often as fits, and so often that it is just allowed, or not any more.
+const DEPTHS: [usize; 7] = [1, 63, 64, 65, 255, 256, 10_000];
+
+#[test]
+fn a_filter_of_ten_thousand_parentheses() {
+    for depth in DEPTHS.into_iter().chain([4000]) {
+        for (open, close) in [("(", ")"), ("!(", ")"), ("!", ""), ("sport == 1 || (", ")"), ("sport in {", "}")] {
+            let text = format!("{}sport == 80{}", open.repeat(depth), close.repeat(depth));
+            on_a_small_stack(fuzz::filter::run, format!("\0\0{text}\0"));
+            on_a_small_stack(fuzz::filter::run, format!("\0\0{}\0", open.repeat(depth)));
+        }
+    }
+}
+
+#[test]
+fn a_print_fmt_of_ten_thousand_parentheses() {
+    let nested = [
+        ("(", ")"),
+        ("-", ""),
+        ("!(", ")"),
+        ("&", ""),
+        ("(u8)", ""),
+        ("1 + (", ")"),
+        ("REC->x ? ", " : 1"),
+        ("1 ? 2 : ", ""),
+        ("REC->a[", "]"),
+        ("__print_hex(REC->a, ", ")"),
+        ("__print_symbolic(1, { ", ", \"a\" })"),
+    ];
+    for depth in DEPTHS.into_iter().chain([2000]) {
+        for (open, close) in nested {
+            let value = format!("{}REC->x{}", open.repeat(depth), close.repeat(depth));
+            let fields =
+                "\tfield:int x;\toffset:8;\tsize:4;\tsigned:1;\n\tfield:u8 a[4];\toffset:12;\tsize:4;\tsigned:0;\n";
+            let text = format!("name: a\nID: 7\nformat:\n{fields}\nprint fmt: \"%d %s\", {value}, {value}\n");
+            on_a_small_stack(fuzz::format::run, text);
+        }
+    }
 }

@@ -287,12 +287,12 @@ mod tests {
         check(&format!("\"{}\"", "x".repeat(70_000)), "more than 64 KiB");
         check(r#""%d", REC->port)"#, "something after the last argument");
         let deep = "(".repeat(30_000);
-        check(&format!("\"%d\", {deep}1"), "an expression of more than 256 operands");
+        check(&format!("\"%d\", {deep}1"), "an expression of more than 64 levels");
         let deep = "!".repeat(30_000);
-        check(&format!("\"%d\", {deep}1"), "an expression of more than 256 operands");
+        check(&format!("\"%d\", {deep}1"), "an expression of more than 64 levels");
         let long = "1+".repeat(30_000);
         check(&format!("\"%d\", {long}1"), "an expression of more than 256 operands");
         let nested = "__print_symbolic(1, { ".repeat(2_000);
-        check(&format!("\"%s\", {nested}"), "an expression of more than 256 operands");
+        check(&format!("\"%s\", {nested}"), "an expression of more than 64 levels");
     }
 }

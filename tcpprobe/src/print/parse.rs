@@ -6,8 +6,10 @@ use super::lex::{Lexer, Token};
 use super::number::{Binary, IntType, Number};
 use crate::format::{Field, Format, Kind};
 
-/// Most operands of one expression; bounds the recursion over it.
+/// Most operands of one expression; bounds the recursion over its value.
 const OPERANDS_MAX: usize = 256;
+/// Most expressions and operands in one another; bounds the recursion over its text, of some kilobytes of stack each.
+const DEPTH_MAX: usize = 64;
 /// Most entries of one table of names; the kernel's longest, of drop reasons, has some 130.
 const TABLE_MAX: usize = 4096;
 
@@ -53,7 +55,7 @@ fn unsupported<T>(what: impl Into<String>) -> Result<T, Unsupported> {
 
 /// Splits `print fmt` into its format string and arguments.
 pub(super) fn parse(format: &Format) -> Result<(Vec<u8>, Vec<Expr>), Unsupported> {
-    let mut parser = Parser { lexer: Lexer::new(&format.print_fmt)?, format, operands: 0 };
+    let mut parser = Parser { lexer: Lexer::new(&format.print_fmt)?, format, operands: 0, depth: 0 };
     let Token::Text(text) = parser.lexer.next()? else { return unsupported("no format string") };
     let mut arguments = Vec::new();
     while parser.lexer.accept(",")? {
@@ -70,10 +72,26 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     format: &'a Format,
     operands: usize,
+    depth: usize,
 }
 
 impl<'a> Parser<'a> {
+    /// What `parse` reads of what is in something else.
+    fn nested(&mut self, parse: fn(&mut Self) -> Result<Expr, Unsupported>) -> Result<Expr, Unsupported> {
+        if self.depth == DEPTH_MAX {
+            return unsupported("an expression of more than 64 levels");
+        }
+        self.depth += 1;
+        let expr = parse(self)?;
+        self.depth -= 1;
+        Ok(expr)
+    }
+
     fn expression(&mut self) -> Result<Expr, Unsupported> {
+        self.nested(Self::choice)
+    }
+
+    fn choice(&mut self) -> Result<Expr, Unsupported> {
         let question = self.binary(0)?;
         if !self.lexer.accept("?")? {
             return Ok(question);
@@ -87,19 +105,31 @@ impl<'a> Parser<'a> {
         Ok(Expr::Choice(number(question)?, Box::new(yes), Box::new(no)))
     }
 
+    /// Operands joined by operators of this level and those that bind closer. One call for each operand, not for each level:
+    /// what is nested must fit on a thread's stack.
     fn binary(&mut self, level: usize) -> Result<Expr, Unsupported> {
-        let Some(operators) = PRECEDENCE.get(level) else { return self.unary() };
-        let mut left = self.binary(level + 1)?;
-        while let Token::Sign(sign) = self.lexer.peek() {
-            let Some((_, op)) = operators.iter().find(|(known, _)| known == sign) else { break };
+        let mut left = self.unary()?;
+        while let Some((found, op)) = self.operator().filter(|(found, _)| *found >= level) {
             self.lexer.next()?;
-            let right = self.binary(level + 1)?;
-            left = Expr::Binary(*op, number(left)?, number(right)?);
+            let right = self.binary(found + 1)?;
+            left = Expr::Binary(op, number(left)?, number(right)?);
         }
         Ok(left)
     }
 
+    /// The operator that is next, with its level.
+    fn operator(&self) -> Option<(usize, Binary)> {
+        let Token::Sign(sign) = self.lexer.peek() else { return None };
+        let of_level =
+            |operators: &[(&str, Binary)]| operators.iter().find(|(known, _)| known == sign).map(|(_, op)| *op);
+        PRECEDENCE.iter().enumerate().find_map(|(level, operators)| Some((level, of_level(operators)?)))
+    }
+
     fn unary(&mut self) -> Result<Expr, Unsupported> {
+        self.nested(Self::operand)
+    }
+
+    fn operand(&mut self) -> Result<Expr, Unsupported> {
         self.operands += 1;
         if self.operands > OPERANDS_MAX {
             return unsupported("an expression of more than 256 operands");
