@@ -60,8 +60,25 @@ impl Header {
         let text = std::str::from_utf8(payload).ok().filter(|text| text.len() <= HEADER_BYTES_MAX)?;
         let values = text
             .lines()
-            .map(|line| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+            .map(|line| {
+                line.trim_end_matches('\r').split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+            })
             .collect::<Option<_>>()?;
         Some(Header { values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_come_back() {
+        let header = Header::new("7").with("job", "two\r\nlines").with("empty", "");
+        let mut out = Vec::new();
+        header.encode(&mut out);
+        assert_eq!((Header::decode(&out), header.get("job")), (Some(header.clone()), "two  lines"));
+        assert_eq!(Header::decode(b"version=2\r\r\ntrace=7\njob=two  lines\r\nempty=\r"), Some(header));
+        assert_eq!(Header::decode(b"version"), None);
     }
 }
