@@ -123,7 +123,7 @@ impl Losses {
             let places = if self.gaps_unknown == 1 { "one place" } else { &format!("{} places", self.gaps_unknown) };
             say(&format!("{name}: an unknown number of events was lost in {places}"));
         }
-        if self.undescribed || self.lost + self.gaps_unknown + self.damages > 0 { Exit::Lossy } else { Exit::Ok }
+        if self.undescribed || self.lost.max(self.gaps_unknown).max(self.damages) > 0 { Exit::Lossy } else { Exit::Ok }
     }
 
     /// The failure that there is nothing to show, where no event was `selected`.

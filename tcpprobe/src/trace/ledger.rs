@@ -33,7 +33,7 @@ impl Account {
     }
 }
 
-/// Sums of accounts.
+/// Sums of accounts; where a damaged ledger claims more than can be counted, the largest number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// See [`Account::stored`].
@@ -56,16 +56,16 @@ impl Totals {
     /// Events that are in no block though they should be.
     #[must_use]
     pub fn missing(&self) -> u64 {
-        self.lost + self.dropped
+        self.lost.saturating_add(self.dropped)
     }
 }
 
 impl std::ops::AddAssign for Totals {
     fn add_assign(&mut self, other: Totals) {
-        self.stored += other.stored;
-        self.filtered += other.filtered;
-        self.lost += other.lost;
-        self.dropped += other.dropped;
+        self.stored = self.stored.saturating_add(other.stored);
+        self.filtered = self.filtered.saturating_add(other.filtered);
+        self.lost = self.lost.saturating_add(other.lost);
+        self.dropped = self.dropped.saturating_add(other.dropped);
     }
 }
 
@@ -122,5 +122,13 @@ mod tests {
         let mut totals = Totals::default();
         accounts.iter().for_each(|a| totals.add(a));
         assert_eq!((totals.stored, totals.missing()), (5, 9));
+    }
+
+    #[test]
+    fn what_is_more_than_can_be_counted_is_the_most() {
+        let account = Account { stored: u64::MAX, lost: u64::MAX - 1, dropped: 7, ..Account::default() };
+        let mut totals = Totals::default();
+        (0..2).for_each(|_| totals.add(&account));
+        assert_eq!((totals.stored, totals.lost, totals.dropped, totals.missing()), (u64::MAX, u64::MAX, 14, u64::MAX));
     }
 }
