@@ -597,6 +597,9 @@ fn put_deflated(state: &mut Compress, bytes: &[u8], scratch: &mut Vec<u8>, out: 
     out.extend_from_slice(stored);
 }
 
+/// Most bytes that a deflated one can stand for: no code is shorter than two bits, and none is of more than 258 bytes (RFC 1951).
+const INFLATED_MAX: usize = 4 * 258;
+
 /// Reads what [`deflate_bytes`] wrote; `None` where it is damaged or longer than `max`.
 pub fn inflate_bytes(cursor: &mut Cursor<'_>, max: usize) -> Option<Vec<u8>> {
     let flag = cursor.take(1)?[0];
@@ -604,6 +607,9 @@ pub fn inflate_bytes(cursor: &mut Cursor<'_>, max: usize) -> Option<Vec<u8>> {
     let stored = cursor.bytes()?;
     if flag != DEFLATED {
         return (flag == 0 && stored.len() == length).then(|| stored.to_vec());
+    }
+    if length > stored.len().saturating_mul(INFLATED_MAX) {
+        return None;
     }
     let mut bytes = Vec::with_capacity(length + 1);
     match Decompress::new(false).decompress_vec(stored, &mut bytes, FlushDecompress::Finish) {
@@ -683,5 +689,18 @@ mod tests {
         assert!(round_trip(&noise) < 10_000 * 17 / 8, "noise costs its bits and no more");
         let rare: Vec<u32> = (0..10_000u32).map(|i| u32::from(i.wrapping_mul(0x9e37_79b1) >> 28 == 3)).collect();
         assert!(round_trip(&rare) < 10_000 / 8 + 20, "a bit a value for two of them");
+    }
+
+    #[test]
+    fn a_length_that_nothing_deflated_has_is_refused() {
+        let plain = vec![7; 100_000];
+        let mut out = Vec::new();
+        deflate_bytes(&plain, &mut out);
+        assert!(out.len() < 200);
+        assert_eq!(inflate_bytes(&mut Cursor(&out), plain.len()), Some(plain));
+        let mut bomb = vec![DEFLATED];
+        put_varint(&mut bomb, 200 << 20);
+        crate::block::put_bytes(&mut bomb, &[3, 0]);
+        assert_eq!(inflate_bytes(&mut Cursor(&bomb), 256 << 20), None);
     }
 }

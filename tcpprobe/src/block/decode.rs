@@ -213,7 +213,9 @@ fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<Ve
         record.extend_from_slice(tail);
         keys.push(Key { layout: index, rows, place, record });
     }
-    let bytes = inflate_bytes(cursor, IDENTITIES_BYTES_MAX)?;
+    let identity_bytes =
+        |key: &Key| schema.layouts()[key.layout].spans.iter().map(ExactSizeIterator::len).sum::<usize>();
+    let bytes = inflate_bytes(cursor, keys.iter().map(identity_bytes).sum())?;
     let mut bytes = bytes.into_iter();
     for (index, layout) in schema.layouts().iter().enumerate() {
         if keys.iter().any(|key| key.layout == index) {
