@@ -20,7 +20,9 @@ use tcpprobe::format::{Format, PageLayout};
 use tcpprobe::page::Page;
 use tcpprobe::trace::{Account, Anchor, Header, Writer};
 
-/// Captures that seeds are made of: one with few events of many kinds, one with IPv6, one with losses.
+/// Kernels whose captures seeds are made of, among the fixtures: the first, the last, one between.
+const KERNELS: [u8; 3] = [0, 3, 5];
+/// Captures of each: one with few events of many kinds, one with IPv6, one with losses.
 const CASES: [&str; 4] = ["reset-and-synretrans", "ipv6-loss1-reorder-all", "ipv6-loss2-all", "overrun"];
 /// Events in a block: some, and enough for all streams of a column.
 const BLOCK_EVENTS: [usize; 2] = [40, 600];
@@ -57,7 +59,8 @@ python3-1   [001] .....     1.066758: tcp_retransmit_skb: skbaddr=00000000ee9ad1
 ";
 
 fn main() {
-    let captures: Vec<Capture> = captures().into_iter().filter(|c| CASES.contains(&&*c.case)).collect();
+    let is_used = |capture: &Capture| CASES.contains(&&*capture.case) && KERNELS.contains(&kernel(capture).0);
+    let captures: Vec<Capture> = captures().into_iter().filter(is_used).collect();
     captures.iter().for_each(of_a_capture);
     formats();
     filters(&captures);
@@ -74,7 +77,7 @@ fn of_a_capture(capture: &Capture) {
     let decoded = capture.decode();
     let (number, release) = kernel(capture);
     let name = format!("{release}-{}", capture.case);
-    for events in BLOCK_EVENTS.into_iter().filter(|&events| events == BLOCK_EVENTS[0] || number % 2 == 1) {
+    for events in BLOCK_EVENTS.into_iter().filter(|&events| events == BLOCK_EVENTS[0] || number == KERNELS[1]) {
         put(
             "block",
             &format!("{name}-{events}"),
@@ -150,10 +153,11 @@ fn lines(text: &str) -> String {
 /// The last kernel's description of each event and of a page, and of the first kernel's what is described otherwise.
 fn formats() {
     let mut known = BTreeSet::new();
-    for number in [5, 0] {
+    for number in [KERNELS[2], KERNELS[0]] {
         for format in kernels::schema(number).formats() {
             let print = format.print_fmt.len();
-            if known.insert((format.name.clone(), if number == 0 { print } else { 0 })) && (number == 5 || print < 500)
+            if known.insert((format.name.clone(), if number == KERNELS[0] { print } else { 0 }))
+                && (number == KERNELS[2] || print < 500)
             {
                 put("format", &format!("{number}-{}", format.name), &[format.text.as_bytes(), b"\0", RECORD].concat());
             }
