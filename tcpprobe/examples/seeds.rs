@@ -1,9 +1,10 @@
 //! Makes the inputs that fuzzing begins with, from the fixtures: `fuzz/seeds/TARGET/made-*`.
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be read is missing")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 #[path = "../fuzz/src/kernels.rs"]
-#[allow(dead_code, reason = "the targets use all of it")]
+#[expect(dead_code, reason = "the targets use all of it")]
 mod kernels;
 
 use std::collections::BTreeSet;
