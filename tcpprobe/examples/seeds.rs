@@ -56,6 +56,9 @@ CPU:0 [LOST EVENTS]
 <...>--1    [000] 5: sched_switch: prev_comm=x y prev_pid=1 ==> next_comm=\"z
 python3-1   [001] .....     1.066758: tcp_retransmit_skb: skbaddr=00000000ee9ad17b skaddr=0x1 sport=1 dport=2 saddr=1.2.3.4 daddr=5.6.7.8 saddrv6=:: daddrv6=::ffff:5.6.7.8 state=0x63 err=-113
 ##### CPU 3 buffer started ####
+a-1 [000] ..... 9.000003: tcp_probe: family=AF_INET src=127.0.0.1:1 dest=127.0.0.1:2 mark=0x0 data_len=1 snd_nxt=0x2 snd_una=0x1 snd_cwnd=18 ssthresh=7 snd_wnd=6 srtt=13 rcv_wnd=5 sock_cookie=1d
+a-1 [000] ..... 1.000001: tcp_probe: family=AF_INET src=127.0.0.1:1 dest=127.0.0.1:2 mark=0x0 data_len=1 snd_nxt=0x2 snd_una=0x1 snd_cwnd=18 ssthresh=7 snd_wnd=6 srtt=13 rcv_wnd=5 sock_cookie=1d
+a-1 [000] ..... 5.000002: tcp_probe: family=AF_INET src=127.0.0.1:1 dest=127.0.0.1:2 mark=0x0 data_len=1 snd_nxt=0x2 snd_una=0x1 snd_cwnd=18 ssthresh=7 snd_wnd=6 srtt=13 rcv_wnd=5 sock_cookie=1d
 156 kworker/1:2\r
 ";
 
@@ -123,8 +126,10 @@ fn trace(decoded: &Decoded) -> Vec<u8> {
     ];
     let header = Header::new("seed").with("clock", "boot").with("job", "web");
     let mut writer = Writer::new(Vec::new(), &header, &schema, &anchors, None).expect("nothing fails");
-    records.iter().for_each(|record| assert!(writer.push(record).expect("nothing fails")));
-    let account = Account { cpu: 1, from: 5, to: 9, stored: records.len() as u64, lost: 3, ..Account::default() };
+    // At one moment, the higher CPU first.
+    let twice = [1, 0].map(|cpu| Record { cpu, ..records[0] });
+    twice.iter().chain(records).for_each(|record| assert!(writer.push(record).expect("nothing fails")));
+    let account = Account { cpu: 1, from: 5, to: 9, stored: records.len() as u64 + 2, lost: 3, ..Account::default() };
     writer.account(&[account]).expect("nothing fails");
     writer.finish().expect("nothing fails").0
 }
