@@ -99,7 +99,7 @@ impl Scan {
     fn accounts(&mut self, accounts: &[Account], pages_end: u64, are_stored: u64) {
         for account in accounts {
             let (stored, gone) = (account.stored * are_stored, account.stored * (1 - are_stored));
-            let account = Account { stored, dropped: account.dropped + gone, ..*account };
+            let account = Account { stored, dropped: account.dropped.saturating_add(gone), ..*account };
             self.totals.entry(account.cpu).or_default().add(&account);
             self.accounted_until = self.accounted_until.max(account.to);
         }
