@@ -8,6 +8,10 @@ pub const MAGIC: [u8; 4] = *b"TCPP";
 pub const FRAME_HEAD_BYTES: usize = 16;
 /// Longest payload; a longer length is damage. Blocks have a tenth of it.
 pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+/// Most bytes read in vain of what begins as a frame and is none: so many for each byte of the input, and some at once. Damage
+/// comes to two for each; a file could be made of heads that claim all that follows, and reading it would never end.
+const VAIN_BYTES_MAX: u64 = 16;
+const VAIN_BYTES_AHEAD: u64 = 16 * PAYLOAD_BYTES_MAX as u64;
 /// Bytes asked of the input at a time.
 const READ_BYTES: usize = 128 << 10;
 
@@ -144,6 +148,8 @@ pub struct Frames<R> {
     at: usize,
     /// Where `buffer` begins in the input.
     offset: u64,
+    /// Bytes of what were no frames though they began as such.
+    vain: u64,
     ended: bool,
 }
 
@@ -157,7 +163,7 @@ enum Found {
 impl<R: Read> Frames<R> {
     /// Reads from the start of a trace, or from any place in one.
     pub fn new(input: R) -> Self {
-        Frames { input, buffer: Vec::new(), at: 0, offset: 0, ended: false }
+        Frames { input, buffer: Vec::new(), at: 0, offset: 0, vain: 0, ended: false }
     }
 
     /// Bytes of the input that were given as frames or damage.
@@ -224,7 +230,7 @@ impl<R: Read> Frames<R> {
         })
     }
 
-    fn look(&self, at: usize) -> Found {
+    fn look(&mut self, at: usize) -> Found {
         let rest = self.buffer.get(at..).unwrap_or(&[]);
         let Some(head) = rest.first_chunk::<FRAME_HEAD_BYTES>() else {
             let known = rest.len().min(4);
@@ -240,8 +246,14 @@ impl<R: Read> Frames<R> {
         }
         match rest.get(..FRAME_HEAD_BYTES + length) {
             None => Found::Short,
+            Some(_) if self.vain > VAIN_BYTES_AHEAD + VAIN_BYTES_MAX * (self.offset + at as u64) => {
+                Found::Bad("too many frames in one another")
+            }
             Some(frame) if checksum(frame) == word(12) => Found::Frame(frame.len()),
-            Some(_) => Found::Bad("a frame whose checksum is wrong"),
+            Some(frame) => {
+                self.vain += frame.len() as u64;
+                Found::Bad("a frame whose checksum is wrong")
+            }
         }
     }
 
@@ -324,6 +336,28 @@ mod tests {
     fn frames_come_back() {
         assert_eq!(scan(&file(&payloads())), (payloads(), vec![]));
         assert_eq!(scan(&[]), (vec![], vec![]));
+    }
+
+    #[test]
+    fn frames_in_one_another_cost_what_their_bytes_do() {
+        let mut bytes = Vec::new();
+        let size = 2 << 20;
+        while bytes.len() < size {
+            let rest = (size - bytes.len() - FRAME_HEAD_BYTES) as u32;
+            bytes.extend(MAGIC);
+            bytes.extend([4, 0, 0, 0]);
+            bytes.extend(rest.to_le_bytes());
+            bytes.extend([0; 4]);
+        }
+        bytes.extend(file(&payloads()));
+        let mut frames = Frames::new(bytes.as_slice());
+        let mut good = 0;
+        while let Some(found) = frames.next_frame().unwrap() {
+            good += usize::from(matches!(found, Scanned::Frame(_)));
+        }
+        assert!(frames.vain <= VAIN_BYTES_AHEAD + VAIN_BYTES_MAX * bytes.len() as u64 + PAYLOAD_BYTES_MAX as u64);
+        assert!(frames.vain > VAIN_BYTES_AHEAD);
+        assert_eq!(good, payloads().len(), "those behind are found");
     }
 
     #[test]
