@@ -73,8 +73,8 @@ impl Layout {
     }
 
     /// The layout of a kernel of which only the formats of its tcp events are known: they changed at about the same times
-    /// (the `state` of tcp_retransmit_skb came with 5.2, `family` with 5.12, tcp_bad_csum with 5.14, tcp_cong_state_set
-    /// with 5.19). The newest where they do not tell.
+    /// (the `state` of tcp_retransmit_skb came with 5.2, two bytes for the `protocol` of inet_sock_set_state with 5.6, `family`
+    /// with 5.12, tcp_bad_csum with 5.14, tcp_cong_state_set with 5.19). The newest where they do not tell.
     #[must_use]
     pub fn of_formats<'f>(formats: impl IntoIterator<Item = &'f Format>) -> Self {
         let formats: Vec<&Format> = formats.into_iter().collect();
@@ -85,14 +85,16 @@ impl Layout {
         if formats.iter().any(is_lazy) {
             return Layout::LazyPreempt;
         }
-        let tcp: Vec<&Format> = formats.into_iter().filter(|format| format.system == "tcp").collect();
-        let find = |name| tcp.iter().find(|format| format.name == name);
+        let find = |name| formats.iter().find(|format| format.name == name);
         // tcp_destroy_sock is older than them all: it tells whether the list is complete.
         let is_older = find("tcp_cong_state_set").is_none() && find("tcp_destroy_sock").is_some();
         let is_stateless = find("tcp_retransmit_skb").is_some_and(|format| format.field("state").is_none());
+        let protocol = find("inet_sock_set_state").and_then(|format| format.field("protocol"));
         match find("tcp_probe") {
-            _ if is_stateless => Layout::NarrowPid,
-            Some(probe) if probe.field("family").is_none() => Layout::FourColumns,
+            Some(probe) if probe.field("family").is_none() => {
+                let is_narrow = is_stateless || protocol.is_some_and(|protocol| protocol.size == 1);
+                if is_narrow { Layout::NarrowPid } else { Layout::FourColumns }
+            }
             Some(_) if is_older && find("tcp_bad_csum").is_none() => Layout::FourColumns,
             Some(_) if is_older => Layout::FiveColumns,
             _ => Layout::BottomHalves,
@@ -268,6 +270,7 @@ mod tests {
         check(&[], Layout::BottomHalves);
         check(&[("tcp_probe", old), retransmit], Layout::NarrowPid);
         check(&[("tcp_probe", old), retransmit_state, destroy], Layout::FourColumns);
+        check(&[("tcp_probe", old), ("inet_sock_set_state", &["u8 protocol"])], Layout::NarrowPid);
         check(&[("tcp_probe", new), retransmit_state, destroy], Layout::FourColumns);
         check(&[("tcp_probe", new), retransmit_state, destroy, bad_csum], Layout::FiveColumns);
         check(&[("tcp_probe", new), retransmit_state, destroy, bad_csum, cong], Layout::BottomHalves);
