@@ -80,18 +80,6 @@ impl Field {
             && !self.ctype.contains("unsigned")
     }
 
-    /// Size in bytes of an element of an array; 1 where the type is not known.
-    #[must_use]
-    pub fn element_size(&self) -> u32 {
-        let base = self.ctype.trim_end_matches("[]").rsplit(' ').next().unwrap_or("");
-        match base {
-            "u16" | "__u16" | "__be16" | "__le16" | "short" | "s16" | "__s16" | "uint16_t" => 2,
-            "u32" | "__u32" | "__be32" | "__le32" | "int" | "s32" | "__s32" | "uint32_t" | "unsigned" => 4,
-            "u64" | "__u64" | "__be64" | "__le64" | "long" | "s64" | "__s64" | "uint64_t" => 8,
-            _ => 1,
-        }
-    }
-
     /// The integer or pointer in `record`, zero-extended; `None` for arrays and where the record is too short.
     #[must_use]
     #[inline]

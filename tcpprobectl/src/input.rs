@@ -245,7 +245,7 @@ impl<R: Read> TraceVisit<'_, R> {
             kernel: header.get("kernel"),
             host: header.get("host"),
             clock: header.get("clock"),
-            layout: Layout::of_release(header.get("kernel")),
+            layout: Layout::told_by(header.get("kernel"), schema.formats()),
             entries: None,
         })?;
         self.schema = Some(schema.id());

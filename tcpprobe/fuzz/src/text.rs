@@ -179,7 +179,7 @@ fn sockaddr(end: SocketAddr) -> Vec<u8> {
 /// A record of the event that was read is printed as the same event, if it is one that a kernel could have recorded.
 fn is_the_same_when_written(event: &TextEvent<'_>, format: &Format, record: &[u8]) {
     let (pid, time) = (event.pid, event.time);
-    if pid == 0 || event.comm.len() >= TASK_COMM_LEN || time > TIME_MAX {
+    if pid <= 0 || event.comm.len() >= TASK_COMM_LEN || time > TIME_MAX {
         return;
     }
     let mut record = record.to_vec();

@@ -143,9 +143,9 @@ fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-/// The first `count` elements; `None` where there are fewer.
+/// The first `count` elements; `None` where there are fewer. The kernel takes the count as an `int`.
 fn front(bytes: &[u8], count: Number, size: u64) -> Option<&[u8]> {
-    let length = u64::try_from(count.signed()).ok()?.checked_mul(size)?;
+    let length = u64::try_from(Number::new(count.bits, IntType::INT).signed()).ok()?.checked_mul(size)?;
     bytes.get(..usize::try_from(length).ok()?)
 }
 

@@ -7,7 +7,7 @@
 //! printed as `name=value` words, and [`Printer::note`] says why.
 //!
 //! Two things differ from the kernel by their nature: `%p` prints the stored value and not the kernel's hash of it,
-//! and `%pS` prints an address, since a trace knows no symbols.
+//! and `%pS` prints an address, since a trace knows no symbols, which [`Printer::note`] says too.
 
 mod address;
 mod expr;
@@ -69,7 +69,9 @@ impl Printer {
     #[must_use]
     pub fn new(format: &Format) -> Self {
         match compile(format) {
-            Ok(pieces) => Printer { plan: Plan::Pieces(pieces), note: None },
+            Ok(pieces) => {
+                Printer { note: spec::symbols(&pieces).then(|| symbols_note(format)), plan: Plan::Pieces(pieces) }
+            }
             Err(Unsupported(what)) => Printer {
                 plan: Plan::Fields(format.own_fields().cloned().collect()),
                 note: Some(format!(
@@ -106,7 +108,15 @@ impl Printer {
     }
 }
 
+fn symbols_note(format: &Format) -> String {
+    format!("{}:{} is printed with an address where the kernel prints a function's name", format.system, format.name)
+}
+
 fn compile(format: &Format) -> Result<Vec<Piece>, Unsupported> {
+    // The kernel prints its own entries (trace_marker's, for one) by code, not by their print fmt.
+    if format.system == "ftrace" {
+        return Err(Unsupported::new("not what the kernel prints"));
+    }
     if format.print_fmt.len() > PRINT_FMT_BYTES_MAX {
         return Err(Unsupported::new("more than 64 KiB"));
     }
@@ -201,6 +211,11 @@ mod tests {
         check("~0U", "4294967295");
         check("'F'", "70");
         check("__get_dynamic_array_len(name)", "4");
+        // An array's elements are of the type that it is said to have.
+        check("((unsigned short *)REC->addr)[1]", "258");
+        check("((s16 *)REC->addr)[0]", "192");
+        check("((const struct sock *)REC->sk != (void *)0) + ((u8 *)__get_dynamic_array(name))[1]", "117");
+        check("((s8 *)REC->addr)[0]", "-64");
     }
 
     #[test]
@@ -230,7 +245,6 @@ mod tests {
             r#""%pI4 %pi4 %pI4h %16pI4|", REC->addr, REC->addr, &REC->addr[0], REC->addr"#,
             "192.0.2.1 192.000.002.001 1.2.0.192        192.0.2.1|",
         );
-        check(r#""%ps", (void *)REC->sk"#, "0xffff888000000042");
         check(r#""%4ph %*phC %pm", REC->addr, 2, REC->addr, REC->comm"#, "c0 00 02 01 c0:00 6b776f726b65");
         check(
             r#""%s %s", __print_hex(REC->addr, 4), __print_hex_str(__get_dynamic_array(name), 2)"#,
@@ -240,6 +254,25 @@ mod tests {
         check(r#""%s", __print_flags(REC->port, "|", { 1 << 4, "A" }, { 0x80, "B" })"#, "A|B|0x1f00");
         check(r#""%s", REC->err ? __print_symbolic(REC->err, { (-110), "TIMEOUT" }) : "none""#, "TIMEOUT");
         check(r#""a" "b\n""#, "ab\n");
+    }
+
+    #[test]
+    fn an_address_in_place_of_a_symbol_is_noted() {
+        let printer = Printer::new(&format(r#""func=%ps", (void *)REC->sk"#));
+        let mut out = Vec::new();
+        printer.print(&record(), &mut out);
+        assert_eq!(out, b"func=0xffff888000000042");
+        let note = "tcp:demo is printed with an address where the kernel prints a function's name";
+        assert_eq!(printer.note(), Some(note));
+    }
+
+    #[test]
+    fn what_the_kernel_prints_by_code_is_printed_field_by_field() {
+        let text = "name: print\nID: 5\nformat:\n\tfield:unsigned long ip;\toffset:8;\tsize:8;\tsigned:0;\n\
+                    \tfield:char buf[];\toffset:16;\tsize:0;\tsigned:0;\n\nprint fmt: \"%ps: %s\", (void *)REC->ip, REC->buf\n";
+        let printer = Printer::new(&Format::parse("ftrace", text).unwrap());
+        let note = "ftrace:print is printed field by field: its print fmt has not what the kernel prints";
+        assert_eq!(printer.note(), Some(note));
     }
 
     #[test]
@@ -283,6 +316,23 @@ mod tests {
         check(r#""%d %d", REC->port"#, "fewer arguments than conversions");
         check(r#""%99999d", REC->port"#, "a width of more than 4096");
         check(r#""%pUb", REC->comm"#, "the conversion %pUb");
+        check(r#""%.s", REC->comm"#, "a precision that is missing");
+        check(r#""%*.s", 4, REC->comm"#, "a precision that is missing");
+        check(r#""%5.2f", REC->port"#, "the conversion %f");
+        check(r#""%#p", REC->sk"#, "the conversion %#p");
+        check(r#""%s", __print_array(REC->mem, 2, 3)"#, "an array of elements that are no integers");
+        check(r#""%d", ((struct in_addr *)REC->addr)[0]"#, "an array of struct in_addr");
+        check(r#""%p", ((void **)REC->mem)[0]"#, "an array of void *");
+        check(r#""%d", *(u32 *)REC->addr"#, "'*' where a value should be");
+        check(r#""%u", ntohs(REC->port)"#, "the function ntohs()");
+        check(r#""%u", be16_to_cpu(REC->port)"#, "the function be16_to_cpu()");
+        check(r#""%s", __get_bitmask(name)"#, "the function __get_bitmask()");
+        check(r#""%d", ({ int x = 1; x; })"#, "'{' where a value should be");
+        check(r#""%d", REC->err ?: 1"#, "':' where a value should be");
+        check(r#""%d", (enum state)REC->err"#, "the name enum");
+        check(r#""%d", sizeof(struct sockaddr)"#, "the type struct sockaddr");
+        check(r#""%s", REC->err ? REC->comm : "none""#, "?: between values of different kinds");
+        check(r#""%p", REC->sk == NULL"#, "the name NULL");
         check("REC->port", "no format string");
         check(&format!("\"{}\"", "x".repeat(70_000)), "more than 64 KiB");
         check(r#""%d", REC->port)"#, "something after the last argument");

@@ -162,8 +162,7 @@ impl<'a> Parser<'a> {
             let index = number(self.expression()?)?;
             self.lexer.expect("]")?;
             let Expr::Bytes(field) = value else { return unsupported("[] on something that is no array") };
-            let size = u8::try_from(field.element_size()).unwrap_or(1);
-            let kind = IntType { size, signed: field.signed };
+            let kind = element_type(&field)?;
             value = Expr::Element(field, kind, index);
         }
         Ok(value)
@@ -213,9 +212,12 @@ impl<'a> Parser<'a> {
         };
         let value = self.unary()?;
         match cast {
-            // An address stays what it is, whatever it is said to point to.
-            Type::Pointer if value.shape() != Shape::Number => Ok(value),
-            Type::Pointer => Ok(Expr::Cast(IntType::U64, Box::new(value))),
+            // An address stays what it is; what it is said to point to are the elements that [] finds there.
+            Type::Pointer(to, signed) => Ok(match value {
+                Expr::Bytes(field) => Expr::Bytes(Field { ctype: to, signed, ..field }),
+                value if value.shape() != Shape::Number => value,
+                value => Expr::Cast(IntType::U64, Box::new(value)),
+            }),
             Type::Bool => Ok(Expr::Bool(number(value)?)),
             Type::Int(kind) => Ok(Expr::Cast(kind, number(value)?)),
         }
@@ -236,10 +238,17 @@ impl<'a> Parser<'a> {
         }
         let mut pointer = false;
         while self.lexer.accept("*")? {
+            if pointer {
+                words.push("*");
+            }
             pointer = true;
         }
         self.lexer.expect(")")?;
-        if pointer { Ok(Some(Type::Pointer)) } else { integer_type(&words).map(Some) }
+        if !pointer {
+            return integer_type(&words).map(Some);
+        }
+        let signed = matches!(integer_type(&words), Ok(Type::Int(IntType { signed: true, .. })));
+        Ok(Some(Type::Pointer(words.join(" "), signed)))
     }
 
     /// A call, its `(` taken and its `)` left.
@@ -272,7 +281,11 @@ impl<'a> Parser<'a> {
                 self.lexer.expect(",")?;
                 let count = number(self.expression()?)?;
                 self.lexer.expect(",")?;
-                Ok(Expr::Array(array, count, number(self.expression()?)?))
+                let size = number(self.expression()?)?;
+                match size.constant() {
+                    None | Some(1 | 2 | 4 | 8) => Ok(Expr::Array(array, count, size)),
+                    Some(_) => unsupported("an array of elements that are no integers"),
+                }
             }
             "sizeof" => self.size_of(),
             _ => unsupported(format!("the function {name}()")),
@@ -298,7 +311,7 @@ impl<'a> Parser<'a> {
                 match integer_type(&words)? {
                     Type::Int(kind) => u64::from(kind.size),
                     Type::Bool => 1,
-                    Type::Pointer => 8,
+                    Type::Pointer(..) => 8,
                 }
             }
         };
@@ -338,7 +351,20 @@ impl<'a> Parser<'a> {
 enum Type {
     Int(IntType),
     Bool,
-    Pointer,
+    /// To this type, and whether that is signed.
+    Pointer(String, bool),
+}
+
+/// The type of an array's elements.
+fn element_type(field: &Field) -> Result<IntType, Unsupported> {
+    let words: Vec<&str> =
+        field.ctype.split([' ', '[', ']']).filter(|word| !matches!(*word, "" | "__data_loc" | "__rel_loc")).collect();
+    let is_known = words.iter().all(|word| is_type_word(word) && *word != "struct");
+    match integer_type(&words) {
+        Ok(Type::Int(kind)) if is_known => Ok(IntType { signed: field.signed, ..kind }),
+        Ok(Type::Bool) if is_known => Ok(IntType { size: 1, signed: false }),
+        _ => unsupported(format!("an array of {}", field.ctype)),
+    }
 }
 
 /// `value`, if it is a number.

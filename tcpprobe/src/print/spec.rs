@@ -86,6 +86,11 @@ pub(super) fn compile(text: &[u8], arguments: Vec<Expr>) -> Result<Vec<Piece>, U
     Ok(pieces)
 }
 
+/// Whether a function's address is printed.
+pub(super) fn symbols(pieces: &[Piece]) -> bool {
+    pieces.iter().any(|piece| matches!(piece, Piece::Conversion(_, Conversion::Symbol, _)))
+}
+
 struct Compiler<'a> {
     text: &'a [u8],
     at: usize,
@@ -128,9 +133,14 @@ impl Compiler<'_> {
         }
         spec.width = self.size()?;
         if self.accept(b'.') {
-            spec.precision = Some(self.size()?.unwrap_or(Size::Fixed(0)));
+            // Kernels differ in what a bare dot means.
+            let precision = self.size()?.ok_or_else(|| Unsupported::new("a precision that is missing".to_owned()))?;
+            spec.precision = Some(precision);
         }
         let conversion = self.letter()?;
+        if conversion == Conversion::Pointer && spec.special {
+            return Err(Unsupported::new("the conversion %#p".to_owned()));
+        }
         let argument = self.argument()?;
         if !conversion.takes(argument.shape()) {
             return Err(Unsupported::new("a conversion for another kind of value".to_owned()));

@@ -12,7 +12,7 @@ mod read;
 mod scan;
 mod write;
 
-pub use layout::Layout;
+pub use layout::{Layout, clock_ticks};
 pub use parse::{Line, LineError, TextEvent, parse_line};
 pub use read::{BrokenLine, LINE_BYTES_MAX, OpenError, TextReader, parse_stream, parse_trace};
 pub use write::TextWriter;

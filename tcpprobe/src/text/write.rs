@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::Layout;
+use super::{Layout, clock_ticks};
 use crate::event::Record;
 use crate::format::Format;
 use crate::page::Lost;
@@ -28,6 +28,8 @@ use crate::print::{Printer, put_decimal};
 pub struct TextWriter<W> {
     out: W,
     layout: Layout,
+    /// Whether times are the ticks of a clock, and no nanoseconds.
+    ticks: bool,
     line: Vec<u8>,
     printers: Vec<Known>,
     /// The CPUs of which an event was written, where a header said that some were overwritten.
@@ -45,7 +47,15 @@ struct Known {
 impl<W: Write> TextWriter<W> {
     /// Writes to `out` in this layout.
     pub fn new(out: W, layout: Layout) -> Self {
-        TextWriter { out, layout, line: Vec::with_capacity(512), printers: Vec::new(), started: None }
+        TextWriter { out, layout, ticks: false, line: Vec::with_capacity(512), printers: Vec::new(), started: None }
+    }
+
+    /// Writes times as the kernel does with this `trace_clock`: those of a clock that does not count nanoseconds
+    /// ([`clock_ticks`]) as the bare number.
+    #[must_use]
+    pub fn with_clock(mut self, clock: &str) -> Self {
+        self.ticks = clock_ticks(clock);
+        self
     }
 
     /// Writes the header: how many events are to follow, how many the kernel had recorded (those that were overwritten
@@ -75,7 +85,7 @@ impl<W: Write> TextWriter<W> {
         {
             writeln!(self.line, "##### CPU {} buffer started ####", record.cpu)?;
         }
-        put_context(&mut self.line, record, self.layout);
+        put_context(&mut self.line, record, self.layout, self.ticks);
         let known = match self.printers.iter().position(|known| known.is(record.format)) {
             Some(index) => &self.printers[index],
             None => {
@@ -129,11 +139,12 @@ impl Known {
     }
 }
 
-/// `          iperf3-42      [001] ..s2.  1830.433505: tcp_demo: ` (`trace_print_context()`).
-fn put_context(line: &mut Vec<u8>, record: &Record<'_>, layout: Layout) {
+/// `          iperf3-42      [001] ..s2.  1830.433505: tcp_demo: ` (`trace_print_context()`, `__trace_find_cmdline()`).
+fn put_context(line: &mut Vec<u8>, record: &Record<'_>, layout: Layout, ticks: bool) {
     let pid = record.pid();
     let comm = match (pid, record.comm) {
         (0, _) => "<idle>",
+        (..0, _) => "<XXX>",
         (_, Some(comm)) => comm,
         (_, None) => "<...>",
     };
@@ -145,18 +156,22 @@ fn put_context(line: &mut Vec<u8>, record: &Record<'_>, layout: Layout) {
         line.push(b'-');
     }
     put_decimal(line, u64::from(pid.unsigned_abs()));
-    let end = line.len().max(start + 7);
+    let end = line.len().max(start + layout.pid_width());
     line.resize(end, b' ');
     line.extend_from_slice(b" [");
     put_right(line, u64::from(record.cpu), 3, b'0');
     line.extend_from_slice(b"] ");
-    layout.put_columns(line, record.flags(), record.preempt_count());
-    // ns2usecs() rounds.
-    let micros = record.time.saturating_add(500) / 1000;
+    layout.put_columns(line, record);
     line.push(b' ');
-    put_right(line, micros / 1_000_000, 5, b' ');
-    line.push(b'.');
-    put_right(line, micros % 1_000_000, 6, b'0');
+    if ticks {
+        put_right(line, record.time, 12, b' ');
+    } else {
+        // ns2usecs() rounds.
+        let micros = record.time.saturating_add(500) / 1000;
+        put_right(line, micros / 1_000_000, 5, b' ');
+        line.push(b'.');
+        put_right(line, micros % 1_000_000, 6, b'0');
+    }
     line.extend_from_slice(b": ");
     line.extend_from_slice(record.format.name.as_bytes());
     line.extend_from_slice(b": ");
@@ -174,12 +189,16 @@ mod tests {
     use super::*;
 
     fn context(time: u64, cpu: u32, comm: Option<&str>, pid: i32, layout: Layout) -> String {
+        context_of(time, cpu, comm, pid, layout, false)
+    }
+
+    fn context_of(time: u64, cpu: u32, comm: Option<&str>, pid: i32, layout: Layout, ticks: bool) -> String {
         let text = "name: e\nID: 7\nformat:\n\nprint fmt: \"\"\n";
         let format = Format::parse("tcp", text).unwrap();
         let mut bytes = vec![7, 0, 1, 0];
         bytes.extend(pid.to_le_bytes());
         let mut line = Vec::new();
-        put_context(&mut line, &Record { time, cpu, comm, format: &format, bytes: &bytes }, layout);
+        put_context(&mut line, &Record { time, cpu, comm, format: &format, bytes: &bytes }, layout, ticks);
         String::from_utf8(line).unwrap()
     }
 
@@ -202,8 +221,35 @@ mod tests {
         );
         check(
             context(123_456_000_001_000, 0, Some("a"), -1, new),
-            "               a--1      [000] d.... 123456.000001: e: ",
+            "           <XXX>--1      [000] d.... 123456.000001: e: ",
         );
+        // Before 5.10 the pid had five columns.
+        let old = Layout::NarrowPid;
+        check(context(0, 1, Some("iperf3"), 139, old), "          iperf3-139   [001] d...     0.000000: e: ");
+        check(context(0, 1, Some("iperf3"), 123_456, old), "          iperf3-123456 [001] d...     0.000000: e: ");
+        // A clock that does not count nanoseconds.
+        let ticks = |time| context_of(time, 1, Some("iperf3"), 139, new, true);
+        check(ticks(1_234_567), "          iperf3-139     [001] d....      1234567: e: ");
+        check(ticks(u64::MAX), "          iperf3-139     [001] d.... 18446744073709551615: e: ");
+    }
+
+    #[test]
+    fn the_clock_tells_how_times_are_written() {
+        let format = Format::parse("tcp", "name: e\nID: 7\nformat:\n\nprint fmt: \"\"\n").unwrap();
+        let time_of = |clock: &str| {
+            let mut writer = TextWriter::new(Vec::new(), Layout::default()).with_clock(clock);
+            let record =
+                Record { time: 12_345_000, cpu: 0, comm: None, format: &format, bytes: &[7, 0, 0, 0, 1, 0, 0, 0] };
+            writer.event(&record).unwrap();
+            let text = String::from_utf8(writer.into_inner()).unwrap();
+            text.split_whitespace().nth(3).unwrap().to_owned()
+        };
+        for clock in ["local", "global", "perf", "mono", "mono_raw", "boot", "tai", ""] {
+            assert_eq!(time_of(clock), "0.012345:", "{clock}");
+        }
+        for clock in ["counter", "uptime", "x86-tsc", "ppc-tb"] {
+            assert_eq!(time_of(clock), "12345000:", "{clock}");
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl TextExporter {
 
 impl Exporter for TextExporter {
     fn begin(&mut self, about: &About<'_>, out: &mut Vec<u8>) -> Result<()> {
-        self.writer = TextWriter::new(Vec::new(), about.layout);
+        self.writer = TextWriter::new(Vec::new(), about.layout).with_clock(about.clock);
         self.noted = 0;
         if let Some(Entries { present, lost, cpus }) = about.entries {
             self.writer.header(present, present.saturating_add(lost), cpus)?;

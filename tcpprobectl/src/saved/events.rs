@@ -1,15 +1,18 @@
 //! The `events/` folder of a kernel: what it says about its pages and events.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tcpprobe::format::{Format, Kind, PageLayout};
-use tcpprobe::text::Layout;
 
 use crate::exit::{Exit, Failure};
 use crate::say;
+
+/// More than any kernel's `header_page` has (of 64-bit kernels so far 205).
+const FILE_BYTES_MAX: usize = 64 << 10;
 
 /// What a kernel says about its events.
 pub struct Events {
@@ -31,26 +34,32 @@ pub struct Described {
 }
 
 impl Events {
-    /// Reads `header_page` and every `SYSTEM/EVENT/format` in the folder at `path`, or in `events/` below it.
+    /// Reads `header_page`, if it is there, and every `SYSTEM/EVENT/format` in the folder at `path`, or in `events/` below it.
     pub fn open(path: &Path) -> Result<Self> {
         let below = path.join("events");
         let path = if !path.join("header_page").exists() && below.is_dir() { &below } else { path };
         let name = path.display().to_string();
         let systems = folders(path).with_context(|| format!("cannot read {name}"))?;
-        let header = fs::read_to_string(path.join("header_page")).map_err(|error| {
-            let what = format!("{name}/header_page: {error}");
-            Failure::new(
-                Exit::Failed,
-                what,
-                "--formats takes the whole events/ folder of the kernel that wrote the pages",
-            )
-        })?;
-        let pages = PageLayout::parse(&header).with_context(|| name.clone())?;
+        let header = match read_at_once(&path.join("header_page")) {
+            Ok(header) => Ok(header),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(error),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {name}/header_page")),
+        };
+        let pages =
+            header.as_deref().map_or(Ok(PageLayout::default()), PageLayout::parse).with_context(|| name.clone())?;
         let mut events = Events { name, pages, by_id: BTreeMap::new() };
         for system in systems {
             for event in folders(&system).with_context(|| format!("cannot read {}", system.display()))? {
                 events.add(&system, &event.join("format"))?;
             }
+        }
+        if let Err(error) = header {
+            let what = format!("{}/header_page: {error}", events.name);
+            if events.by_id.is_empty() {
+                let hint = "--formats takes the whole events/ folder of the kernel that wrote the pages";
+                return Err(Failure::new(Exit::Failed, what, hint).into());
+            }
+            say(&format!("{what}; pages are read as those of all 64-bit kernels so far"));
         }
         Ok(events)
     }
@@ -100,11 +109,6 @@ impl Events {
     pub fn formats(&self) -> impl Iterator<Item = &Format> {
         self.by_id.values().map(|described| &described.format)
     }
-
-    /// The layout of the text of a kernel that has these events.
-    pub fn layout(&self) -> Layout {
-        Layout::of_formats(self.formats())
-    }
 }
 
 /// `common_type`.
@@ -119,8 +123,23 @@ fn has_common_fields(format: &Format) -> bool {
     is_at("common_type", 0, 2) && is_at("common_flags", 2, 1) && is_at("common_pid", 4, 4)
 }
 
+/// The text of a file of tracefs. Some of them, `header_page` for one, give all of it to the first read and nothing to
+/// another (`show_header_page_file()`, kernel/trace/trace_events.c).
+fn read_at_once(path: &Path) -> io::Result<String> {
+    let mut bytes = vec![0; FILE_BYTES_MAX];
+    let mut file = File::open(path)?;
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.read(&mut bytes[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
+}
+
 /// The folders in `path`, by name.
-fn folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn folders(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path)? {
         let path = entry?.path();

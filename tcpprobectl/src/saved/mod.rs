@@ -53,7 +53,7 @@ impl Saved {
 
     /// The layout of the kernel's text.
     fn layout(&self) -> Layout {
-        if self.uname.release.is_empty() { self.events.layout() } else { Layout::of_release(&self.uname.release) }
+        Layout::told_by(&self.uname.release, self.events.formats())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Error, Result};
 use tcpprobe::buffer::{BadPage, Item, Loss, ReadError};
 use tcpprobe::event::Record;
+use tcpprobe::text::clock_ticks;
 use tcpprobe::trace::{Account, Totals};
 
 use super::Saved;
@@ -14,9 +15,6 @@ use crate::losses::{Gap, Losses};
 use crate::say;
 use crate::select::Selection;
 
-/// Clocks that do not count nanoseconds (`trace_clocks`, `kernel/trace/trace.c`).
-const TICKING: [&str; 3] = ["counter", "x86-tsc", "ppc-tb"];
-
 impl Saved {
     /// Gives the events of `selection` to `visitor`, and says how many there were. Reads the pages twice: what they hold
     /// has to be told before the first event.
@@ -24,7 +22,7 @@ impl Saved {
         let contents = Contents::survey(self)?;
         contents.require_events(self)?;
         let clock = self.folder.clock.as_str();
-        if TICKING.contains(&clock) {
+        if clock_ticks(clock) {
             say(&format!("{}: the clock {clock} does not count nanoseconds; times are its ticks", self.name));
         }
         if let Some(words) = contents.undescribed(self) {

@@ -160,6 +160,33 @@ fn every_capture_becomes_its_kernels_text() {
 }
 
 #[test]
+fn so_does_what_other_kernels_and_settings_wrote() {
+    let check = |kernel: &str, case: &str, formats: &Path, code: i32| {
+        println!("{kernel} {case}");
+        let dir = fixtures().join("other").join(kernel).join(case);
+        let assert = convert(&dir, formats, "text").code(code);
+        let expected = String::from_utf8(gunzip(&dir.join("trace.txt.gz"))).unwrap();
+        assert_same(&numbered(&stdout(&assert)), &numbered(&expected));
+        // A trace of them has all that the text needs.
+        let place = Place::new();
+        let file = place.0.path().join("x.tcpp");
+        fs::write(&file, &convert(&dir, formats, "tcpp").code(code).get_output().stdout).unwrap();
+        let again = stdout(&place.run(&["x.tcpp", "-o", "-", "--format", "text"]).code(code));
+        let again: String =
+            again.lines().filter(|line| !line.contains("LOST")).map(|line| format!("{line}\n")).collect();
+        assert_same(&numbered(&again), &numbered(&body(&expected)));
+    };
+    let realtime = "6.1.0-50-rt-amd64";
+    let formats = fixtures().join("other").join(realtime).join("events");
+    check(realtime, "ipv6-loss1-reorder-all", &formats, 0);
+    check(realtime, "overrun", &formats, 6);
+    check(realtime, "reset-and-synretrans", &formats, 0);
+    let newest = "7.3.4+deb13-cloud-amd64";
+    check(newest, "clock-x86-tsc", &events(newest), 0);
+    check(newest, "sub-buffers-16k", &events(newest), 0);
+}
+
+#[test]
 fn a_tcpp_of_pages_has_all_of_it() {
     let assert = convert(&folder("overrun"), &events(KERNEL), "tcpp").code(6);
     let lost = format!("tcpprobectl: {}: 2,050 events were lost while recording\n", folder("overrun").display());
@@ -228,6 +255,53 @@ fn what_lies_beside_the_pages_may_be_missing() {
     let renumbered = stdout(&place.convert(&[]).code(0));
     assert!(renumbered.contains("#P:3\n") && renumbered.contains(" [012] "));
     assert_eq!(renumbered.lines().count(), whole.lines().count());
+}
+
+#[test]
+fn without_header_page_pages_are_those_of_every_kernel() {
+    let place = Place::of("overrun");
+    place.events(&["tcp/tcp_probe/format", "tcp/tcp_retransmit_skb/format"]);
+    let assert = place.run(&["DIR", "--formats", "EVENTS_DIR", "-o", "-", "--format", "text"]).code(6);
+    assert_same(&numbered(&stdout(&assert)), &numbered(&text("overrun")));
+    let note = "tcpprobectl: EVENTS_DIR/header_page: No such file or directory (os error 2); \
+                pages are read as those of all 64-bit kernels so far\n";
+    assert!(stderr(&assert).starts_with(note), "{}", stderr(&assert));
+}
+
+/// tracefs gives all of `header_page` to the first read of it.
+#[test]
+fn the_formats_may_be_those_of_this_kernel() {
+    let tracefs = Path::new("/sys/kernel/tracing");
+    if !tracefs.join("events/header_page").exists() {
+        assert!(std::env::var_os("TCPPROBE_REQUIRE_TRACEFS").is_none(), "this run may not skip");
+        eprintln!("skipped: no tracefs at {}, or not for this user", tracefs.display());
+        return;
+    }
+    let place = Place::of("ipv4-loss2");
+    for formats in ["/sys/kernel/tracing", "/sys/kernel/tracing/events"] {
+        let told = stderr(&place.run(&["DIR", "--formats", formats, "-o", "x.txt"]));
+        // The events' IDs are another kernel's.
+        assert!(!told.contains("header_page"), "{told}");
+    }
+}
+
+#[test]
+fn the_clock_tells_how_times_are_printed() {
+    let place = Place::of("ipv4-loss2");
+    for clock in ["counter", "uptime", "x86-tsc"] {
+        fs::write(place.dir().join("trace_clock"), format!("local [{clock}] boot\n")).unwrap();
+        let formats = events(KERNEL).canonicalize().unwrap();
+        let assert = place.run(&["DIR", "--formats", formats.to_str().unwrap(), "-o", "x.tcpp"]).code(0);
+        let note = format!("tcpprobectl: DIR: the clock {clock} does not count nanoseconds; times are its ticks\n");
+        assert_eq!(stderr(&assert), note);
+        let direct = body(&stdout(&place.convert(&[]).code(0)));
+        let first =
+            format!("          iperf3-8268    [000] ..... {}: inet_sock_set_state: ", records("ipv4-loss2")[0].1);
+        assert!(direct.starts_with(&first), "{}", direct.lines().next().unwrap());
+        let by_tcpp = stdout(&place.run(&["x.tcpp", "-o", "-", "--format", "text"]).code(0));
+        assert_same(&numbered(&by_tcpp), &numbered(&direct));
+        fs::remove_file(place.0.path().join("x.tcpp")).unwrap();
+    }
 }
 
 #[test]
