@@ -113,8 +113,8 @@ fn symbols_note(format: &Format) -> String {
 }
 
 fn compile(format: &Format) -> Result<Vec<Piece>, Unsupported> {
-    // The kernel prints its own entries (trace_marker's, for one) by code, not by their print fmt.
-    if format.system == "ftrace" {
+    // The kernel prints its own entries (trace_marker's, for one) and system calls by code, not by their print fmt.
+    if matches!(&*format.system, "ftrace" | "syscalls") {
         return Err(Unsupported::new("not what the kernel prints"));
     }
     if format.print_fmt.len() > PRINT_FMT_BYTES_MAX {
@@ -135,10 +135,20 @@ fn print_fields(fields: &[Field], record: &[u8], out: &mut Vec<u8>) {
             Some(Value::Unsigned(value)) => put_decimal(out, value),
             Some(Value::Signed(value)) => out.extend_from_slice(value.to_string().as_bytes()),
             Some(Value::Pointer(value)) => address::hex(out, &value.to_be_bytes(), None),
-            Some(Value::Text(text)) => out.extend_from_slice(text),
+            Some(Value::Text(text)) => text.iter().for_each(|byte| put_visible(out, *byte)),
             Some(Value::Bytes(bytes)) => address::hex(out, bytes, None),
             None => out.extend_from_slice(b"(efault)"),
         }
+    }
+}
+
+/// A byte of a text, which stays on its line.
+fn put_visible(out: &mut Vec<u8>, byte: u8) {
+    if byte.is_ascii_control() {
+        out.extend_from_slice(b"\\x");
+        address::hex(out, &[byte], None);
+    } else {
+        out.push(byte);
     }
 }
 
@@ -270,9 +280,21 @@ mod tests {
     fn what_the_kernel_prints_by_code_is_printed_field_by_field() {
         let text = "name: print\nID: 5\nformat:\n\tfield:unsigned long ip;\toffset:8;\tsize:8;\tsigned:0;\n\
                     \tfield:char buf[];\toffset:16;\tsize:0;\tsigned:0;\n\nprint fmt: \"%ps: %s\", (void *)REC->ip, REC->buf\n";
-        let printer = Printer::new(&Format::parse("ftrace", text).unwrap());
-        let note = "ftrace:print is printed field by field: its print fmt has not what the kernel prints";
-        assert_eq!(printer.note(), Some(note));
+        for system in ["ftrace", "syscalls"] {
+            let printer = Printer::new(&Format::parse(system, text).unwrap());
+            let note =
+                format!("{system}:print is printed field by field: its print fmt has not what the kernel prints");
+            assert_eq!(printer.note(), Some(&*note));
+        }
+    }
+
+    #[test]
+    fn a_field_stays_on_its_line() {
+        let mut bytes = record();
+        bytes.splice(bytes.len() - 4.., *b"a\n\x7fb");
+        let mut out = Vec::new();
+        Printer::new(&format(r#""%f", 1"#)).print(&bytes, &mut out);
+        assert!(out.ends_with(b" name=a\\x0a\\x7fb"), "{}", String::from_utf8_lossy(&out));
     }
 
     #[test]
