@@ -7,7 +7,7 @@ use std::collections::HashMap;
 #[must_use]
 pub fn saved_cmdlines(bytes: &[u8]) -> HashMap<i32, String> {
     let text = String::from_utf8_lossy(bytes);
-    let pairs = text.lines().filter_map(|line| {
+    let pairs = text.split('\n').filter_map(|line| {
         let (pid, comm) = line.split_once(' ')?;
         Some((pid.parse().ok()?, comm.to_owned()))
     });
@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn names_may_hold_anything() {
-        let map = saved_cmdlines(b"1 systemd\n12 tmux: server\n7 \n\nrubbish\n9 a\xffb\n13  x\n");
-        let expected = [(1, "systemd"), (12, "tmux: server"), (7, ""), (9, "a\u{fffd}b"), (13, " x")];
+        let map = saved_cmdlines(b"1 systemd\n12 tmux: server\n7 \n\nrubbish\n9 a\xffb\n13  x\n14 y\r\n");
+        let expected = [(1, "systemd"), (12, "tmux: server"), (7, ""), (9, "a\u{fffd}b"), (13, " x"), (14, "y\r")];
         assert_eq!(map, expected.map(|(pid, comm)| (pid, comm.to_owned())).into());
     }
 
