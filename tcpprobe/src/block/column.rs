@@ -5,9 +5,10 @@
 //! patterns are deflated, for deflate finds them again; those that are merely unequally frequent get a prefix code,
 //! which is several times quicker both ways.
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, Decompress, FlushDecompress, Status};
 
 use super::bits::{BitReader, BitWriter, Cursor, put_varint};
+use super::deflate::{DEFLATE_MIN, DEFLATED, deflate, put_deflated};
 use super::huffman::{self, Lengths};
 
 /// Compression of symbols in patterns; see ARCHITECTURE.md for the levels measured.
@@ -32,8 +33,6 @@ const LISTING_BITS: u32 = 12;
 const PATTERN_SAMPLE: usize = 2048;
 /// What a match costs in deflate, about: codewords of a length and of a distance, and the distance's raw bits.
 const MATCH_BITS: u64 = 16;
-/// Symbol streams shorter than this are not worth a deflate.
-const DEFLATE_MIN: usize = 24;
 /// Columns of as many values are cut into [`STREAMS`] streams of codewords, which a processor decodes side by side.
 const STREAMS_MIN: usize = 512;
 const STREAMS: usize = 4;
@@ -42,9 +41,6 @@ const KIND_CONSTANT: u8 = 0;
 const KIND_PLAIN: u8 = 1;
 const KIND_DEFLATED: u8 = 2;
 const KIND_PREFIX: u8 = 3;
-/// A deflated part is marked by it; one that is not, by 0.
-const DEFLATED: u8 = 0x80;
-
 /// A column that is not what the encoder writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("column: {0}")]
@@ -192,7 +188,7 @@ impl ColumnEncoder {
         out.extend_from_slice(&self.column);
     }
 
-    /// Appends `bytes` in the form of [`deflate_bytes`].
+    /// Appends `bytes` in the form of [`super::deflate::deflate_bytes`].
     pub fn encode_bytes(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         put_deflated(&mut self.deflate, bytes, &mut self.deflated, out);
     }
@@ -396,20 +392,6 @@ fn begin(column: &mut Vec<u8>, kind: u8, listed: &[u32]) {
     }
 }
 
-/// The deflated form of `input` with [`DEFLATED`], or `input` itself with 0 where that is not longer.
-fn deflate<'a>(state: &mut Compress, input: &'a [u8], output: &'a mut Vec<u8>) -> (u8, &'a [u8]) {
-    if input.len() < DEFLATE_MIN {
-        return (0, input);
-    }
-    state.reset();
-    output.clear();
-    output.reserve(input.len());
-    match state.compress_vec(input, output, FlushCompress::Finish) {
-        Ok(Status::StreamEnd) if output.len() < input.len() => (DEFLATED, output),
-        _ => (0, input),
-    }
-}
-
 /// How a codeword begins that the next bits may be.
 #[derive(Debug, Clone, Copy, Default)]
 struct Codeword {
@@ -584,40 +566,6 @@ fn read_listed(cursor: &mut Cursor<'_>) -> Option<Vec<u32>> {
         .collect()
 }
 
-/// Appends `bytes`, deflated where that is shorter: how they are stored, their length, the stored length, the bytes.
-pub fn deflate_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    put_deflated(&mut Compress::new(Compression::new(6), false), bytes, &mut Vec::new(), out);
-}
-
-fn put_deflated(state: &mut Compress, bytes: &[u8], scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
-    let (flag, stored) = deflate(state, bytes, scratch);
-    out.push(flag);
-    put_varint(out, bytes.len() as u64);
-    put_varint(out, stored.len() as u64);
-    out.extend_from_slice(stored);
-}
-
-/// Most bytes that a deflated one can stand for: no code is shorter than two bits, and none is of more than 258 bytes (RFC 1951).
-const INFLATED_MAX: usize = 4 * 258;
-
-/// Reads what [`deflate_bytes`] wrote; `None` where it is damaged or longer than `max`.
-pub fn inflate_bytes(cursor: &mut Cursor<'_>, max: usize) -> Option<Vec<u8>> {
-    let flag = cursor.take(1)?[0];
-    let length = cursor.count(max)?;
-    let stored = cursor.bytes()?;
-    if flag != DEFLATED {
-        return (flag == 0 && stored.len() == length).then(|| stored.to_vec());
-    }
-    if length > stored.len().saturating_mul(INFLATED_MAX) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(length + 1);
-    match Decompress::new(false).decompress_vec(stored, &mut bytes, FlushDecompress::Finish) {
-        Ok(Status::StreamEnd) if bytes.len() == length => Some(bytes),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -689,18 +637,5 @@ mod tests {
         assert!(round_trip(&noise) < 10_000 * 17 / 8, "noise costs its bits and no more");
         let rare: Vec<u32> = (0..10_000u32).map(|i| u32::from(i.wrapping_mul(0x9e37_79b1) >> 28 == 3)).collect();
         assert!(round_trip(&rare) < 10_000 / 8 + 20, "a bit a value for two of them");
-    }
-
-    #[test]
-    fn a_length_that_nothing_deflated_has_is_refused() {
-        let plain = vec![7; 100_000];
-        let mut out = Vec::new();
-        deflate_bytes(&plain, &mut out);
-        assert!(out.len() < 200);
-        assert_eq!(inflate_bytes(&mut Cursor(&out), plain.len()), Some(plain));
-        let mut bomb = vec![DEFLATED];
-        put_varint(&mut bomb, 200 << 20);
-        crate::block::put_bytes(&mut bomb, &[3, 0]);
-        assert_eq!(inflate_bytes(&mut Cursor(&bomb), 256 << 20), None);
     }
 }

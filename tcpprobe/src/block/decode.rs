@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::bits::Cursor;
-use super::column::{ColumnDecoder, inflate_bytes};
+use super::column::ColumnDecoder;
+use super::deflate::inflate_bytes;
 use super::matrix::{Events, Matrix};
 use super::rows::GROUP;
 use super::schema::{Layout, Part, Schema};

@@ -2,7 +2,8 @@
 
 use super::BlockError;
 use super::bits::Cursor;
-use super::column::{ColumnDecoder, inflate_bytes, unzigzag};
+use super::column::{ColumnDecoder, unzigzag};
+use super::deflate::inflate_bytes;
 use super::rows::{GROUP, NULL};
 use super::schema::Part;
 

@@ -13,6 +13,7 @@
 mod bits;
 mod column;
 mod decode;
+mod deflate;
 mod encode;
 mod huffman;
 mod identity;

@@ -47,19 +47,11 @@ impl Lane {
 
     /// Adds those of the changed words in which this column did, and notes it in the `changes` of their rows.
     fn push(&mut self, changed: &[Change], changes: &mut [u32]) {
-        let changed = changed.iter().filter(|change| (change.before ^ change.now) & self.bits != 0);
-        match &mut self.pointers {
-            Some(pointers) => {
-                for change in changed {
-                    self.others.push(number(pointers, change.now));
-                    changes[change.row] |= self.change;
-                }
-            }
-            None => {
-                for change in changed {
-                    self.others.push(difference(self.shift, self.mask, change.before, change.now));
-                    changes[change.row] |= self.change;
-                }
+        for change in changed {
+            if self.differs(change.before ^ change.now) {
+                let told = self.tell(change.before, change.now);
+                self.others.push(told);
+                changes[change.row] |= self.change;
             }
         }
     }
@@ -68,8 +60,12 @@ impl Lane {
     #[inline]
     fn tell(&mut self, before: u64, now: u64) -> u32 {
         match &mut self.pointers {
-            Some(pointers) => number(pointers, now),
-            None => difference(self.shift, self.mask, before, now),
+            Some(_) if now == NULL => 0,
+            Some(pointers) => pointers.number(now) + 1,
+            None => {
+                let value = |word: u64| (word >> self.shift & self.mask) as u32;
+                zigzag(value(now).wrapping_sub(value(before)))
+            }
         }
     }
 
@@ -83,19 +79,6 @@ impl Lane {
         self.others.clear();
         self.pointers.iter_mut().for_each(Values::clear);
     }
-}
-
-/// What is told of a pointer.
-#[inline]
-fn number(pointers: &mut Values, now: u64) -> u32 {
-    if now == NULL { 0 } else { pointers.number(now) + 1 }
-}
-
-/// What is told of a number that lies in a word.
-#[inline]
-fn difference(shift: u32, mask: u64, before: u64, now: u64) -> u32 {
-    let value = |word: u64| (word >> shift & mask) as u32;
-    zigzag(value(now).wrapping_sub(value(before)))
 }
 
 /// A word that is not as it was in the last record of the identity.

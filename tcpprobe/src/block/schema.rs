@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::bits::{Cursor, put_bytes, put_varint};
-use super::column::{deflate_bytes, inflate_bytes};
+use super::deflate::{deflate_bytes, inflate_bytes};
 use crate::format::{Field, Format, Kind};
 
 /// Scalar fields that belong to a socket. Arrays do too.
