@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput};
-use tcpprobe::block::{Block, BlockBuilder, PointerKey, Projection};
+use tcpprobe::file::block::{Block, BlockBuilder, PointerKey, Projection};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();

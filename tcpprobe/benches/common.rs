@@ -7,9 +7,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use tcpprobe::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
-use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::page::Page;
+use tcpprobe::file::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
+use tcpprobe::kernel::format::{Format, PageLayout};
+use tcpprobe::kernel::page::Page;
 
 const KERNEL: &str = "6.18.44-fc-v669";
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tcpprobe::filter::{Context, Filter};
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 const RECORDS: usize = 1024;
 

@@ -6,8 +6,8 @@ use std::error::Error;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use tcpprobe::format::PageLayout;
-use tcpprobe::page::Page;
+use tcpprobe::kernel::format::PageLayout;
+use tcpprobe::kernel::page::Page;
 
 fn walk(cpus: &[Vec<u8>]) -> u64 {
     let pages = cpus.iter().flat_map(|bytes| bytes.chunks(common::PAGE_BYTES));

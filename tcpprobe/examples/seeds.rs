@@ -14,12 +14,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{Capture, Decoded, captures, fixtures, inflate};
-use tcpprobe::block::{BlockBuilder, Schema, Seal};
 use tcpprobe::event::Record;
+use tcpprobe::file::block::{BlockBuilder, Schema, Seal};
+use tcpprobe::file::{Account, Anchor, Header, Writer};
 use tcpprobe::filter::HELP;
-use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::page::Page;
-use tcpprobe::trace::{Account, Anchor, Header, Writer};
+use tcpprobe::kernel::format::{Format, PageLayout};
+use tcpprobe::kernel::page::Page;
 
 /// Kernels whose captures seeds are made of, among the fixtures: the first, the last, one between.
 const KERNELS: [u8; 3] = [0, 3, 5];

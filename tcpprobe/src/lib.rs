@@ -12,13 +12,8 @@
 //! Nothing here opens a socket, reads a clock or asks the environment, and nothing is `unsafe`.
 #![forbid(unsafe_code)]
 
-pub mod block;
-pub mod buffer;
 pub mod event;
+pub mod file;
 pub mod filter;
 pub mod flow;
-pub mod format;
-pub mod page;
-pub mod print;
-pub mod text;
-pub mod trace;
+pub mod kernel;

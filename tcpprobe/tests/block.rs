@@ -5,12 +5,12 @@ mod common;
 
 use proptest::prelude::*;
 use std::sync::Arc;
-use tcpprobe::block::{
+use tcpprobe::event::{EventReader, Value};
+use tcpprobe::file::block::{
     Block, BlockBuilder, HEAD_BYTES, PointerKey, Projection, Row, Schema, Seal, Timed, connection_id, put_varint,
 };
-use tcpprobe::event::{EventReader, Value};
 use tcpprobe::flow::{self, Flows};
-use tcpprobe::format::{Format, Kind};
+use tcpprobe::kernel::format::{Format, Kind};
 
 /// All values of a record, by name.
 fn values<'a>(format: &'a Format, record: &'a [u8]) -> Vec<(&'a str, Value<'a>)> {

@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use proptest::prelude::*;
-use tcpprobe::buffer::{BadPage, Buffer, Item, Loss};
-use tcpprobe::format::PageLayout;
-use tcpprobe::page::Lost;
+use tcpprobe::kernel::format::PageLayout;
+use tcpprobe::kernel::page::Lost;
+use tcpprobe::kernel::ring::{BadPage, Buffer, Item, Loss};
 
 /// A sub-buffer of `size` bytes with a record of 8 bytes every 10 ns from `time` on, each with its time in it.
 fn page(size: usize, time: u64, records: usize, lost: Option<u64>) -> Vec<u8> {

@@ -5,7 +5,7 @@
 mod formats;
 
 use tcpprobe::filter::Filter;
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 /// The events of one kernel that a job can have.
 fn formats() -> Vec<Format> {

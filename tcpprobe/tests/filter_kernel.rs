@@ -8,7 +8,7 @@ mod kernel;
 
 use kernel::Task;
 use tcpprobe::filter::Filter;
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 const TASK: Task<'static> = Task { cpu: 1, comm: "nginx" };
 

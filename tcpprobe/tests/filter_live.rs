@@ -20,7 +20,7 @@ use instance::{Instance, Recorded};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use tcpprobe::filter::{Context, Filter, Predicate};
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 /// Name of the thread that makes the traffic: the `comm` of its events.
 const COMM: &str = "ssh";

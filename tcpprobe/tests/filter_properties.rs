@@ -17,7 +17,7 @@ use random::Expr;
 use records::Seeds;
 use tcpprobe::event::EventReader;
 use tcpprobe::filter::{Context, Filter};
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 /// Every event of every kernel.
 static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| formats::KERNELS.into_iter().flat_map(formats::all).collect());

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use tcpprobe::filter::{Context, Filter};
-use tcpprobe::text::parse_line;
+use tcpprobe::kernel::text::parse_line;
 
 /// As 4.16 prints it.
 const OLD_RETRANSMIT: &str = "  <idle>-0 [000] ..s2. 9.067739: tcp_retransmit_skb: sport=57676 dport=5201 saddr=10.99.0.1 \

@@ -7,8 +7,8 @@ use std::io::Write;
 use common::{captures, fixtures, inflate};
 use proptest::prelude::*;
 use tcpprobe::event::{Event, EventReader, Record};
-use tcpprobe::page::Lost;
-use tcpprobe::text::{Layout, Line, TextEvent, TextReader, TextWriter, parse_line, parse_trace};
+use tcpprobe::kernel::page::Lost;
+use tcpprobe::kernel::text::{Layout, Line, TextEvent, TextReader, TextWriter, parse_line, parse_trace};
 
 const PROBE: &str = "          iperf3-139     [001] ..s2.     4.516992: tcp_probe: family=AF_INET src=10.99.0.2:5201 \
     dest=10.99.0.1:54894 mark=0x0 data_len=37 snd_nxt=0xd6372c58 snd_una=0xd6372c57 snd_cwnd=10 ssthresh=2147483647 \

@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 
 use common::{Capture, captures, formats};
 use proptest::prelude::*;
-use tcpprobe::format::Format;
-use tcpprobe::print::Printer;
-use tcpprobe::text::{Layout, TextWriter};
+use tcpprobe::kernel::format::Format;
+use tcpprobe::kernel::print::Printer;
+use tcpprobe::kernel::text::{Layout, TextWriter};
 
 /// The whole `trace` file of a capture, from its pages.
 fn write(capture: &Capture) -> String {

@@ -5,10 +5,10 @@ mod common;
 
 use std::sync::Arc;
 
-use tcpprobe::block::Schema;
 use tcpprobe::event::{Record, Value};
-use tcpprobe::format::Kind;
-use tcpprobe::trace::{Account, Anchor, Damage, Header, Item, Reader, Select, TraceError, Writer};
+use tcpprobe::file::block::Schema;
+use tcpprobe::file::{Account, Anchor, Damage, Header, Item, Reader, Select, TraceError, Writer};
+use tcpprobe::kernel::format::Kind;
 
 const ANCHOR: Anchor = Anchor { time: 0, wall: 1_000_000_000_000 };
 

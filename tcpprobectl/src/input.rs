@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use flate2::bufread::MultiGzDecoder;
 use tcpprobe::event::{Event as Typed, Record};
-use tcpprobe::format::Format;
-use tcpprobe::page;
-use tcpprobe::text::{Layout, Line, TextEvent, TextReader};
-use tcpprobe::trace::{Account, Batch, Damage, Item, MAGIC, Reader, Select, TraceError};
+use tcpprobe::file::{Account, Batch, Damage, Item, MAGIC, Reader, Select, TraceError};
+use tcpprobe::kernel::format::Format;
+use tcpprobe::kernel::page;
+use tcpprobe::kernel::text::{Layout, Line, TextEvent, TextReader};
 
 use crate::exit::{Exit, Failure};
 use crate::losses::{Gap, Losses};
@@ -159,7 +159,7 @@ impl<'a> Input<'a> {
         Ok(Input { name: name.to_owned(), source, range, losses: Losses::new(name) })
     }
 
-    /// Leaves out all other fields than these, where the source has columns; see [`tcpprobe::block::Projection`].
+    /// Leaves out all other fields than these, where the source has columns; see [`tcpprobe::file::block::Projection`].
     #[must_use]
     pub fn fields(mut self, fields: &'static [&'static str]) -> Self {
         self.range.wanted.fields = Some(fields);

@@ -1,7 +1,7 @@
 //! What is missing from a trace, and how that is told.
 
-use tcpprobe::text::BrokenLine;
-use tcpprobe::trace::{Account, Damage, Totals};
+use tcpprobe::file::{Account, Damage, Totals};
+use tcpprobe::kernel::text::BrokenLine;
 
 use crate::exit::{Exit, Failure};
 use crate::say;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tcpprobe::trace::Select;
+use tcpprobe::file::Select;
 use tcpprobe_proto::v1::{ReadRequest, Run};
 
 use crate::cli::RangeArgs;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use tcpprobe::event::Record;
 use tcpprobe::filter::{Context, EventPredicate, Filter, FilterError, Predicate};
-use tcpprobe::format::Format;
-use tcpprobe::text::TextEvent;
+use tcpprobe::kernel::format::Format;
+use tcpprobe::kernel::text::TextEvent;
 
 use crate::exit::{Exit, FILTER_HELP, Failure};
 

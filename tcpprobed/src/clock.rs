@@ -1,7 +1,7 @@
 //! The clock of traces, and the wall clock.
 
 use rustix::time::{ClockId, clock_gettime};
-use tcpprobe::trace::Anchor;
+use tcpprobe::file::Anchor;
 
 /// This moment in both clocks, read as closely together as can be.
 #[must_use]

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 
-use tcpprobe::block::BlockHead;
-use tcpprobe::trace::{Anchor, Clock, Frames, Kind, Scanned};
+use tcpprobe::file::block::BlockHead;
+use tcpprobe::file::{Anchor, Clock, Frames, Kind, Scanned};
 use tokio::sync::watch;
 
 use crate::capture::Follower;

@@ -238,7 +238,7 @@ impl TcpProbe for Service {
         let cpus = crate::tracefs::possible_cpus().map_or(0, |cpus| cpus.len() as u32);
         Ok(Response::new(api::VersionReply {
             version: env!("CARGO_PKG_VERSION").into(),
-            file_format: tcpprobe::trace::FORMAT_VERSION,
+            file_format: tcpprobe::file::FORMAT_VERSION,
             kernel: crate::tracefs::kernel_release(),
             tracefs: self.jobs.tracefs().root().display().to_string(),
             cpus,

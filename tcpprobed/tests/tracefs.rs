@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use tcpprobe::page::{Lost, Page};
+use tcpprobe::kernel::page::{Lost, Page};
 use tcpprobed::tracefs::{
     Anchor, CpuReader, CpuStats, EventName, Instance, ReadOutcome, Settings, StatsFile, Tracefs, TracefsError,
 };

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tcpprobe::block::{Block, BlockBuilder, BlockHead, Projection, Schema, Seal, connection_id};
 use tcpprobe::event::{EventReader, Record, Value};
+use tcpprobe::file::block::{Block, BlockBuilder, BlockHead, Projection, Schema, Seal, connection_id};
 
 use super::kernels;
 

@@ -2,7 +2,7 @@
 
 use tcpprobe::event::EventReader;
 use tcpprobe::filter::{Context, Filter, FilterError};
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 use super::evaluation::{Task, passes};
 use super::{input, kernels};

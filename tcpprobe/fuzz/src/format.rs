@@ -1,10 +1,10 @@
 //! A format file, a NUL, and bytes for a record of its event.
 
-use tcpprobe::block::{Block, BlockBuilder, Layout, Projection, Schema, Seal};
 use tcpprobe::event::{EventReader, Value};
+use tcpprobe::file::block::{Block, BlockBuilder, Layout, Projection, Schema, Seal};
 use tcpprobe::filter::{Context, Filter};
-use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::print::Printer;
+use tcpprobe::kernel::format::{Format, PageLayout};
+use tcpprobe::kernel::print::Printer;
 
 use super::{input, kernels};
 

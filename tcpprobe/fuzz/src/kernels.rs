@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use tcpprobe::block::Schema;
-use tcpprobe::format::{Format, Kind};
+use tcpprobe::file::block::Schema;
+use tcpprobe::kernel::format::{Format, Kind};
 
 /// Of each kernel in `fixtures/formats`, in the order of their names, as the events are.
 static SCHEMAS: LazyLock<Vec<Arc<Schema>>> = LazyLock::new(|| {

@@ -3,9 +3,9 @@
 
 use std::io::Read;
 
-use tcpprobe::buffer::{Buffer, Item};
-use tcpprobe::format::PageLayout;
-use tcpprobe::page::Page;
+use tcpprobe::kernel::format::PageLayout;
+use tcpprobe::kernel::page::Page;
+use tcpprobe::kernel::ring::{Buffer, Item};
 
 use super::input::Trickle;
 

@@ -3,10 +3,12 @@
 use std::io::{Cursor, Read};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use tcpprobe::buffer::{CpuStats, current_clock, saved_cmdlines};
 use tcpprobe::event::{AF_INET, AF_INET6, Event, Record, TcpProbe, TcpRetransmitSkb};
-use tcpprobe::format::Format;
-use tcpprobe::text::{LINE_BYTES_MAX, Layout, Line, TextEvent, TextReader, TextWriter, parse_line, parse_stream};
+use tcpprobe::kernel::format::Format;
+use tcpprobe::kernel::ring::{CpuStats, current_clock, saved_cmdlines};
+use tcpprobe::kernel::text::{
+    LINE_BYTES_MAX, Layout, Line, TextEvent, TextReader, TextWriter, parse_line, parse_stream,
+};
 
 use super::input::Trickle;
 use super::{flows, kernels};

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use tcpprobe::block::Schema;
 use tcpprobe::event::Record;
-use tcpprobe::format::Format;
-use tcpprobe::trace::{
+use tcpprobe::file::block::Schema;
+use tcpprobe::file::{
     Anchor, Clock, FRAME_HEAD_BYTES, Frame, Frames, Header, Item, Kind, MAGIC, Reader, Scanned, Select, Totals, Writer,
     decode_ledger, encode_accounts, frame_head, put_frame,
 };
+use tcpprobe::kernel::format::Format;
 
 use super::block::tame;
 use super::input::Trickle;

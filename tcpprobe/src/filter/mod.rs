@@ -80,7 +80,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::event::Event;
-use crate::format::Format;
+use crate::kernel::format::Format;
 
 pub use error::FilterError;
 pub use help::HELP;
@@ -206,7 +206,7 @@ impl Filter {
     /// Splits it between the kernel and user space for the events of `format`.
     ///
     /// ```
-    /// # use tcpprobe::{filter::Filter, format::Format};
+    /// # use tcpprobe::{filter::Filter, kernel::format::Format};
     /// # let text = include_str!("../../../fixtures/formats/6.18.44-fc-v669/events/tcp/tcp_probe/format");
     /// # let tcp_probe = Format::parse("tcp", text).unwrap();
     /// let filter = Filter::parse("dport == 443 && daddr == 192.168.1.0/24 && state == ESTABLISHED")?;

@@ -9,7 +9,7 @@ use super::names;
 use super::program::Fields;
 use super::value::MAPPED;
 use crate::event::{AF_INET, AF_INET6};
-use crate::format::{self, Format, Kind};
+use crate::kernel::format::{self, Format, Kind};
 
 /// Bytes of a `sockaddr_in6`, the larger of the two kinds of address that such a field holds.
 const SOCKADDR_BYTES: u32 = 28;

@@ -44,7 +44,7 @@ use connection::Index;
 use crate::event::{Event, SSTHRESH_INFINITE, TcpProbe};
 
 /// The fields that [`Flows`] look at, beside those that tell what an event is about; a
-/// [`Projection`](crate::block::Projection) to them is enough.
+/// [`Projection`](crate::file::block::Projection) to them is enough.
 pub const FIELDS: &[&str] = &["data_len", "snd_nxt", "snd_una", "snd_cwnd", "ssthresh", "snd_wnd", "srtt", "rcv_wnd"];
 
 /// How often the size of all curves is looked at, in events.

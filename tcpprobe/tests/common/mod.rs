@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use tcpprobe::buffer::{Buffer, Item, Loss, saved_cmdlines};
 use tcpprobe::event::Record;
-use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::page::Lost;
+use tcpprobe::kernel::format::{Format, PageLayout};
+use tcpprobe::kernel::page::Lost;
+use tcpprobe::kernel::ring::{Buffer, Item, Loss, saved_cmdlines};
 
 /// Cases that were recorded as pages only.
 const WITHOUT_TEXT: [&str; 3] = ["streamed", "bulk-8-flows", "ping-pong"];

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 /// Folders of `fixtures/formats`, oldest kernel first.
 pub const KERNELS: [&str; 6] = [

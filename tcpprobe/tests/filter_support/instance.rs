@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::page::Page;
+use tcpprobe::kernel::format::{Format, PageLayout};
+use tcpprobe::kernel::page::Page;
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 /// `O_NONBLOCK` of Linux.
@@ -67,7 +67,7 @@ impl Instance {
             // Nothing more is an error (EAGAIN), and on some kernels an empty read.
             while let Ok(1..) = pipe.read(&mut buffer) {
                 let page = Page::parse(PageLayout::default(), &buffer).unwrap();
-                assert_eq!(page.lost, tcpprobe::page::Lost::None);
+                assert_eq!(page.lost, tcpprobe::kernel::page::Lost::None);
                 records.extend(page.records().map(|(_, record)| (number, record.to_vec())));
             }
         }

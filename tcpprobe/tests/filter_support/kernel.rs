@@ -3,7 +3,7 @@
 //! It refuses what the kernel refuses, by the words of its `error_log` as far as they matter here. `tests/filter_live.rs`
 //! compares it with the running kernel.
 
-use tcpprobe::format::{Field, Format, Kind};
+use tcpprobe::kernel::format::{Field, Format, Kind};
 
 /// What the kernel knows of the event beside its record.
 #[derive(Debug, Clone, Copy)]

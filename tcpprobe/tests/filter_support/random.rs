@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tcpprobe::event::{Value, socket_address};
 use tcpprobe::filter::Context;
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 /// A filter, as a tree of what was meant.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use tcpprobe::format::{Field, Format, Kind};
+use tcpprobe::kernel::format::{Field, Format, Kind};
 
 use crate::random::{ADDRESSES, COMMS, NUMBERS, PORTS};
 

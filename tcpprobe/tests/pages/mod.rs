@@ -5,10 +5,10 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use tcpprobe::buffer::{Buffer, Item, Loss};
 use tcpprobe::event::{Event, EventReader};
-use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::page::Lost;
+use tcpprobe::kernel::format::{Format, PageLayout};
+use tcpprobe::kernel::page::Lost;
+use tcpprobe::kernel::ring::{Buffer, Item, Loss};
 
 /// The typed events of a capture, and what was lost in it.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! `convert`: a trace file, or a folder of pages, as another format.
 
 use anyhow::Result;
-use tcpprobe::trace::Select;
+use tcpprobe::file::Select;
 
 use crate::cli::{ConvertArgs, TraceFormat};
 use crate::exit::{Exit, Failure};

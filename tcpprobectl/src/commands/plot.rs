@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use tcpprobe::event::EventReader;
+use tcpprobe::file::Select;
 use tcpprobe::flow::{self, Collect, Flows, Limits};
-use tcpprobe::trace::Select;
 use tcpprobe_proto::v1::ReadRequest;
 
 use crate::cli::{PlotArgs, PlotFormat};

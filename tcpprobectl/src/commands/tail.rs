@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use anyhow::Result;
-use tcpprobe::trace::Select;
+use tcpprobe::file::Select;
 use tcpprobe_proto::v1::ReadRequest;
 
 use crate::cli::{TailArgs, TraceFormat};

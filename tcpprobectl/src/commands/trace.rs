@@ -5,7 +5,7 @@ use std::io::Write;
 use std::rc::Rc;
 
 use anyhow::Result;
-use tcpprobe::trace::Select;
+use tcpprobe::file::Select;
 use tcpprobe_proto::v1::{JobSpec, ReadRequest, StartJobRequest};
 
 use crate::cli::{TraceArgs, TraceFormat};

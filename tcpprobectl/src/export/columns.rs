@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tcpprobe::event::{AF_INET6, Record, Value, socket_address};
-use tcpprobe::format::{Field, Format, Kind};
+use tcpprobe::kernel::format::{Field, Format, Kind};
 
 /// Names that every event has here; a field of the event with such a name is called `field_NAME`.
 pub const COMMON: [&str; 7] = ["time", "time_ns", "clock_ns", "cpu", "pid", "comm", "event"];

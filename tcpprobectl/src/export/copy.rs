@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use tcpprobe::block::{Block, BlockBuilder, Projection, Schema, Seal};
-use tcpprobe::trace::{Frame, Frames, Header, Kind, Scanned, put_frame};
+use tcpprobe::file::block::{Block, BlockBuilder, Projection, Schema, Seal};
+use tcpprobe::file::{Frame, Frames, Header, Kind, Scanned, put_frame};
 
 use super::Survey;
 use crate::select::Selection;

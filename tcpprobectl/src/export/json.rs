@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use tcpprobe::event::Record;
-use tcpprobe::text::TextEvent;
+use tcpprobe::kernel::text::TextEvent;
 
 use super::columns::{Cell, ColumnCache};
 use super::{Exporter, words};

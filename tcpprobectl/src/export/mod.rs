@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use tcpprobe::trace::Select;
+use tcpprobe::file::Select;
 
 use self::csv::CsvExporter;
 use self::json::JsonExporter;

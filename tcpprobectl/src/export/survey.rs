@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use tcpprobe::block::BlockHead;
-use tcpprobe::trace::{Account, Anchor, Clock, Damage, Frame, Frames, Kind, Scanned, Select, Totals, decode_accounts};
+use tcpprobe::file::block::BlockHead;
+use tcpprobe::file::{Account, Anchor, Clock, Damage, Frame, Frames, Kind, Scanned, Select, Totals, decode_accounts};
 
 /// Gathers what frames tell, one after the other.
 #[derive(Debug, Default)]

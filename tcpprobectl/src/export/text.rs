@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use anyhow::Result;
-use tcpprobe::page::Lost;
-use tcpprobe::text::{Layout, TextEvent, TextWriter};
+use tcpprobe::kernel::page::Lost;
+use tcpprobe::kernel::text::{Layout, TextEvent, TextWriter};
 
 use super::Exporter;
 use crate::input::{About, Body, Entries, Event};

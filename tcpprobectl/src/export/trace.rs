@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use anyhow::{Result, anyhow};
-use tcpprobe::block::Schema;
-use tcpprobe::trace::{Account, Header, Writer};
+use tcpprobe::file::block::Schema;
+use tcpprobe::file::{Account, Header, Writer};
 
 use crate::input::{About, Body, Event, Visitor};
 use crate::losses::Gap;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use tcpprobe::event::{Event, TcpProbe, TcpRetransmitSkb};
-use tcpprobe::text::TextEvent;
+use tcpprobe::kernel::text::TextEvent;
 
 use super::columns::Cell;
 

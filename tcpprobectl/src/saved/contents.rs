@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use tcpprobe::buffer::{BadPage, Item, Loss};
-use tcpprobe::format::Format;
-use tcpprobe::page::Lost;
+use tcpprobe::kernel::format::Format;
+use tcpprobe::kernel::page::Lost;
+use tcpprobe::kernel::ring::{BadPage, Item, Loss};
 
 use super::{Saved, events};
 use crate::exit::{Exit, Failure};

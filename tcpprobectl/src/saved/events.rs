@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use tcpprobe::format::{Format, Kind, PageLayout};
+use tcpprobe::kernel::format::{Format, Kind, PageLayout};
 
 use crate::exit::{Exit, Failure};
 use crate::say;

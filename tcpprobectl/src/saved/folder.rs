@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
-use tcpprobe::buffer::{CpuStats, current_clock, saved_cmdlines};
+use tcpprobe::kernel::ring::{CpuStats, current_clock, saved_cmdlines};
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;

@@ -9,9 +9,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use tcpprobe::block::PointerKey;
-use tcpprobe::buffer::Buffer;
-use tcpprobe::text::Layout;
+use tcpprobe::file::block::PointerKey;
+use tcpprobe::kernel::ring::Buffer;
+use tcpprobe::kernel::text::Layout;
 
 use self::events::Events;
 use self::folder::{Folder, Pages};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Error, Result};
-use tcpprobe::buffer::{BadPage, Item, Loss, ReadError};
 use tcpprobe::event::Record;
-use tcpprobe::text::clock_ticks;
-use tcpprobe::trace::{Account, Totals};
+use tcpprobe::file::{Account, Totals};
+use tcpprobe::kernel::ring::{BadPage, Item, Loss, ReadError};
+use tcpprobe::kernel::text::clock_ticks;
 
 use super::Saved;
 use super::contents::Contents;

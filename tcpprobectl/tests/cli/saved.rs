@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::assert::Assert;
-use tcpprobe::trace::{Account, FORMAT_VERSION, Header, Item, Reader};
+use tcpprobe::file::{Account, FORMAT_VERSION, Header, Item, Reader};
 
 use crate::common::capture::{KERNEL, events, fixtures, folder, gunzip, records, text};
 use crate::common::{check_failure, program, stderr, stdout};

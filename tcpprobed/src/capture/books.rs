@@ -6,8 +6,8 @@
 //! that only the totals know are booked when it is certain that no page will tell of them: after a drain that
 //! followed the reading of the totals.
 
-use tcpprobe::page::Lost;
-use tcpprobe::trace::{Account, Totals};
+use tcpprobe::file::{Account, Totals};
+use tcpprobe::kernel::page::Lost;
 
 use crate::tracefs::CpuStats;
 

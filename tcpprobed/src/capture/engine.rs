@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use tcpprobe::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
-use tcpprobe::format::PageLayout;
-use tcpprobe::page::Page;
-use tcpprobe::trace::{Account, Anchor, Kind, Totals, put_frame};
+use tcpprobe::file::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
+use tcpprobe::file::{Account, Anchor, Kind, Totals, put_frame};
+use tcpprobe::kernel::format::PageLayout;
+use tcpprobe::kernel::page::Page;
 
 use super::books::Books;
 use super::comms::Comms;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 use tokio::sync::watch;
 
 pub use comms::Comms;

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use tcpprobe::block::{Block, BlockHead, Projection, Schema};
-use tcpprobe::trace::{Account, FORMAT_VERSION, Header, Kind};
+use tcpprobe::file::block::{Block, BlockHead, Projection, Schema};
+use tcpprobe::file::{Account, FORMAT_VERSION, Header, Kind};
 
 use crate::store::{Ledger, Piece, Step, Walk, events_by_cpu};
 

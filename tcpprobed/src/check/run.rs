@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 
 use super::catalog::Segment;
 use super::inspect::{BlockFound, Flaw, Inspected, inspect};

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use tcpprobe::block::{BlockHead, Schema};
-use tcpprobe::trace::{Account, Header, Kind, encode_accounts, put_frame};
+use tcpprobe::file::block::{BlockHead, Schema};
+use tcpprobe::file::{Account, Header, Kind, encode_accounts, put_frame};
 
 use super::inspect::{decode, stored_by_cpu};
 use crate::disk::DiskFile;

@@ -1,7 +1,7 @@
 //! The events, and the fields that features need.
 
 use tcpprobe::event::EventReader;
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 use super::{Check, counted};
 use crate::tracefs::{DEFAULT_EVENTS, EventName, Tracefs};

@@ -208,7 +208,7 @@ fn jobs_that_are_not_well_are_told() {
             started_ns: 0,
             ended_ns: 0,
             ended_why: String::new(),
-            ledger: tcpprobe::trace::Totals { lost, ..Default::default() },
+            ledger: tcpprobe::file::Totals { lost, ..Default::default() },
             bytes: 0,
             segments: 1,
             walls: None,

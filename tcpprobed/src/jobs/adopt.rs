@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 
 use super::begin::boot_id;
 use super::entry::{Entry, lock};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tcpprobe::trace::Header;
+use tcpprobe::file::Header;
 
 use super::entry::{Entry, Running, lock};
 use super::record::RunRecord;

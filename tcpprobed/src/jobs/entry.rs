@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 
 use super::record::RunRecord;
 use super::stop::Unclosed;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tcpprobe::block::Schema;
+use tcpprobe::file::block::Schema;
 use tcpprobe::filter::{Filter, Predicate};
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 use super::{JobError, Spec};
 use crate::capture::Residual;

@@ -1,6 +1,6 @@
 //! A run as the control plane knows it.
 
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 
 use super::RunView;
 use crate::store::{Catalog, RunMeta, Store, StoreError, at, from_toml};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tcpprobe::block::{BlockBuilder, PointerKey, Seal};
-use tcpprobe::page::Page;
-use tcpprobe::trace::{Kind, put_frame};
+use tcpprobe::file::block::{BlockBuilder, PointerKey, Seal};
+use tcpprobe::file::{Kind, put_frame};
+use tcpprobe::kernel::page::Page;
 
 use super::entry::lock;
 use super::{JobError, Jobs, Plan, Spec};
@@ -157,7 +157,7 @@ impl Counter {
         &mut self,
         instance: &Instance,
         readers: &[(u32, CpuReader)],
-        layout: tcpprobe::format::PageLayout,
+        layout: tcpprobe::kernel::format::PageLayout,
     ) -> Result<(), JobError> {
         let began = Instant::now();
         instance.set_tracing(true)?;
@@ -173,7 +173,11 @@ impl Counter {
     }
 
     /// Reads everything that is there: a buffer full, where more comes as fast as it is read.
-    fn take(&mut self, readers: &[(u32, CpuReader)], layout: tcpprobe::format::PageLayout) -> Result<(), JobError> {
+    fn take(
+        &mut self,
+        readers: &[(u32, CpuReader)],
+        layout: tcpprobe::kernel::format::PageLayout,
+    ) -> Result<(), JobError> {
         for (cpu, reader) in readers {
             self.page.resize(reader.subbuf_bytes(), 0);
             let mut page = std::mem::take(&mut self.page);

@@ -1,6 +1,6 @@
 //! What a job looks like from outside.
 
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 
 use super::Spec;
 

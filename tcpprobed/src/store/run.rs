@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tcpprobe::block::Schema;
-use tcpprobe::trace::{Account, Anchor, Clock, Header, Kind, encode_accounts, put_frame};
+use tcpprobe::file::block::Schema;
+use tcpprobe::file::{Account, Anchor, Clock, Header, Kind, encode_accounts, put_frame};
 use tokio::sync::watch;
 
 use super::catalog::Catalog;

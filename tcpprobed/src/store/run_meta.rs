@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tcpprobe::block::PointerKey;
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
+use tcpprobe::file::block::PointerKey;
 
 use super::catalog::Catalog;
 use super::scan::scan;

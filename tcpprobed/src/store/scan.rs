@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use tcpprobe::block::{Block, BlockHead, Projection, Schema};
-use tcpprobe::trace::{Account, Anchor, Clock, Damage, Kind, Totals};
+use tcpprobe::file::block::{Block, BlockHead, Projection, Schema};
+use tcpprobe::file::{Account, Anchor, Clock, Damage, Kind, Totals};
 
 use super::segment::SegmentInfo;
 use super::walk::{Piece, Step, Walk};

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use tcpprobe::block::{BlockHead, HEAD_BYTES};
-use tcpprobe::trace::{Anchor, Clock, FRAME_HEAD_BYTES, Kind, frame_head};
+use tcpprobe::file::block::{BlockHead, HEAD_BYTES};
+use tcpprobe::file::{Anchor, Clock, FRAME_HEAD_BYTES, Kind, frame_head};
 
 use super::segment::SegmentInfo;
 

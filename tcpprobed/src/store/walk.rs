@@ -5,8 +5,8 @@
 
 use std::io::{self, Read};
 
-use tcpprobe::block::BlockHead;
-use tcpprobe::trace::{Account, Damage, FRAME_HEAD_BYTES, Frames, Kind, Scanned, decode_ledger};
+use tcpprobe::file::block::BlockHead;
+use tcpprobe::file::{Account, Damage, FRAME_HEAD_BYTES, Frames, Kind, Scanned, decode_ledger};
 
 /// What comes next in a segment.
 #[derive(Debug, PartialEq, Eq)]
@@ -204,7 +204,7 @@ impl<R: Read> Walk<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tcpprobe::trace::{encode_accounts, put_frame};
+    use tcpprobe::file::{encode_accounts, put_frame};
 
     fn block(number: u8) -> Vec<u8> {
         let mut frame = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use tcpprobe::buffer::saved_cmdlines;
+use tcpprobe::kernel::ring::saved_cmdlines;
 
 use super::{Tracefs, TracefsError, file};
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use tcpprobe::format::FormatError;
+use tcpprobe::kernel::format::FormatError;
 
 use super::mount;
 

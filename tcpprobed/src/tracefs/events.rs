@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
-use tcpprobe::format::Format;
+use tcpprobe::kernel::format::Format;
 
 use super::{Tracefs, TracefsError, file};
 

@@ -39,7 +39,7 @@ pub use survey::{TopLevel, lockdown};
 
 use std::path::{Path, PathBuf};
 
-use tcpprobe::format::PageLayout;
+use tcpprobe::kernel::format::PageLayout;
 
 /// A usable tracefs: it is one, it can be read, and it has the tcp events.
 #[derive(Debug, Clone)]

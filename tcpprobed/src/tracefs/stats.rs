@@ -6,7 +6,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-pub use tcpprobe::buffer::CpuStats;
+pub use tcpprobe::kernel::ring::CpuStats;
 
 use super::{Instance, TracefsError, file};
 

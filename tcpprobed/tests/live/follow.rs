@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tcpprobe::trace::{Reader, Select};
+use tcpprobe::file::{Reader, Select};
 use tcpprobe_proto::v1::{Job, JobState, ReadRequest};
 
 use crate::common::{Api, Client, Daemon, Event, Shadow, Site, Trace, assert_same, job, wait_until};
@@ -70,8 +70,8 @@ fn a_follower_waits_for_a_part_of_a_second() {
 
 /// Events in the blocks of a piece, which need not begin with a header.
 fn tcpprobe_blocks(piece: &[u8]) -> u64 {
-    use tcpprobe::block::BlockHead;
-    use tcpprobe::trace::{Frames, Kind, Scanned};
+    use tcpprobe::file::block::BlockHead;
+    use tcpprobe::file::{Frames, Kind, Scanned};
     let mut frames = Frames::new(piece);
     let mut events = 0;
     while let Some(found) = frames.next_frame().unwrap() {
@@ -255,8 +255,8 @@ fn one_connection() {
     }
     api.stop("web");
     let id = |event: &Event| match EventReader::new(&event.format).read(&event.record).unwrap() {
-        Typed::TcpProbe(probe) => tcpprobe::block::connection_id(probe.src, probe.dest),
-        Typed::TcpRetransmitSkb(event) => tcpprobe::block::connection_id(event.src, event.dest),
+        Typed::TcpProbe(probe) => tcpprobe::file::block::connection_id(probe.src, probe.dest),
+        Typed::TcpRetransmitSkb(event) => tcpprobe::file::block::connection_id(event.src, event.dest),
     };
     let all = api.trace("web");
     let connections: std::collections::BTreeSet<u64> = all.events.iter().map(id).collect();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 use tcpprobe_proto::v1::{JobSpec, Ledger};
 
 use crate::common::{Client, Daemon, Shadow, Site, assert_part, job};

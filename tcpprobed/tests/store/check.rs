@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use tcpprobe::trace::{FRAME_HEAD_BYTES, Header, Kind, frame_head, put_frame};
+use tcpprobe::file::{FRAME_HEAD_BYTES, Header, Kind, frame_head, put_frame};
 use tcpprobed::check::Summary;
 
 use crate::common::{BLOCK_EVENTS, Recording, Site, count_events};

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tcpprobe::block::{BlockBuilder, Schema, Seal};
-use tcpprobe::format::Format;
-use tcpprobe::trace::{Account, Anchor, Header, Item, Kind, Reader, put_frame};
+use tcpprobe::file::block::{BlockBuilder, Schema, Seal};
+use tcpprobe::file::{Account, Anchor, Header, Item, Kind, Reader, put_frame};
+use tcpprobe::kernel::format::Format;
 use tcpprobed::check::{Summary, check};
 use tcpprobed::disk::Watched;
 use tcpprobed::jobs::{JobFile, Spec};

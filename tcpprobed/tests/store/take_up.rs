@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 use tcpprobed::store::{Resumed, RunMeta, Store, from_toml};
 
 use crate::common::{BLOCK_EVENTS, Recording, Site, count_events};

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use tcpprobe::buffer::{Buffer, Item, saved_cmdlines};
 use tcpprobe::event::Record;
-use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::trace::{Account, Anchor, Header, Writer};
+use tcpprobe::file::{Account, Anchor, Header, Writer};
+use tcpprobe::kernel::format::{Format, PageLayout};
+use tcpprobe::kernel::ring::{Buffer, Item, saved_cmdlines};
 
 /// The kernel whose captures are used.
 pub const KERNEL: &str = "6.18.44-fc-v669";
@@ -68,7 +68,7 @@ pub fn trace(case: &str, lost: u64) -> Vec<u8> {
     let records = records(case);
 
     let header = Header::new("a-test").with("kernel", KERNEL).with("host", "box").with("job", "web");
-    let schema = tcpprobe::block::Schema::new(formats.clone()).unwrap();
+    let schema = tcpprobe::file::block::Schema::new(formats.clone()).unwrap();
     let anchor = Anchor { time: 0, wall: BOOT_WALL_NS };
     let mut writer = Writer::new(Vec::new(), &header, &schema, &[anchor], None).unwrap();
     for (cpu, time, bytes) in &records {

@@ -9,8 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tcpprobe::event::{Record, Value};
-use tcpprobe::format::{Format, Kind};
-use tcpprobe::trace::{Account, Item, Reader, Totals};
+use tcpprobe::file::{Account, Item, Reader, Totals};
+use tcpprobe::kernel::format::{Format, Kind};
 
 /// `TRACE_FLAG_NEED_RESCHED_LAZY`, `_NEED_RESCHED`, `_PREEMPT_RESCHED` (`include/linux/trace_events.h`).
 const RESCHED_FLAGS: u8 = 0x02 | 0x04 | 0x20;

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tcpprobe::event::Record;
-use tcpprobe::format::{Format, PageLayout};
-use tcpprobe::page::{Lost, Page};
+use tcpprobe::kernel::format::{Format, PageLayout};
+use tcpprobe::kernel::page::{Lost, Page};
 use tcpprobe_proto::v1::EventPlan;
 
 use super::{Event, wait_until};

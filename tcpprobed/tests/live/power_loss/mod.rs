@@ -13,8 +13,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
-use tcpprobe::block::BlockHead;
-use tcpprobe::trace::{Frames, Kind, Scanned};
+use tcpprobe::file::block::BlockHead;
+use tcpprobe::file::{Frames, Kind, Scanned};
 use tcpprobed::check::check;
 use tcpprobed::config::Config;
 use tcpprobed::disk::Watched;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tcpprobe::trace::Totals;
+use tcpprobe::file::Totals;
 use tcpprobe_proto::v1::{Job, JobSpec, JobState, Run};
 use tcpprobed::check::check;
 use tcpprobed::clock::boot_ns;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tcpprobe::trace::{Reader, Totals};
+use tcpprobe::file::{Reader, Totals};
 
 use crate::common::{COPIES_APART_NS_MAX, Event, Shadow, Trace};
 

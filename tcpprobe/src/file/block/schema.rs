@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::bits::{Cursor, put_bytes, put_varint};
 use super::deflate::{deflate_bytes, inflate_bytes};
-use crate::format::{Field, Format, Kind};
+use crate::kernel::format::{Field, Format, Kind};
 
 /// Scalar fields that belong to a socket. Arrays do too.
 const IDENTITY: [&str; 7] = ["sport", "dport", "family", "protocol", "sock_cookie", "skaddr", "net_cookie"];
@@ -137,7 +137,7 @@ pub enum SchemaError {
     Astray(String, String, u32),
     /// A format that cannot be read.
     #[error("schema: {0}")]
-    Format(#[from] crate::format::FormatError),
+    Format(#[from] crate::kernel::format::FormatError),
 }
 
 impl Schema {

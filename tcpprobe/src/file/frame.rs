@@ -20,11 +20,11 @@ const READ_BYTES: usize = 128 << 10;
 pub enum Kind {
     /// Where the trace is from: [`super::Header`]. Begins every file.
     Header,
-    /// The formats of the events: [`crate::block::Schema`].
+    /// The formats of the events: [`crate::file::block::Schema`].
     Schema,
     /// A moment in the trace's clock and in wall-clock time.
     Anchor,
-    /// Events: [`crate::block::Block`].
+    /// Events: [`crate::file::block::Block`].
     Block,
     /// What was stored, filtered, lost and dropped.
     Ledger,

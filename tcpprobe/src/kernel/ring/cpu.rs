@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind, Read};
 
 use super::BadPage;
-use crate::format::PageLayout;
-use crate::page::{Lost, Page, PageError};
+use crate::kernel::format::PageLayout;
+use crate::kernel::page::{Lost, Page, PageError};
 
 /// The smallest sub-buffer: a memory page of 4 KiB.
 const SIZE_MIN: usize = 4 << 10;

@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(inflate_bytes(&mut Cursor(&out), plain.len()), Some(plain));
         let mut bomb = vec![DEFLATED];
         put_varint(&mut bomb, 200 << 20);
-        crate::block::put_bytes(&mut bomb, &[3, 0]);
+        crate::file::block::put_bytes(&mut bomb, &[3, 0]);
         assert_eq!(inflate_bytes(&mut Cursor(&bomb), 256 << 20), None);
     }
 }

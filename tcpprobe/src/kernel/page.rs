@@ -4,7 +4,7 @@
 //! 1 MiB) begins with the time of its first record and a commit word; records follow, each with a delta to
 //! the time before it. Nothing in a page is trusted: a length that leads outside ends the walk with an error.
 
-use crate::format::PageLayout;
+use crate::kernel::format::PageLayout;
 
 /// Events were lost before this page (`RB_MISSED_EVENTS`).
 const MISSED_EVENTS: u32 = 1 << 31;

@@ -4,12 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::clock::{Anchor, Clock};
+use super::anchors::{Anchor, Clock};
 use super::frame::{Damage, Frames, Kind, Scanned};
 use super::header::{FORMAT_VERSION, Header};
 use super::ledger::{Account, decode_accounts};
-use crate::block::{Block, BlockHead, Projection, Schema};
 use crate::event::Record;
+use crate::file::block::{Block, BlockHead, Projection, Schema};
 
 /// Most events held back for their order, if a damaged block claims that more are to come.
 const PENDING_MAX: usize = 4 << 20;

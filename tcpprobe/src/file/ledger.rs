@@ -1,6 +1,6 @@
 //! The account of a run.
 
-use crate::block::{Cursor, put_varint};
+use crate::file::block::{Cursor, put_varint};
 
 /// Most accounts in a frame: CPUs times gaps of an interval.
 const ACCOUNTS_MAX: usize = 1 << 20;

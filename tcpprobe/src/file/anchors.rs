@@ -1,6 +1,6 @@
 //! From the trace's clock to wall-clock time.
 
-use crate::block::Cursor;
+use crate::file::block::Cursor;
 
 /// One moment in both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -42,7 +42,7 @@ pub struct BrokenLine {
 ///
 /// ```
 /// use tcpprobe::event::Event;
-/// use tcpprobe::text::{Line, parse_trace};
+/// use tcpprobe::kernel::text::{Line, parse_trace};
 ///
 /// let mut trace = parse_trace("../fixtures/captures/6.18.44-fc-v669/ipv4-loss2/trace.txt.gz")?;
 /// let (mut segments, mut retransmissions, mut others) = (0, 0, 0);

@@ -4,7 +4,7 @@ use super::Unsupported;
 use super::expr::{Expr, Shape};
 use super::lex::{Lexer, Token};
 use super::number::{Binary, IntType, Number};
-use crate::format::{Field, Format, Kind};
+use crate::kernel::format::{Field, Format, Kind};
 
 /// Most operands of one expression; bounds the recursion over its value.
 const OPERANDS_MAX: usize = 256;

@@ -4,7 +4,7 @@ use super::body;
 use super::fields::Fields;
 use super::scan::Scan;
 use crate::event::Event;
-use crate::page::Lost;
+use crate::kernel::page::Lost;
 
 /// A line that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -99,12 +99,12 @@ impl<'a> Line<'a> {
 /// let line = "  iperf3-195     [001] ..s2.  1830.433505: tcp_probe: family=AF_INET src=10.0.0.1:5201 dest=10.0.0.2:80 \
 ///             mark=0x0 data_len=1448 snd_nxt=0x5f9e5332 snd_una=0x5f9c9faa snd_cwnd=54 ssthresh=51 snd_wnd=197376 \
 ///             srtt=21125 rcv_wnd=64256 sock_cookie=4 colour=blue";
-/// let event = tcpprobe::text::parse_line(line)?;
+/// let event = tcpprobe::kernel::text::parse_line(line)?;
 /// assert_eq!((event.time, event.cpu, event.pid, event.comm), (1_830_433_505_000, 1, 195, "iperf3"));
 /// let Some(Event::TcpProbe(probe)) = event.event else { panic!("a tcp_probe") };
 /// assert_eq!((probe.snd_cwnd, probe.srtt, probe.dest.port()), (54, 21125, 80));
 /// assert_eq!(event.extras().collect::<Vec<_>>(), [("colour", "blue")]);
-/// # Ok::<(), tcpprobe::text::LineError>(())
+/// # Ok::<(), tcpprobe::kernel::text::LineError>(())
 /// ```
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! `trace_print_context()` and `trace_print_lat_fmt()`. The captures of this repository hold the second and the last.
 
 use crate::event::Record;
-use crate::format::Format;
+use crate::kernel::format::Format;
 
 /// Which kernel's layout to write. Nothing in tracefs but the header of `trace` itself tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Layout {
     /// The layout of the kernel with this `uname -r`; the newest where that does not begin with a version.
     ///
     /// ```
-    /// use tcpprobe::text::Layout;
+    /// use tcpprobe::kernel::text::Layout;
     /// assert_eq!(Layout::of_release("5.10.0-46-cloud-amd64"), Layout::FourColumns);
     /// assert_eq!(Layout::of_release("6.12.95+deb12-cloud-amd64"), Layout::BottomHalves);
     /// ```

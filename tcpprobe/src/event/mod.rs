@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::format::{Field, Format, Kind};
+use crate::kernel::format::{Field, Format, Kind};
 
 /// `AF_INET`.
 pub const AF_INET: u16 = 2;

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use super::{Layout, clock_ticks};
 use crate::event::Record;
-use crate::format::Format;
-use crate::page::Lost;
-use crate::print::{Printer, put_decimal};
+use crate::kernel::format::Format;
+use crate::kernel::page::Lost;
+use crate::kernel::print::{Printer, put_decimal};
 
 /// Writes what `trace` of a kernel shows: its header and a line for each record.
 ///
@@ -15,7 +15,7 @@ use crate::print::{Printer, put_decimal};
 /// Each goes to the writer by itself, so a file or socket should be buffered.
 ///
 /// ```
-/// # use tcpprobe::{event::Record, format::Format, text::{Layout, TextWriter}};
+/// # use tcpprobe::{event::Record, kernel::{format::Format, text::{Layout, TextWriter}}};
 /// # let text = "name: tcp_demo\nID: 7\nformat:\n\tfield:__u16 sport;\toffset:8;\tsize:2;\tsigned:0;\n\nprint fmt: \"sport=%hu\", REC->sport\n";
 /// let format = Format::parse("tcp", text)?;
 /// let bytes = [7, 0, 0x10, 2, 42, 0, 0, 0, 80, 0];

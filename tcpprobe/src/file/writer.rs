@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::clock::Anchor;
+use super::anchors::Anchor;
 use super::frame::{Kind, put_frame};
 use super::header::Header;
 use super::ledger::{Account, encode_accounts};
-use crate::block::{BlockBuilder, PointerKey, Schema, Seal};
 use crate::event::Record;
+use crate::file::block::{BlockBuilder, PointerKey, Schema, Seal};
 
 /// Events in a block: measured in ARCHITECTURE.md.
 const BLOCK_EVENTS: usize = 32 << 10;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::number::{Binary, IntType, Number};
-use crate::format::{Field, Kind};
+use crate::kernel::format::{Field, Kind};
 
 /// What an expression is about; decides which conversions may print it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

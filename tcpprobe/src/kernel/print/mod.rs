@@ -19,7 +19,7 @@ mod spec;
 pub(crate) use spec::put_decimal;
 
 use crate::event::Value;
-use crate::format::{Field, Format};
+use crate::kernel::format::{Field, Format};
 use spec::Piece;
 
 /// Longest `print fmt` that is compiled; the longest of the kernel's, with all drop reasons, has 8 KB.
@@ -40,7 +40,7 @@ impl Unsupported {
 /// Prints records of one format.
 ///
 /// ```
-/// # use tcpprobe::{format::Format, print::Printer};
+/// # use tcpprobe::kernel::{format::Format, print::Printer};
 /// # let text = "name: demo\nID: 7\nformat:\n\tfield:__u16 family;\toffset:8;\tsize:2;\tsigned:0;\n\n\
 /// #             print fmt: \"family=%s\", __print_symbolic(REC->family, { 2, \"AF_INET\" }, { 10, \"AF_INET6\" })\n";
 /// let format = Format::parse("tcp", text)?;
@@ -48,7 +48,7 @@ impl Unsupported {
 /// let mut line = Vec::new();
 /// printer.print(&[7, 0, 0, 0, 1, 0, 0, 0, 10, 0], &mut line);
 /// assert_eq!(line, b"family=AF_INET6");
-/// # Ok::<(), tcpprobe::format::FormatError>(())
+/// # Ok::<(), tcpprobe::kernel::format::FormatError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Printer {

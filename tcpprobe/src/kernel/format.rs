@@ -151,9 +151,9 @@ impl Format {
     /// ```
     /// let text = "name: tcp_demo\nID: 7\nformat:\n\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\n\
     ///             \tfield:__u16 sport;\toffset:8;\tsize:2;\tsigned:0;\n\nprint fmt: \"sport=%d\", REC->sport\n";
-    /// let format = tcpprobe::format::Format::parse("tcp", text)?;
+    /// let format = tcpprobe::kernel::format::Format::parse("tcp", text)?;
     /// assert_eq!(format.field("sport").map(|f| f.offset), Some(8));
-    /// # Ok::<(), tcpprobe::format::FormatError>(())
+    /// # Ok::<(), tcpprobe::kernel::format::FormatError>(())
     /// ```
     ///
     /// # Errors

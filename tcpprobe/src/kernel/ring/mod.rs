@@ -11,8 +11,8 @@ use std::io::{self, Read};
 pub use beside::{CpuStats, current_clock, saved_cmdlines};
 use cpu::CpuReader;
 
-use crate::format::PageLayout;
-use crate::page::Lost;
+use crate::kernel::format::PageLayout;
+use crate::kernel::page::Lost;
 
 /// Events that the kernel overwrote before they were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub enum Item<'a> {
 /// Holds one sub-buffer a CPU in memory, of 4 KiB to 8 MiB. How large they are need not be known: the pages tell.
 ///
 /// ```
-/// use tcpprobe::buffer::{Buffer, Item};
-/// use tcpprobe::format::PageLayout;
+/// use tcpprobe::kernel::ring::{Buffer, Item};
+/// use tcpprobe::kernel::format::PageLayout;
 ///
 /// // A page of CPU 3: 42 events were lost before its one record.
 /// let mut page = vec![0; 4096];
@@ -86,7 +86,7 @@ pub enum Item<'a> {
 /// assert!(matches!(buffer.next_item()?, Some(Item::Lost(loss)) if loss.to == Some(1005)));
 /// assert_eq!(buffer.next_item()?, Some(Item::Record { time: 1005, cpu: 3, bytes: &[7, 0, 0, 0] }));
 /// assert_eq!(buffer.next_item()?, None);
-/// # Ok::<(), tcpprobe::buffer::ReadError>(())
+/// # Ok::<(), tcpprobe::kernel::ring::ReadError>(())
 /// ```
 #[derive(Debug)]
 pub struct Buffer<R> {

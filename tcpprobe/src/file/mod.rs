@@ -4,14 +4,15 @@
 //! length and checksum: a torn tail is cut, a damaged byte costs its frame, two files one behind the other are one
 //! valid file, and a piece of a file can be sent as it is.
 
-mod clock;
+mod anchors;
+pub mod block;
 mod frame;
 mod header;
 mod ledger;
 mod reader;
 mod writer;
 
-pub use clock::{Anchor, Clock};
+pub use anchors::{Anchor, Clock};
 pub use frame::{
     Damage, FRAME_HEAD_BYTES, Frame, FrameHead, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned, frame_head, put_frame,
 };
