@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod event;
+pub mod export;
 pub mod file;
 pub mod filter;
 pub mod flow;

@@ -2,6 +2,7 @@
 
 use super::error::Span;
 use super::ranges::Ranges;
+use crate::event::Side;
 
 /// Joined terms. `&&` and `||` with any number of sides, so that depth comes from parentheses alone.
 #[derive(Debug, Clone)]
@@ -78,39 +79,6 @@ pub(super) enum Value {
     Text(String),
 }
 
-/// An end of the connection, as the socket sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Source,
-    Destination,
-}
-
-impl Side {
-    /// The kernel's name of its address.
-    pub fn address(self) -> &'static str {
-        match self {
-            Side::Source => "saddr",
-            Side::Destination => "daddr",
-        }
-    }
-
-    /// The kernel's name of its address where IPv6 has a field of its own.
-    pub fn address_v6(self) -> &'static str {
-        match self {
-            Side::Source => "saddr_v6",
-            Side::Destination => "daddr_v6",
-        }
-    }
-
-    /// The kernel's name of its port.
-    pub fn port(self) -> &'static str {
-        match self {
-            Side::Source => "sport",
-            Side::Destination => "dport",
-        }
-    }
-}
-
 /// What the left side of a term stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -125,9 +93,9 @@ pub(super) enum Subject {
 impl Subject {
     /// Every word that is an address or a port, whatever fields an event has.
     pub const WORDS: [(&'static str, Subject); 15] = {
-        const SOURCE: &[Side] = &[Side::Source];
-        const DESTINATION: &[Side] = &[Side::Destination];
-        const EITHER: &[Side] = &[Side::Source, Side::Destination];
+        const SOURCE: &[Side] = &[Side::Local];
+        const DESTINATION: &[Side] = &[Side::Peer];
+        const EITHER: &[Side] = &[Side::Local, Side::Peer];
         [
             ("saddr", Subject::Address(SOURCE)),
             ("daddr", Subject::Address(DESTINATION)),

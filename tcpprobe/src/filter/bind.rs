@@ -1,10 +1,11 @@
 //! Terms bound to the fields of one kind of event.
 
-use super::ast::{Expr, Op, Side, Subject, Term, Value};
+use super::ast::{Expr, Op, Subject, Term, Value};
 use super::error::{FilterError, Span};
 use super::names;
 use super::ranges::Ranges;
 use super::tree::Tree;
+use crate::event::Side;
 
 /// The 128-bit addresses that there are.
 pub(super) const ADDRESSES: (u128, u128) = (0, u128::MAX);

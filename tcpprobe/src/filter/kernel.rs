@@ -15,11 +15,11 @@
 
 use std::net::IpAddr;
 
-use super::ast::Side;
 use super::bind::{ADDRESSES, Asks, Literal, Number};
 use super::ranges::Ranges;
 use super::tree::Tree;
 use super::value::{MAPPED, address_of};
+use crate::event::Side;
 
 /// Most characters in a filter: what is written must be shorter than a page (seen on 6.18: 4095 are accepted, 4096
 /// are not).

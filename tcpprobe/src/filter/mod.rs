@@ -73,13 +73,11 @@ mod program;
 mod ranges;
 mod record;
 mod tree;
-mod typed;
 mod value;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::event::Event;
 use crate::kernel::format::Format;
 
 pub use error::FilterError;
@@ -144,13 +142,6 @@ pub struct Predicate {
     text: String,
 }
 
-/// A condition on typed events.
-#[derive(Debug, Clone)]
-pub struct EventPredicate {
-    tcp_probe: Program<typed::Slot>,
-    tcp_retransmit_skb: Program<typed::Slot>,
-}
-
 impl Filter {
     /// Reads a filter. The text may have at most 8 KiB, 512 values, and 64 parentheses in one another.
     ///
@@ -178,9 +169,9 @@ impl Filter {
     /// # Errors
     /// For the first term whose field none of the events has, whose value is not of the type of the field, which no
     /// value of the field could meet, or which asks for a family of 4 or 6, where a version of IP was meant.
-    pub fn check(&self, formats: &[Format]) -> Result<(), FilterError> {
+    pub fn check<'f>(&self, formats: impl IntoIterator<Item = &'f Format>) -> Result<(), FilterError> {
         let Some(expr) = &self.expr else { return Ok(()) };
-        bind::check(&formats.iter().collect::<Vec<_>>(), expr)
+        bind::check(&formats.into_iter().collect::<Vec<_>>(), expr)
     }
 
     /// Checks it against the events that are to be captured through it: as [`Filter::check`], and no term may be
@@ -192,15 +183,6 @@ impl Filter {
         self.check(formats)?;
         let Some(expr) = &self.expr else { return Ok(()) };
         bind::check_opaque(&formats.iter().collect::<Vec<_>>(), expr)
-    }
-
-    /// Checks it against the typed events, as [`Filter::check`].
-    ///
-    /// # Errors
-    /// As [`Filter::check`].
-    pub fn check_events(&self) -> Result<(), FilterError> {
-        let Some(expr) = &self.expr else { return Ok(()) };
-        bind::check(&[&typed::Kind::TcpProbe, &typed::Kind::TcpRetransmitSkb], expr)
     }
 
     /// Splits it between the kernel and user space for the events of `format`.
@@ -233,15 +215,6 @@ impl Filter {
     #[must_use]
     pub fn predicate(&self, format: &Format) -> Predicate {
         Predicate::new(&self.bind(format, &mut |_| ()))
-    }
-
-    /// The whole filter as a condition on typed events.
-    #[must_use]
-    pub fn event_predicate(&self) -> EventPredicate {
-        EventPredicate {
-            tcp_probe: Program::new(&self.bind(&typed::Kind::TcpProbe, &mut |_| ())),
-            tcp_retransmit_skb: Program::new(&self.bind(&typed::Kind::TcpRetransmitSkb, &mut |_| ())),
-        }
     }
 
     fn bind<L: bind::Layout>(&self, layout: &L, missing: &mut impl FnMut(&str)) -> Tree<bind::Literal<L::Slot>> {
@@ -287,17 +260,5 @@ impl Predicate {
 impl fmt::Display for Predicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-impl EventPredicate {
-    /// Whether `event` passes.
-    #[must_use]
-    pub fn matches(&self, event: &Event, context: &Context<'_>) -> bool {
-        let program = match event {
-            Event::TcpProbe(_) => &self.tcp_probe,
-            Event::TcpRetransmitSkb(_) => &self.tcp_retransmit_skb,
-        };
-        program.run(&typed::EventFields { event, context })
     }
 }

@@ -1,29 +1,10 @@
 //! Names for numbers, and the nearest of the names that there are.
 
-/// States of a socket, from 1 (`include/net/tcp_states.h`); with or without `TCP_`.
-const STATES: [&str; 12] = [
-    "ESTABLISHED",
-    "SYN_SENT",
-    "SYN_RECV",
-    "FIN_WAIT1",
-    "FIN_WAIT2",
-    "TIME_WAIT",
-    "CLOSE",
-    "CLOSE_WAIT",
-    "LAST_ACK",
-    "LISTEN",
-    "CLOSING",
-    "NEW_SYN_RECV",
-];
+use crate::kernel::names as kernel;
 
-/// States of congestion control, from 0 (`enum tcp_ca_state` in `include/uapi/linux/tcp.h`); with or without `TCP_CA_`.
-const CONG_STATES: [&str; 5] = ["Open", "Disorder", "CWR", "Recovery", "Loss"];
-
+/// Families, also as `ip` and its relatives call them.
 const FAMILIES: [(&str, i128); 6] =
     [("AF_INET", 2), ("inet", 2), ("ipv4", 2), ("AF_INET6", 10), ("inet6", 10), ("ipv6", 10)];
-
-/// `include/uapi/linux/in.h`; with or without `IPPROTO_`.
-const PROTOCOLS: [(&str, i128); 4] = [("TCP", 6), ("UDP", 17), ("SCTP", 132), ("MPTCP", 262)];
 
 /// What other tools call the fields: Wireshark, tcpdump, ss and its relatives.
 const OTHERS: [(&str, &str); 14] = [
@@ -69,10 +50,10 @@ pub(super) fn number_of(field: &str, name: &str) -> Option<i128> {
 /// The names that `field` has on every kernel.
 pub(super) fn known(field: &str) -> Vec<(&'static str, i128)> {
     match field {
-        "state" | "oldstate" | "newstate" => STATES.into_iter().zip(1..).collect(),
-        "cong_state" => CONG_STATES.into_iter().zip(0..).collect(),
+        "state" | "oldstate" | "newstate" => kernel::STATES.into_iter().zip(1..).collect(),
+        "cong_state" => kernel::CONG_STATES.into_iter().zip(0..).collect(),
         "family" => FAMILIES.to_vec(),
-        "protocol" => PROTOCOLS.to_vec(),
+        "protocol" => kernel::PROTOCOLS.map(|(number, name)| (name, i128::from(number))).to_vec(),
         _ => Vec::new(),
     }
 }

@@ -3,16 +3,12 @@
 use std::borrow::Cow;
 
 use super::Context;
-use super::ast::Side;
 use super::bind::{Address, Asks, Field, Layout, Number, Text};
 use super::names;
 use super::program::Fields;
 use super::value::MAPPED;
-use crate::event::{AF_INET, AF_INET6};
+use crate::event::address::{AF_INET, AF_INET6, SOCKADDR_BYTES, Side};
 use crate::kernel::format::{self, Format, Kind};
-
-/// Bytes of a `sockaddr_in6`, the larger of the two kinds of address that such a field holds.
-const SOCKADDR_BYTES: u32 = 28;
 
 /// Names that a field had in other kernels.
 const ALIASES: [(&str, &str); 2] = [("data_len", "length"), ("length", "data_len")];
@@ -140,7 +136,7 @@ impl Layout for Format {
             })),
             "comm" | "COMM" => Some(Field::Text(Text { name: "comm".to_owned(), slot: Slot::Comm })),
             "family" => {
-                let slot = Slot::SockaddrFamily(sockaddr(self, Side::Source)?);
+                let slot = Slot::SockaddrFamily(sockaddr(self, Side::Local)?);
                 Some(Field::Number(from_sockaddr(name, slot)))
             }
             _ => None,

@@ -36,12 +36,12 @@
 mod connection;
 mod series;
 
-pub use connection::{Connection, ConnectionKey};
+pub use connection::Connection;
 pub use series::{Bin, Mark, Marks, Series};
 
 use connection::Index;
 
-use crate::event::{Event, SSTHRESH_INFINITE, TcpProbe};
+use crate::event::{Event, SSTHRESH_INFINITE, Socket, TcpProbe};
 
 /// The fields that [`Flows`] look at, beside those that tell what an event is about; a
 /// [`Projection`](crate::file::block::Projection) to them is enough.
@@ -214,6 +214,7 @@ impl Flow {
                     curves.retransmissions.push(time);
                 }
             }
+            _ => {}
         }
     }
 
@@ -336,11 +337,8 @@ impl Flows {
     /// The place of the connection that `event` belongs to, `None` when there is no room for a new one.
     #[inline]
     fn find_or_add(&mut self, event: &Event) -> Option<usize> {
-        let key = match event {
-            Event::TcpProbe(probe) => ConnectionKey::from(probe),
-            Event::TcpRetransmitSkb(retransmit) => ConnectionKey::from(retransmit),
-        };
-        let fits = |id: &u32| self.flows.get(*id as usize).is_some_and(|flow| key.fits(&flow.connection));
+        let key = event.socket();
+        let fits = |id: &u32| self.flows.get(*id as usize).is_some_and(|flow| flow.connection.fits(&key));
         let found = self.index.by_cookie(&key).filter(fits).or_else(|| {
             // Two sockets may have shared the address or the 4-tuple, one after the other: take the one seen last.
             let candidates = self.index.candidates(&key).into_iter().flatten().filter(fits);
@@ -352,7 +350,7 @@ impl Flows {
         Some(at)
     }
 
-    fn add(&mut self, key: &ConnectionKey) -> Option<usize> {
+    fn add(&mut self, key: &Socket) -> Option<usize> {
         let at = self.flows.len();
         let id = u32::try_from(at).ok().filter(|_| at < self.limits.connections)?;
         let wanted = match &self.collect {
@@ -371,6 +369,7 @@ impl Flows {
         match event {
             Event::TcpProbe(probe) => self.beyond.bytes_received += u64::from(probe.data_len),
             Event::TcpRetransmitSkb(_) => self.beyond.retransmissions += 1,
+            _ => {}
         }
     }
 

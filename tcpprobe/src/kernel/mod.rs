@@ -2,7 +2,9 @@
 //! merged ([`ring`]), what `print fmt` prints ([`mod@print`]) and ftrace text ([`text`]).
 
 pub mod format;
+pub mod names;
 pub mod page;
 pub mod print;
 pub mod ring;
 pub mod text;
+pub mod value;

@@ -160,7 +160,8 @@ impl Block {
         let pid = buffer.get(4..8).and_then(|b| b.first_chunk()).map_or(0, |b| i32::from_le_bytes(*b));
         let task = self.tasks.binary_search_by_key(&pid, |task| task.0).ok();
         let comm = task.and_then(|place| self.tasks[place].1.as_deref());
-        Record { time: row.time, cpu: row.cpu, comm, format: &layout.format, bytes: buffer }
+        let (kind, index) = (layout.kind, key.layout);
+        Record { time: row.time, cpu: row.cpu, comm, kind, index, format: &layout.format, bytes: buffer }
     }
 }
 

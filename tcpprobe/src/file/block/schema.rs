@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::bits::{Cursor, put_bytes, put_varint};
 use super::deflate::{deflate_bytes, inflate_bytes};
+use crate::event::EventKind;
 use crate::kernel::format::{Field, Format, Kind};
 
 /// Scalar fields that belong to a socket. Arrays do too.
@@ -58,7 +59,9 @@ impl Part {
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// The event.
-    pub format: Format,
+    pub format: Arc<Format>,
+    /// Which event it is.
+    pub kind: EventKind,
     /// Identity fields, in the order of their offsets.
     pub identity: Vec<Part>,
     /// The same as ranges of bytes, neighbours joined: what makes two records the same socket.
@@ -76,7 +79,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    fn new(format: Format) -> Self {
+    fn new(format: Arc<Format>) -> Self {
         let mut fields: Vec<&Field> = format.fields.iter().filter(|f| f.name != "common_type" && f.size > 0).collect();
         fields.sort_by_key(|field| field.offset);
         let is_identity =
@@ -99,6 +102,7 @@ impl Layout {
             spans,
             size,
             dynamic: format.fields.iter().any(|f| f.kind.is_dynamic()),
+            kind: EventKind::of(&format.name),
             format,
         }
     }
@@ -145,7 +149,8 @@ impl Schema {
     ///
     /// # Errors
     /// When there are more than 255, or a pointer does not lie on a multiple of its size.
-    pub fn new(formats: Vec<Format>) -> Result<Arc<Self>, SchemaError> {
+    pub fn new(formats: impl IntoIterator<Item = impl Into<Arc<Format>>>) -> Result<Arc<Self>, SchemaError> {
+        let formats: Vec<Arc<Format>> = formats.into_iter().map(Into::into).collect();
         if formats.len() > FORMATS_MAX {
             return Err(SchemaError::TooMany(formats.len()));
         }
@@ -215,7 +220,7 @@ impl Schema {
 
     /// The events.
     pub fn formats(&self) -> impl ExactSizeIterator<Item = &Format> {
-        self.layouts.iter().map(|layout| &layout.format)
+        self.layouts.iter().map(|layout| &*layout.format)
     }
 
     /// The index of the event with this `common_type`.

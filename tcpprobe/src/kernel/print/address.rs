@@ -1,6 +1,7 @@
 //! Addresses and byte strings as the kernel's `%p` extensions print them (`lib/vsprintf.c`, `ip_addr_string()`).
 
 use super::spec::put_decimal;
+use crate::kernel::names::{AF_INET, AF_INET6};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -94,8 +95,8 @@ pub(super) fn socket(out: &mut Vec<u8>, bytes: &[u8], parts: SocketParts) -> Opt
     let port = u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
     let word = |at: usize| Some(*bytes.get(at..)?.first_chunk::<4>()?);
     match family {
-        crate::event::AF_INET => ipv4(out, word(4)?, parts.raw),
-        crate::event::AF_INET6 => {
+        AF_INET => ipv4(out, word(4)?, parts.raw),
+        AF_INET6 => {
             let address = *bytes.get(8..)?.first_chunk::<16>()?;
             let bracket = parts.port || parts.flow || parts.scope;
             if bracket {
@@ -119,11 +120,11 @@ pub(super) fn socket(out: &mut Vec<u8>, bytes: &[u8], parts: SocketParts) -> Opt
         out.push(b':');
         put_decimal(out, u64::from(port));
     }
-    if family == crate::event::AF_INET6 && parts.flow {
+    if family == AF_INET6 && parts.flow {
         out.push(b'/');
         put_decimal(out, u64::from(u32::from_be_bytes(word(4)?) & 0x0fff_ffff));
     }
-    if family == crate::event::AF_INET6 && parts.scope {
+    if family == AF_INET6 && parts.scope {
         out.push(b'%');
         put_decimal(out, u64::from(u32::from_le_bytes(word(24)?)));
     }

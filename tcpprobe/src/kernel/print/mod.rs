@@ -18,8 +18,8 @@ mod spec;
 
 pub(crate) use spec::put_decimal;
 
-use crate::event::Value;
-use crate::kernel::format::{Field, Format};
+use super::format::{Field, Format};
+use super::value::Value;
 use spec::Piece;
 
 /// Longest `print fmt` that is compiled; the longest of the kernel's, with all drop reasons, has 8 KB.

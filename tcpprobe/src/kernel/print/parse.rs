@@ -5,6 +5,7 @@ use super::expr::{Expr, Shape};
 use super::lex::{Lexer, Token};
 use super::number::{Binary, IntType, Number};
 use crate::kernel::format::{Field, Format, Kind};
+use crate::kernel::names;
 
 /// Most operands of one expression; bounds the recursion over its value.
 const OPERANDS_MAX: usize = 256;
@@ -12,23 +13,6 @@ const OPERANDS_MAX: usize = 256;
 const DEPTH_MAX: usize = 64;
 /// Most entries of one table of names; the kernel's longest, of drop reasons, has some 130.
 const TABLE_MAX: usize = 4096;
-
-/// Names that the kernel leaves unresolved in its format files (`include/net/tcp_states.h`).
-const CONSTANTS: [(&str, u64); 13] = [
-    ("TCP_ESTABLISHED", 1),
-    ("TCP_SYN_SENT", 2),
-    ("TCP_SYN_RECV", 3),
-    ("TCP_FIN_WAIT1", 4),
-    ("TCP_FIN_WAIT2", 5),
-    ("TCP_TIME_WAIT", 6),
-    ("TCP_CLOSE", 7),
-    ("TCP_CLOSE_WAIT", 8),
-    ("TCP_LAST_ACK", 9),
-    ("TCP_LISTEN", 10),
-    ("TCP_CLOSING", 11),
-    ("TCP_NEW_SYN_RECV", 12),
-    ("TCP_BOUND_INACTIVE", 13),
-];
 
 /// Operators, the loosest first.
 const PRECEDENCE: [&[(&str, Binary)]; 10] = [
@@ -46,7 +30,9 @@ const PRECEDENCE: [&[(&str, Binary)]; 10] = [
 
 /// The number that a name in a `print fmt` stands for.
 pub(super) fn constant(name: &str) -> Option<u64> {
-    CONSTANTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    // Names that the kernel leaves unresolved in its format files (`include/net/tcp_states.h`).
+    let state = name.strip_prefix("TCP_")?;
+    names::STATES.iter().zip(1..).find(|(known, _)| **known == state).map(|(_, value)| value)
 }
 
 fn unsupported<T>(what: impl Into<String>) -> Result<T, Unsupported> {

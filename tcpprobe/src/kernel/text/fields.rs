@@ -2,30 +2,30 @@
 
 /// A field, and where its value begins in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Field<'a> {
-    pub(super) name: &'a str,
-    pub(super) value: &'a str,
+pub(crate) struct Field<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a str,
     /// Offset of the value.
-    pub(super) at: usize,
+    pub(crate) at: usize,
 }
 
 impl<'a> Field<'a> {
     /// The value up to its first blank; what numbers and addresses are read from.
-    pub(super) fn word(&self) -> &'a str {
+    pub(crate) fn word(&self) -> &'a str {
         self.value.split(' ').next().unwrap_or("")
     }
 }
 
 /// Walks the fields. A value ends where ` name=` follows; words before the first field are skipped.
 #[derive(Debug, Clone)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     body: &'a str,
     /// Where the next field's name begins, and its `=`.
     next: Option<(usize, usize)>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(body: &'a str) -> Self {
+    pub(crate) fn new(body: &'a str) -> Self {
         let mut fields = Fields { body, next: None };
         fields.next = fields.name_from(0);
         fields

@@ -3,7 +3,6 @@
 //! Source: `kernel/trace/trace.c`, `print_func_help_header_irq()`, and `kernel/trace/trace_output.c`,
 //! `trace_print_context()` and `trace_print_lat_fmt()`. The captures of this repository hold the second and the last.
 
-use crate::event::Record;
 use crate::kernel::format::Format;
 
 /// Which kernel's layout to write. Nothing in tracefs but the header of `trace` itself tells it.
@@ -102,7 +101,7 @@ impl Layout {
     }
 
     /// The lines between the count of entries and the first event.
-    pub(super) fn legend(self) -> &'static str {
+    pub(crate) fn legend(self) -> &'static str {
         match self {
             Layout::NarrowPid => concat!(
                 "#                              _-----=> irqs-off\n",
@@ -158,13 +157,17 @@ impl Layout {
     }
 
     /// Columns of the pid, those of its minus included.
-    pub(super) fn pid_width(self) -> usize {
+    pub(crate) fn pid_width(self) -> usize {
         if self == Layout::NarrowPid { 5 } else { 7 }
     }
 
-    /// Appends the columns of a record.
-    pub(super) fn put_columns(self, out: &mut Vec<u8>, record: &Record<'_>) {
-        let (flags, preempt_count) = (record.flags(), record.preempt_count());
+    /// Appends the columns of a record of this format.
+    pub(crate) fn put_columns(self, out: &mut Vec<u8>, format: &Format, record: &[u8]) {
+        // `common_flags` and `common_preempt_count`.
+        let (flags, preempt_count) = match record {
+            [_, _, flags, preempt_count, ..] => (*flags, *preempt_count),
+            _ => (0, 0),
+        };
         let has = |flag| flags & flag != 0;
         out.push(match (has(IRQS_OFF), has(BH_OFF)) {
             (true, true) => b'D',
@@ -193,7 +196,7 @@ impl Layout {
             Layout::NarrowPid | Layout::FourColumns => put_depth(out, preempt_count),
             Layout::LazyPreempt => {
                 out.push(depth(preempt_count & 0xf));
-                let lazy_count = record.format.field(PREEMPT_LAZY_COUNT).and_then(|field| field.unsigned(record.bytes));
+                let lazy_count = format.field(PREEMPT_LAZY_COUNT).and_then(|field| field.unsigned(record));
                 put_depth(out, lazy_count.unwrap_or(0) as u8);
                 out.push(depth(preempt_count >> 4));
             }
@@ -288,9 +291,8 @@ mod tests {
         let format = with_fields("event", &["unsigned char common_preempt_lazy_count"]);
         let check_lazy = |layout: Layout, flags, preempt_count, lazy_count, expected: &str| {
             let bytes = [7, 0, flags, preempt_count, 1, 0, 0, 0, lazy_count];
-            let record = Record { time: 0, cpu: 0, comm: None, format: &format, bytes: &bytes };
             let mut out = Vec::new();
-            layout.put_columns(&mut out, &record);
+            layout.put_columns(&mut out, &format, &bytes);
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{layout:?} {flags:#x} {preempt_count:#x}");
         };
         let check = |layout, flags, preempt_count, expected| check_lazy(layout, flags, preempt_count, 3, expected);

@@ -1,18 +1,16 @@
-//! ftrace text: written as the kernel writes it, and read.
+//! ftrace text, line by line: [`parse_line`] reads a line, [`TextReader`] a stream; [`Layout`] says how each kernel writes it.
 //!
-//! Out: [`TextWriter`] prints records as the kernel's `trace` file shows them. In: [`parse_line`] reads a line,
-//! [`parse_trace`] a file, [`TextReader`] a stream; what `trace` and `trace_pipe` of any kernel since 4.16 hold is
-//! understood, typed where [`crate::event`] has a type, and kept as `name=value` otherwise.
+//! What `trace` and `trace_pipe` of any kernel since 4.16 hold is understood. What a line's body says is left to
+//! [`crate::source`], which makes records of lines; [`crate::export::TextWriter`] writes text.
 
-mod body;
 mod fields;
 mod layout;
 mod parse;
 mod read;
 mod scan;
-mod write;
 
+pub(crate) use fields::{Field, Fields};
 pub use layout::{Layout, clock_ticks};
 pub use parse::{Line, LineError, TextEvent, parse_line};
-pub use read::{BrokenLine, LINE_BYTES_MAX, OpenError, TextReader, parse_stream, parse_trace};
-pub use write::TextWriter;
+pub use read::{BrokenLine, LINE_BYTES_MAX, TextReader};
+pub(crate) use scan::Scan;

@@ -1,9 +1,7 @@
 //! One line of ftrace text.
 
-use super::body;
 use super::fields::Fields;
 use super::scan::Scan;
-use crate::event::Event;
 use crate::kernel::page::Lost;
 
 /// A line that cannot be read.
@@ -35,19 +33,14 @@ pub struct TextEvent<'a> {
     pub name: &'a str,
     /// Everything after `name: `.
     pub body: &'a str,
-    /// The typed event, where there is one of this name.
-    pub event: Option<Event>,
+    /// Where the body begins in the line, in bytes.
+    pub body_at: usize,
 }
 
 impl<'a> TextEvent<'a> {
     /// All `name=value` of the body, in their order. A value goes on to the next name, so it may hold blanks.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         Fields::new(self.body).map(|field| (field.name, field.value))
-    }
-
-    /// The fields that [`TextEvent::event`] does not hold: what a newer kernel added, and all of an untyped event.
-    pub fn extras(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        body::extras(self.event.as_ref(), self.body).map(|field| (field.name, field.value))
     }
 }
 
@@ -78,7 +71,7 @@ impl<'a> Line<'a> {
     /// Reads a line, with or without its line end.
     ///
     /// # Errors
-    /// When it is none of these, or an event that is typed here lacks a field or has one that cannot be read.
+    /// When it is none of these. What an event's body holds is not looked at.
     #[inline]
     pub fn parse(line: &'a str) -> Result<Self, LineError> {
         let line = line.trim_end_matches(['\n', '\r']);
@@ -94,22 +87,18 @@ impl<'a> Line<'a> {
 /// Reads the line of an event.
 ///
 /// ```
-/// use tcpprobe::event::Event;
-///
 /// let line = "  iperf3-195     [001] ..s2.  1830.433505: tcp_probe: family=AF_INET src=10.0.0.1:5201 dest=10.0.0.2:80 \
 ///             mark=0x0 data_len=1448 snd_nxt=0x5f9e5332 snd_una=0x5f9c9faa snd_cwnd=54 ssthresh=51 snd_wnd=197376 \
 ///             srtt=21125 rcv_wnd=64256 sock_cookie=4 colour=blue";
 /// let event = tcpprobe::kernel::text::parse_line(line)?;
 /// assert_eq!((event.time, event.cpu, event.pid, event.comm), (1_830_433_505_000, 1, 195, "iperf3"));
-/// let Some(Event::TcpProbe(probe)) = event.event else { panic!("a tcp_probe") };
-/// assert_eq!((probe.snd_cwnd, probe.srtt, probe.dest.port()), (54, 21125, 80));
-/// assert_eq!(event.extras().collect::<Vec<_>>(), [("colour", "blue")]);
+/// assert_eq!(event.fields().nth(2), Some(("dest", "10.0.0.2:80")));
+/// assert_eq!(event.fields().last(), Some(("colour", "blue")));
 /// # Ok::<(), tcpprobe::kernel::text::LineError>(())
 /// ```
 ///
 /// # Errors
-/// When the line is not an event ([`Line::parse`] knows the other kinds), or a typed event lacks a field that every
-/// kernel prints or has one that cannot be read. Unknown events and fields are no errors.
+/// When the line is not an event ([`Line::parse`] knows the other kinds).
 pub fn parse_line(line: &str) -> Result<TextEvent<'_>, LineError> {
     match Line::parse(line)? {
         Line::Event(event) => Ok(event),
@@ -169,8 +158,7 @@ fn event(line: &str) -> Result<TextEvent<'_>, LineError> {
     scan.skip_blanks();
     let start = bytes.len() - scan.0.len();
     let body = &line[start..];
-    let event = body::event(name, body).map_err(|error| LineError { column: start + error.column, ..error })?;
-    Ok(TextEvent { time, cpu, pid, comm: &line[comm], flags, name, body, event })
+    Ok(TextEvent { time, cpu, pid, comm: &line[comm], flags, name, body, body_at: start })
 }
 
 /// `-42      [001]` or `-42      (     40) [001]` at `dash`, which the kernel puts at column 16 always.

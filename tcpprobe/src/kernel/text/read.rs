@@ -1,11 +1,7 @@
 //! A file or stream of ftrace text.
 
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Read};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-
-use flate2::read::MultiGzDecoder;
 
 use super::parse::{Line, LineError};
 
@@ -15,16 +11,6 @@ pub const LINE_BYTES_MAX: usize = 64 << 10;
 const BUFFER_BYTES: usize = 256 << 10;
 /// How much of a broken line a report repeats.
 const SHORT_CHARS: usize = 120;
-
-/// A file that cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
-pub struct OpenError {
-    /// The file.
-    pub path: PathBuf,
-    /// Why.
-    pub source: io::Error,
-}
 
 /// A line that was skipped, since it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,60 +22,6 @@ pub struct BrokenLine {
     pub reason: LineError,
     /// The line, or its beginning.
     pub text: String,
-}
-
-/// Opens a file of ftrace text, plain or gzipped (its first bytes tell).
-///
-/// ```
-/// use tcpprobe::event::Event;
-/// use tcpprobe::kernel::text::{Line, parse_trace};
-///
-/// let mut trace = parse_trace("../fixtures/captures/6.18.44-fc-v669/ipv4-loss2/trace.txt.gz")?;
-/// let (mut segments, mut retransmissions, mut others) = (0, 0, 0);
-/// while let Some(line) = trace.next_line()? {
-///     match line {
-///         Ok(Line::Event(event)) => match event.event {
-///             Some(Event::TcpProbe(_)) => segments += 1,
-///             Some(Event::TcpRetransmitSkb(_)) => retransmissions += 1,
-///             None => others += event.fields().filter(|(name, _)| *name == "newstate").count(),
-///         },
-///         Ok(Line::Lost { cpu, .. }) => eprintln!("CPU {cpu} lost events here"),
-///         Ok(Line::Entries { .. } | Line::Comment(_)) => {}
-///         Err(broken) => eprintln!("skipped: {broken}"),
-///     }
-/// }
-/// assert_eq!((segments, retransmissions), (2069, 26));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-/// When the file cannot be opened or its first bytes not be read.
-pub fn parse_trace(path: impl AsRef<Path>) -> Result<TextReader<Box<dyn Read + Send>>, OpenError> {
-    let path = path.as_ref();
-    File::open(path).and_then(parse_stream).map_err(|source| OpenError { path: path.to_owned(), source })
-}
-
-/// The same from a stream, such as standard input.
-///
-/// # Errors
-/// When its first bytes cannot be read.
-pub fn parse_stream(mut input: impl Read + Send + 'static) -> io::Result<TextReader<Box<dyn Read + Send>>> {
-    let mut magic = [0; 2];
-    let mut length = 0;
-    while length < magic.len() {
-        match input.read(&mut magic[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let whole = Cursor::new(magic).take(length as u64).chain(input);
-    Ok(TextReader::new(if magic == [0x1f, 0x8b] {
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, whole)))
-    } else {
-        Box::new(whole)
-    }))
 }
 
 /// Reads lines in a buffer of its own, which stays the same size however long the text is.
@@ -280,11 +212,5 @@ mod tests {
         let mut reader = TextReader::new(EVENT.as_bytes().chain(&b"\n"[..]).chain(Fails));
         assert!(matches!(reader.next_line(), Ok(Some(Ok(Line::Event(_))))));
         assert_eq!(reader.next_line().unwrap_err().to_string(), "gone");
-    }
-
-    #[test]
-    fn a_missing_file_is_named() {
-        let error = parse_trace("/nonexistent/trace.txt").err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), Some("/nonexistent/trace.txt: No such file or directory (os error 2)"));
     }
 }

@@ -6,17 +6,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 ///
 /// Everything is inlined, always: a whole line is then read with the position in registers, in half the time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scan<'a>(pub(super) &'a [u8]);
+pub(crate) struct Scan<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Scan<'a> {
     #[inline(always)]
-    pub(super) fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.0.first().copied()
     }
 
     /// Takes `tag` if the text begins with it.
     #[inline(always)]
-    pub(super) fn accept(&mut self, tag: &[u8]) -> bool {
+    pub(crate) fn accept(&mut self, tag: &[u8]) -> bool {
         match self.0.strip_prefix(tag) {
             Some(rest) => {
                 self.0 = rest;
@@ -27,12 +27,12 @@ impl<'a> Scan<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn expect(&mut self, tag: &[u8]) -> Option<()> {
+    pub(crate) fn expect(&mut self, tag: &[u8]) -> Option<()> {
         self.accept(tag).then_some(())
     }
 
     #[inline(always)]
-    pub(super) fn skip_blanks(&mut self) {
+    pub(crate) fn skip_blanks(&mut self) {
         while let Some(chunk) = self.0.first_chunk::<8>() {
             let count = ((u64::from_le_bytes(*chunk) ^ each(b' ')).trailing_zeros() / 8) as usize;
             self.0 = &self.0[count..];
@@ -47,7 +47,7 @@ impl<'a> Scan<'a> {
 
     /// Takes bytes up to `end`, which is taken too.
     #[inline(always)]
-    pub(super) fn until(&mut self, end: u8) -> Option<&'a [u8]> {
+    pub(crate) fn until(&mut self, end: u8) -> Option<&'a [u8]> {
         let at = self.0.iter().position(|b| *b == end)?;
         let (taken, rest) = (&self.0[..at], &self.0[at + 1..]);
         self.0 = rest;
@@ -56,7 +56,7 @@ impl<'a> Scan<'a> {
 
     /// One to nineteen decimal digits.
     #[inline(always)]
-    pub(super) fn decimal(&mut self) -> Option<u64> {
+    pub(crate) fn decimal(&mut self) -> Option<u64> {
         let mut value = 0u64;
         let mut digits = 0;
         if let Some(chunk) = self.0.first_chunk::<8>() {
@@ -75,18 +75,18 @@ impl<'a> Scan<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn decimal_u32(&mut self) -> Option<u32> {
+    pub(crate) fn decimal_u32(&mut self) -> Option<u32> {
         self.decimal().and_then(|value| u32::try_from(value).ok())
     }
 
     #[inline(always)]
-    pub(super) fn decimal_u16(&mut self) -> Option<u16> {
+    pub(crate) fn decimal_u16(&mut self) -> Option<u16> {
         self.decimal().and_then(|value| u16::try_from(value).ok())
     }
 
     /// One to sixteen hexadecimal digits.
     #[inline(always)]
-    pub(super) fn hex(&mut self) -> Option<u64> {
+    pub(crate) fn hex(&mut self) -> Option<u64> {
         let mut value = 0u64;
         let mut digits = 0;
         while let Some(chunk) = self.0.first_chunk::<8>() {
@@ -108,7 +108,7 @@ impl<'a> Scan<'a> {
 
     /// One to eight hexadecimal digits.
     #[inline(always)]
-    pub(super) fn hex_u32(&mut self) -> Option<u32> {
+    pub(crate) fn hex_u32(&mut self) -> Option<u32> {
         let Some(chunk) = self.0.first_chunk::<8>() else {
             return self.hex().and_then(|value| u32::try_from(value).ok());
         };
@@ -119,7 +119,7 @@ impl<'a> Scan<'a> {
 
     /// Sixteen hexadecimal digits, as `%p` prints them.
     #[inline(always)]
-    pub(super) fn pointer(&mut self) -> Option<u64> {
+    pub(crate) fn pointer(&mut self) -> Option<u64> {
         let (chunk, rest) = self.0.split_first_chunk::<16>()?;
         let bytes = u128::from_le_bytes(*chunk);
         let (high, low) = (hex_front(bytes as u64), hex_front((bytes >> 64) as u64));
@@ -129,7 +129,7 @@ impl<'a> Scan<'a> {
 
     /// `10.0.0.1`
     #[inline(always)]
-    pub(super) fn ipv4(&mut self) -> Option<Ipv4Addr> {
+    pub(crate) fn ipv4(&mut self) -> Option<Ipv4Addr> {
         let mut octets = [0; 4];
         for (index, octet) in octets.iter_mut().enumerate() {
             *octet = self.octet()?;
@@ -159,7 +159,7 @@ impl<'a> Scan<'a> {
     }
 
     /// `fd99::2`, `::ffff:10.0.0.1`, up to a byte that cannot be part of it.
-    pub(super) fn ipv6(&mut self) -> Option<Ipv6Addr> {
+    pub(crate) fn ipv6(&mut self) -> Option<Ipv6Addr> {
         let mut words = [0u16; 8];
         let mut count = 0;
         // Where `::` stood.
@@ -205,7 +205,7 @@ impl<'a> Scan<'a> {
 
     /// An address without a port; v4-mapped is IPv4.
     #[inline(always)]
-    pub(super) fn ip(&mut self) -> Option<IpAddr> {
+    pub(crate) fn ip(&mut self) -> Option<IpAddr> {
         let before = *self;
         match self.ipv4() {
             Some(address) => Some(IpAddr::V4(address)),
@@ -218,7 +218,7 @@ impl<'a> Scan<'a> {
 
     /// `10.0.0.1:80` or `[fd99::2]:80`; v4-mapped is IPv4.
     #[inline(always)]
-    pub(super) fn socket(&mut self) -> Option<SocketAddr> {
+    pub(crate) fn socket(&mut self) -> Option<SocketAddr> {
         let ip = if self.accept(b"[") {
             // A dual-stack socket's IPv4 address, so frequent that it has its own way.
             let mut mapped = *self;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::{Layout, clock_ticks};
 use crate::event::Record;
 use crate::kernel::format::Format;
 use crate::kernel::page::Lost;
 use crate::kernel::print::{Printer, put_decimal};
+use crate::kernel::text::{Layout, clock_ticks};
 
 /// Writes what `trace` of a kernel shows: its header and a line for each record.
 ///
@@ -15,12 +15,12 @@ use crate::kernel::print::{Printer, put_decimal};
 /// Each goes to the writer by itself, so a file or socket should be buffered.
 ///
 /// ```
-/// # use tcpprobe::{event::Record, kernel::{format::Format, text::{Layout, TextWriter}}};
+/// # use tcpprobe::{event::Record, export::TextWriter, kernel::{format::Format, text::Layout}};
 /// # let text = "name: tcp_demo\nID: 7\nformat:\n\tfield:__u16 sport;\toffset:8;\tsize:2;\tsigned:0;\n\nprint fmt: \"sport=%hu\", REC->sport\n";
 /// let format = Format::parse("tcp", text)?;
 /// let bytes = [7, 0, 0x10, 2, 42, 0, 0, 0, 80, 0];
 /// let mut writer = TextWriter::new(Vec::new(), Layout::default());
-/// writer.event(&Record { time: 1_830_433_504_999, cpu: 1, comm: Some("iperf3"), format: &format, bytes: &bytes })?;
+/// writer.event(&Record::new(1_830_433_504_999, 1, Some("iperf3"), &format, &bytes))?;
 /// assert_eq!(writer.into_inner(), b"          iperf3-42      [001] ..s2.  1830.433505: tcp_demo: sport=80\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -161,7 +161,7 @@ fn put_context(line: &mut Vec<u8>, record: &Record<'_>, layout: Layout, ticks: b
     line.extend_from_slice(b" [");
     put_right(line, u64::from(record.cpu), 3, b'0');
     line.extend_from_slice(b"] ");
-    layout.put_columns(line, record);
+    layout.put_columns(line, record.format, record.bytes);
     line.push(b' ');
     if ticks {
         put_right(line, record.time, 12, b' ');
@@ -198,7 +198,7 @@ mod tests {
         let mut bytes = vec![7, 0, 1, 0];
         bytes.extend(pid.to_le_bytes());
         let mut line = Vec::new();
-        put_context(&mut line, &Record { time, cpu, comm, format: &format, bytes: &bytes }, layout, ticks);
+        put_context(&mut line, &Record::new(time, cpu, comm, &format, &bytes), layout, ticks);
         String::from_utf8(line).unwrap()
     }
 
@@ -238,8 +238,7 @@ mod tests {
         let format = Format::parse("tcp", "name: e\nID: 7\nformat:\n\nprint fmt: \"\"\n").unwrap();
         let time_of = |clock: &str| {
             let mut writer = TextWriter::new(Vec::new(), Layout::default()).with_clock(clock);
-            let record =
-                Record { time: 12_345_000, cpu: 0, comm: None, format: &format, bytes: &[7, 0, 0, 0, 1, 0, 0, 0] };
+            let record = Record::new(12_345_000, 0, None, &format, &[7, 0, 0, 0, 1, 0, 0, 0]);
             writer.event(&record).unwrap();
             let text = String::from_utf8(writer.into_inner()).unwrap();
             text.split_whitespace().nth(3).unwrap().to_owned()
@@ -261,9 +260,7 @@ mod tests {
                 writer.header(3, 45, 2).unwrap();
                 writer.get_mut().clear();
             }
-            let event = |cpu| {
-                writer.event(&Record { time: 0, cpu, comm: None, format: &format, bytes: &[7, 0, 0, 0, 0, 0, 0, 0] })
-            };
+            let event = |cpu| writer.event(&Record::new(0, cpu, None, &format, &[7, 0, 0, 0, 0, 0, 0, 0]));
             [3, 1, 3].into_iter().try_for_each(event).unwrap();
             writer.lost(1, Lost::None).unwrap();
             writer.lost(1, Lost::Events(42)).unwrap();
