@@ -11,11 +11,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
+use tcpprobe::export::TextWriter;
 use tcpprobe::file::block::{Block, BlockBuilder, PointerKey, Projection, Schema, Seal, Timed};
 use tcpprobe::filter::{Context, Filter, Predicate};
 use tcpprobe::kernel::format::{Format, PageLayout};
 use tcpprobe::kernel::page::Page;
-use tcpprobe::kernel::text::{Layout, Line, TextReader, TextWriter};
+use tcpprobe::kernel::text::{Layout, Line, TextReader};
 
 /// Events that are made up: a block's worth.
 const EVENTS: usize = 32 << 10;

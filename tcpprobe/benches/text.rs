@@ -10,7 +10,8 @@ use std::io::{Read, Write};
 use common::{Capture, captures};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tcpprobe::event::Record;
-use tcpprobe::kernel::text::{Layout, Line, TextReader, TextWriter, parse_trace};
+use tcpprobe::export::TextWriter;
+use tcpprobe::kernel::text::{Layout, Line, TextReader, parse_trace};
 
 const CASES: [&str; 2] = ["ipv4-loss2", "ipv6-loss2-all"];
 

@@ -125,7 +125,7 @@ fn trace(decoded: &Decoded) -> Vec<u8> {
         Anchor { time: 1 << 38, wall: 1_800_000_000_000_000_000 },
     ];
     let header = Header::new("seed").with("clock", "boot").with("job", "web");
-    let mut writer = Writer::new(Vec::new(), &header, &schema, &anchors, None).expect("nothing fails");
+    let mut writer = Writer::new(Vec::new(), &header, &schema, &anchors).expect("nothing fails");
     // At one moment, the higher CPU first.
     let twice = [1, 0].map(|cpu| Record { cpu, ..records[0] });
     twice.iter().chain(records).for_each(|record| assert!(writer.push(record).expect("nothing fails")));

@@ -12,9 +12,14 @@
 //! Nothing here opens a socket, reads a clock or asks the environment, and nothing is `unsafe`.
 #![forbid(unsafe_code)]
 
+mod error;
 pub mod event;
 pub mod export;
 pub mod file;
 pub mod filter;
 pub mod flow;
 pub mod kernel;
+pub mod source;
+
+pub use error::Error;
+pub use source::open;

@@ -6,6 +6,7 @@ mod formats;
 
 use tcpprobe::filter::Filter;
 use tcpprobe::kernel::format::Format;
+use tcpprobe::source::{EventFilter, Trace, Wanted};
 
 /// The events of one kernel that a job can have.
 fn formats() -> Vec<Format> {
@@ -320,8 +321,13 @@ fn nothing_is_wrong_with_these() {
 }
 
 #[test]
-fn typed_events_have_fields_too() {
-    assert!(Filter::parse("srtt > 1ms && err != 0 && comm == \"x\"").unwrap().check_events().is_ok());
-    let error = Filter::parse("reason == 1").unwrap().check_events().unwrap_err();
-    assert_eq!(error.to_string(), "filter, column 1: no event of these has the field reason");
+fn text_has_the_fields_of_the_events_that_are_known() {
+    let check = |filter: &str| {
+        let events = EventFilter::new(Vec::new(), Some(Filter::parse(filter).unwrap()));
+        Trace::text("text", &b""[..], Wanted { events, ..Wanted::default() })
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(check("srtt > 1ms && err != 0 && comm == \"x\" && reason == NO_SOCKET"), Ok(()));
+    assert_eq!(check("colour == 1"), Err("filter, column 1: no event of these has the field colour".to_owned()));
 }

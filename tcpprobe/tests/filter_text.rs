@@ -1,8 +1,8 @@
 //! A filter on ftrace text: what the kernel did not print excludes no event.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
-use tcpprobe::filter::{Context, Filter};
-use tcpprobe::kernel::text::parse_line;
+use tcpprobe::filter::Filter;
+use tcpprobe::source::{EventFilter, Trace, Wanted};
 
 /// As 4.16 prints it.
 const OLD_RETRANSMIT: &str = "  <idle>-0 [000] ..s2. 9.067739: tcp_retransmit_skb: sport=57676 dport=5201 saddr=10.99.0.1 \
@@ -15,11 +15,9 @@ const OLD_PROBE: &str = "  iperf3-139 [001] ..s2. 4.516992: tcp_probe: src=10.99
     length=37 snd_nxt=0xd6372c58 snd_una=0xd6372c57 snd_cwnd=10 ssthresh=2147483647 snd_wnd=64256 srtt=31826 rcv_wnd=65160";
 
 fn check(line: &str, filter: &str, passes: bool) {
-    let parsed = parse_line(line).unwrap();
-    let context = Context { cpu: parsed.cpu, comm: Some(parsed.comm), pid: Some(parsed.pid) };
-    let filter = Filter::parse(filter).unwrap();
-    filter.check_events().unwrap();
-    assert_eq!(filter.event_predicate().matches(&parsed.event.unwrap(), &context), passes, "{filter} of {line}");
+    let events = EventFilter::new(Vec::new(), Some(Filter::parse(filter).unwrap()));
+    let trace = Trace::text("text", line.as_bytes(), Wanted { events, ..Wanted::default() }).unwrap();
+    assert_eq!(trace.events().count() == 1, passes, "{filter} of {line}");
 }
 
 #[test]

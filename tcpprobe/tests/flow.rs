@@ -150,6 +150,7 @@ fn naive_totals(events: &[(u64, Event)]) -> BTreeMap<u64, Totals> {
             Event::TcpRetransmitSkb(event) => {
                 cookies.get(&(event.skaddr, event.src, event.dest)).copied().unwrap_or_default()
             }
+            other => unreachable!("{other:?}"),
         };
         let sum = totals.entry(cookie).or_insert(Totals { first_time: *time, ..Totals::default() });
         sum.events += 1;
@@ -167,6 +168,7 @@ fn naive_totals(events: &[(u64, Event)]) -> BTreeMap<u64, Totals> {
                 sum.bytes_sent += (after.1 - before.1) as u64;
                 *before = after;
             }
+            other => unreachable!("{other:?}"),
         }
     }
     totals

@@ -8,9 +8,10 @@ use std::sync::LazyLock;
 
 use common::{Capture, captures, formats};
 use proptest::prelude::*;
+use tcpprobe::export::TextWriter;
 use tcpprobe::kernel::format::Format;
 use tcpprobe::kernel::print::Printer;
-use tcpprobe::kernel::text::{Layout, TextWriter};
+use tcpprobe::kernel::text::Layout;
 
 /// The whole `trace` file of a capture, from its pages.
 fn write(capture: &Capture) -> String {

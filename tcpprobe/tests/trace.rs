@@ -37,13 +37,13 @@ fn read(bytes: &[u8], select: Select) -> Found {
 }
 
 fn schema(decoded: &common::Decoded) -> Arc<Schema> {
-    Schema::new(decoded.formats.values().cloned().collect()).unwrap()
+    Schema::new(decoded.formats.values().cloned()).unwrap()
 }
 
 /// A trace of these records, in blocks of at most `block` events.
 fn trace(name: &str, schema: &Arc<Schema>, records: &[Record<'_>]) -> Vec<u8> {
     let header = Header::new(name).with("job", "test\nwith a line break");
-    let mut writer = Writer::new(Vec::new(), &header, schema, &[ANCHOR], None).unwrap();
+    let mut writer = Writer::new(Vec::new(), &header, schema, &[ANCHOR]).unwrap();
     for record in records {
         assert!(writer.push(record).unwrap());
     }
@@ -90,7 +90,7 @@ fn each_trace_has_its_own_clock() {
     let decoded = capture();
     let (schema, records) = (schema(&decoded), decoded.merged());
     let other = Anchor { time: 0, wall: 5 };
-    let writer = Writer::new(Vec::new(), &Header::new("b"), &schema, &[other], None).unwrap();
+    let writer = Writer::new(Vec::new(), &Header::new("b"), &schema, &[other]).unwrap();
     let mut second = writer;
     assert!(second.push(&records[0]).unwrap());
     let bytes = [trace("a", &schema, &records[..10]), second.finish().unwrap().0].concat();
@@ -165,7 +165,7 @@ fn what_is_no_trace_is_said_so() {
     let decoded = capture();
     for version in [1, 3] {
         let other = Header::new("a").with("version", version);
-        let writer = Writer::new(Vec::new(), &other, &schema(&decoded), &[], None).unwrap();
+        let writer = Writer::new(Vec::new(), &other, &schema(&decoded), &[]).unwrap();
         assert!(matches!(error(&writer.finish().unwrap().0), Some(TraceError::Version(v)) if v == version));
     }
 }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use tcpprobe::export::ExportFormat;
 
 use crate::value::{moment, size, span};
 
@@ -199,33 +201,26 @@ pub struct RangeArgs {
     pub filter: Option<String>,
 }
 
-/// What a trace can be written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TraceFormat {
-    /// As stored: binary, compressed, exact
-    Tcpp,
-    /// The kernel's own text
-    Text,
-    /// The same, compressed with gzip
-    #[value(name = "text.gz")]
-    TextGz,
-    /// One object a line
-    Json,
-    /// A header, then one event a line
-    Csv,
-}
+/// What a trace can be written as; the library lists the formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceFormat(pub ExportFormat);
 
-impl TraceFormat {
-    /// The extension of files of this format, without its dot.
-    #[must_use]
-    pub fn extension(self) -> &'static str {
-        match self {
-            TraceFormat::Tcpp => "tcpp",
-            TraceFormat::Text => "txt",
-            TraceFormat::TextGz => "txt.gz",
-            TraceFormat::Json => "json",
-            TraceFormat::Csv => "csv",
-        }
+impl ValueEnum for TraceFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [TraceFormat; ExportFormat::ALL.len()] = {
+            let mut all = [TraceFormat(ExportFormat::Tcpp); ExportFormat::ALL.len()];
+            let mut at = 0;
+            while at < all.len() {
+                all[at] = TraceFormat(ExportFormat::ALL[at]);
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()).help(self.0.help()))
     }
 }
 
@@ -257,6 +252,9 @@ pub struct FetchArgs {
     /// tcpp, text, text.gz, json or csv [default: as the name of FILE ends, else tcpp]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<TraceFormat>,
+    /// Only these fields, comma-separated, in json and csv
+    #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
+    pub fields: Option<Vec<String>>,
     /// Only these events: names and globs, comma-separated
     #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
     pub events: Vec<String>,
@@ -387,6 +385,9 @@ pub struct ConvertArgs {
     /// tcpp, text, text.gz, json or csv, however the name of FILE ends
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<TraceFormat>,
+    /// Only these fields, comma-separated, in json and csv
+    #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
+    pub fields: Option<Vec<String>>,
     /// Only these events: names and globs, comma-separated
     #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
     pub events: Vec<String>,

@@ -21,7 +21,7 @@ use tonic::{Response, Status, Streaming};
 use crate::cli::DEFAULT_SOCKET;
 use crate::doctor::{group, systemd};
 use crate::exit::{Exit, Failure};
-use crate::select;
+use crate::filter;
 
 /// A daemon on this machine accepts at once, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,8 +54,8 @@ impl Client {
 
     /// Starts a job, or explains what that would do.
     pub fn start(&self, request: StartJobRequest) -> Result<StartJobReply> {
-        let filter = request.spec.as_ref().map(|spec| spec.filter.clone()).unwrap_or_default();
-        self.call(self.api.clone().start_job(request)).map_err(|error| select::with_place(error, &filter))
+        let text = request.spec.as_ref().map(|spec| spec.filter.clone()).unwrap_or_default();
+        self.call(self.api.clone().start_job(request)).map_err(|error| filter::with_place(error, &text))
     }
 
     /// Stops a job; its state afterwards.

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use tonic::{Code, Status};
 
+use crate::filter;
+
 /// The exit codes, as `--help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -40,25 +42,25 @@ pub struct Failure {
     what: String,
     hint: Option<String>,
     /// Lines that show the place of the mistake, for a terminal.
-    picture: Option<String>,
+    snippet: Option<String>,
 }
 
 impl Failure {
     /// A failure that knows what to do next.
     pub fn new(exit: Exit, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Failure { exit, what: what.into(), hint: Some(hint.into()), picture: None }
+        Failure { exit, what: what.into(), hint: Some(hint.into()), snippet: None }
     }
 
     /// The same, with lines to show below the message on a terminal.
     #[must_use]
-    pub fn with_picture(mut self, picture: impl Into<String>) -> Self {
-        self.picture = Some(picture.into());
+    pub fn with_snippet(mut self, snippet: impl Into<String>) -> Self {
+        self.snippet = Some(snippet.into());
         self
     }
 
     /// A failure whose text has its hint in it.
     pub fn told(exit: Exit, what: impl Into<String>) -> Self {
-        Failure { exit, what: what.into(), hint: None, picture: None }
+        Failure { exit, what: what.into(), hint: None, snippet: None }
     }
 }
 
@@ -107,13 +109,38 @@ pub const FILTER_HELP: &str = "see `tcpprobectl help filter`";
 /// What lets a stranger in.
 pub const JOIN_GROUP: &str = "add yourself to group tcpprobe: sudo usermod -aG tcpprobe $USER, then log in again";
 
+/// The exit code of an error of the library's, and what to do about it.
+fn ending(error: &tcpprobe::Error) -> (Exit, Option<&str>) {
+    use tcpprobe::Error;
+    match error {
+        Error::NotATrace { .. } => (Exit::Failed, Some("it takes .tcpp and ftrace text, both also with .gz")),
+        Error::IsADirectory { .. } => (Exit::Usage, Some("for the pages in it, give --formats EVENTS_DIR")),
+        Error::NotADirectory { .. } => (Exit::Usage, Some("--formats goes with a folder of cpuN.raw")),
+        Error::Version { .. } => (Exit::Failed, Some("use the one that wrote it")),
+        Error::NoWallClock { .. } => (Exit::Usage, Some("leave out --since, --until and --last")),
+        Error::Filter { error, .. } => (Exit::Usage, error.hint.as_deref().or(Some(FILTER_HELP))),
+        Error::LateColumn { .. } => (Exit::Failed, Some("use json")),
+        Error::RingDump { hint, .. } => (Exit::Failed, Some(hint)),
+        _ => (Exit::Failed, None),
+    }
+}
+
 /// The exit code of `error`, [`Exit::Ok`] where it only says that nobody reads the output any more.
 #[must_use]
 pub fn code(error: &anyhow::Error) -> Exit {
     if error.chain().any(is_closed_pipe) {
         return Exit::Ok;
     }
-    failure(error).map_or(Exit::Failed, |failure| failure.exit)
+    match (failure(error), library(error)) {
+        (Some(failure), _) => failure.exit,
+        (None, Some(error)) => ending(error).0,
+        (None, None) => Exit::Failed,
+    }
+}
+
+/// The error of the library's in `error`.
+fn library(error: &anyhow::Error) -> Option<&tcpprobe::Error> {
+    error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 /// The line that explains `error`: what is wrong, from the outside in, then what to do.
@@ -130,7 +157,11 @@ pub fn line(error: &anyhow::Error) -> String {
         }
         text.push_str(&cause);
     }
-    if let Some(hint) = failure(error).and_then(|failure| failure.hint.as_deref()) {
+    let hint = match failure(error) {
+        Some(failure) => failure.hint.as_deref(),
+        None => library(error).and_then(|error| ending(error).1),
+    };
+    if let Some(hint) = hint {
         text.push_str("; ");
         text.push_str(hint);
     }
@@ -139,8 +170,12 @@ pub fn line(error: &anyhow::Error) -> String {
 
 /// Lines that show the place of the mistake, where a terminal has room for them.
 #[must_use]
-pub fn picture(error: &anyhow::Error) -> Option<&str> {
-    failure(error)?.picture.as_deref()
+pub fn snippet(error: &anyhow::Error) -> Option<String> {
+    match (failure(error), library(error)) {
+        (Some(failure), _) => failure.snippet.clone(),
+        (None, Some(tcpprobe::Error::Filter { text, error })) => Some(filter::snippet(error, text)),
+        _ => None,
+    }
 }
 
 /// `text` with every run of white space and control characters made one blank.

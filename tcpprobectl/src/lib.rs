@@ -8,10 +8,10 @@ mod commands;
 mod doctor;
 mod exit;
 mod export;
-mod input;
+mod filter;
 mod interrupt;
 mod job;
-mod losses;
+mod lines;
 mod output;
 mod paint;
 mod plain;
@@ -19,9 +19,8 @@ pub mod plot;
 mod progress;
 mod random;
 mod range;
+mod report;
 mod sample;
-mod saved;
-mod select;
 mod stream;
 mod table;
 mod users;
@@ -50,7 +49,7 @@ pub fn run() -> ExitCode {
             let exit = exit::code(&error);
             if exit != Exit::Ok {
                 say(&exit::line(&error));
-                show(exit::picture(&error));
+                show(exit::snippet(&error).as_deref());
             }
             exit.into()
         }
@@ -64,10 +63,10 @@ pub(crate) fn say(words: &str) {
 }
 
 /// More than the one line, where a person reads along.
-fn show(picture: Option<&str>) {
+fn show(snippet: Option<&str>) {
     let mut stderr = std::io::stderr();
-    if let Some(picture) = picture.filter(|_| stderr.is_terminal()) {
-        let _ = writeln!(stderr, "{picture}");
+    if let Some(snippet) = snippet.filter(|_| stderr.is_terminal()) {
+        let _ = writeln!(stderr, "{snippet}");
     }
 }
 

@@ -35,20 +35,13 @@ pub fn select(request: &ReadRequest) -> Select {
 }
 
 /// The same for a file whose newest event is at `newest_ns`, if that can be known.
-pub fn select_of_file(name: &str, args: &RangeArgs, newest_ns: Option<i64>) -> Result<Select, Failure> {
+pub fn select_of_file(name: &str, args: &RangeArgs, newest_ns: Option<i64>) -> Result<Select, tcpprobe::Error> {
     let since = match (args.last, newest_ns) {
         (None, _) => args.since,
         (Some(last), Some(newest_ns)) => Some(back(newest_ns, last)),
-        (Some(_), None) => return Err(no_wall_clock(name)),
+        (Some(_), None) => return Err(tcpprobe::Error::NoWallClock { name: name.to_owned() }),
     };
     Ok(Select { since, until: args.until, ..Select::default() })
-}
-
-/// The failure that a range of the wall clock means nothing in this trace.
-#[must_use]
-pub fn no_wall_clock(name: &str) -> Failure {
-    let what = format!("{name} does not tell the time of day");
-    Failure::new(Exit::Usage, what, "leave out --since, --until and --last")
 }
 
 fn back(newest_ns: i64, last: Duration) -> i64 {
@@ -71,6 +64,7 @@ fn no_run(name: &str, number: Option<u32>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit;
 
     fn args(last_s: u64) -> RangeArgs {
         let last = (last_s > 0).then(|| Duration::from_secs(last_s));
@@ -81,7 +75,9 @@ mod tests {
     fn the_last_counts_from_the_newest_event() {
         let since = |last_s, newest_ns| {
             let args = RangeArgs { since: None, ..args(last_s) };
-            select_of_file("web", &args, newest_ns).map(|select| select.since).map_err(|failure| failure.exit)
+            select_of_file("web", &args, newest_ns)
+                .map(|select| select.since)
+                .map_err(|error| exit::code(&error.into()))
         };
         assert_eq!(since(5, Some(60_000_000_000)), Ok(Some(55_000_000_000)));
         assert_eq!(since(5, Some(1)), Ok(Some(0)), "from the beginning");

@@ -1,6 +1,5 @@
 //! A filter for an event of a kernel: two bytes that say which event of which kernel, the text, a NUL, and bytes for a record.
 
-use tcpprobe::event::EventReader;
 use tcpprobe::filter::{Context, Filter, FilterError};
 use tcpprobe::kernel::format::Format;
 
@@ -22,11 +21,7 @@ pub fn run(input: &[u8]) {
         Ok(filter) => filter,
         Err(error) => return lies_inside(&error, &text),
     };
-    let checks = [
-        filter.check(std::slice::from_ref(format)),
-        filter.check_capture(std::slice::from_ref(format)),
-        filter.check_events(),
-    ];
+    let checks = [filter.check([format]), filter.check_capture(std::slice::from_ref(format))];
     checks.iter().filter_map(|check| check.as_ref().err()).for_each(|error| lies_inside(error, &text));
     let record = kernels::record(format, bytes);
     splits(&filter, format, &record);
@@ -66,9 +61,6 @@ fn splits(filter: &Filter, format: &Format, record: &[u8]) {
     }
     for length in [0, 1, 9, record.len() / 2, record.len() - 1] {
         let _ = whole.matches(&record[..length], &context);
-    }
-    if let Some(event) = EventReader::new(format).read(record) {
-        let _ = filter.event_predicate().matches(&event, &context);
     }
 }
 

@@ -15,7 +15,7 @@ static SCHEMAS: LazyLock<Vec<Arc<Schema>>> = LazyLock::new(|| {
     };
     let formats = |kernel: PathBuf| {
         let events = kernel.join("events");
-        Schema::new(["tcp", "sock"].iter().flat_map(|system| of_system(&events, system)).collect()).unwrap()
+        Schema::new(["tcp", "sock"].iter().flat_map(|system| of_system(&events, system))).unwrap()
     };
     folder(&fixtures().join("formats")).into_iter().map(formats).collect()
 });

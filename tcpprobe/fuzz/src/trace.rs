@@ -208,10 +208,10 @@ fn comes_back(all: &Contents) {
         return;
     }
     let schema = Schema::new(all.formats.clone()).expect("they came from a schema");
-    let mut writer = Writer::new(Vec::new(), &Header::new("again"), &schema, &[ANCHOR], None).expect("nothing fails");
+    let mut writer = Writer::new(Vec::new(), &Header::new("again"), &schema, &[ANCHOR]).expect("nothing fails");
     for Event { time, cpu, format, bytes } in &all.events {
         let format = &all.formats[*format];
-        assert!(writer.push(&Record { time: *time, cpu: *cpu, comm: None, format, bytes }).expect("nothing fails"));
+        assert!(writer.push(&Record::new(*time, *cpu, None, format, bytes)).expect("nothing fails"));
     }
     let (file, count) = writer.finish().expect("nothing fails");
     let mut sorted = all.clone();

@@ -39,7 +39,9 @@ pub struct Known {
     pub system: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// The fields of its text that every kernel prints.
+    /// The fields of its text, as the newest kernel prints them.
+    pub text: &'static [&'static str],
+    /// Those of them that every kernel prints.
     pub required: &'static [&'static str],
 }
 
@@ -88,18 +90,96 @@ pub struct KnownField {
 const ENDS: &[&str] = &["sport", "dport", "saddr", "daddr", "saddrv6", "daddrv6"];
 const PROBE: &[&str] = &["src", "dest", "snd_nxt", "snd_una", "snd_cwnd", "ssthresh", "snd_wnd", "srtt", "rcv_wnd"];
 
+/// Text that ends with these, ports and addresses in fields of their own.
+macro_rules! split_ends {
+    ([$($before:literal),*], [$($after:literal),*]) => {
+        &[$($before,)* "family", "sport", "dport", "saddr", "daddr", "saddrv6", "daddrv6" $(, $after)*]
+    };
+}
+
 /// The events, those that are recorded most first.
 pub const EVENTS: [Known; 9] = [
-    Known { kind: EventKind::TcpProbe, system: "tcp", name: "tcp_probe", required: PROBE },
-    Known { kind: EventKind::TcpRetransmitSkb, system: "tcp", name: "tcp_retransmit_skb", required: ENDS },
-    Known { kind: EventKind::TcpRetransmitSynack, system: "tcp", name: "tcp_retransmit_synack", required: ENDS },
-    Known { kind: EventKind::TcpCongStateSet, system: "tcp", name: "tcp_cong_state_set", required: ENDS },
-    Known { kind: EventKind::InetSockSetState, system: "sock", name: "inet_sock_set_state", required: ENDS },
-    Known { kind: EventKind::TcpDestroySock, system: "tcp", name: "tcp_destroy_sock", required: ENDS },
+    Known {
+        kind: EventKind::TcpProbe,
+        system: "tcp",
+        name: "tcp_probe",
+        text: &[
+            "family",
+            "src",
+            "dest",
+            "mark",
+            "data_len",
+            "snd_nxt",
+            "snd_una",
+            "snd_cwnd",
+            "ssthresh",
+            "snd_wnd",
+            "srtt",
+            "rcv_wnd",
+            "sock_cookie",
+            "skbaddr",
+            "skaddr",
+        ],
+        required: PROBE,
+    },
+    Known {
+        kind: EventKind::TcpRetransmitSkb,
+        system: "tcp",
+        name: "tcp_retransmit_skb",
+        text: split_ends!(["skbaddr", "skaddr"], ["state", "err"]),
+        required: ENDS,
+    },
+    Known {
+        kind: EventKind::TcpRetransmitSynack,
+        system: "tcp",
+        name: "tcp_retransmit_synack",
+        text: split_ends!([], []),
+        required: ENDS,
+    },
+    Known {
+        kind: EventKind::TcpCongStateSet,
+        system: "tcp",
+        name: "tcp_cong_state_set",
+        text: split_ends!([], ["cong_state"]),
+        required: ENDS,
+    },
+    // Other protocols and older kernels may print less.
+    Known {
+        kind: EventKind::InetSockSetState,
+        system: "sock",
+        name: "inet_sock_set_state",
+        text: &["family", "protocol", "sport", "dport", "saddr", "daddr", "saddrv6", "daddrv6", "oldstate", "newstate"],
+        required: &[],
+    },
+    Known {
+        kind: EventKind::TcpDestroySock,
+        system: "tcp",
+        name: "tcp_destroy_sock",
+        text: split_ends!([], ["sock_cookie"]),
+        required: ENDS,
+    },
     // Its addresses have two forms.
-    Known { kind: EventKind::TcpSendReset, system: "tcp", name: "tcp_send_reset", required: &[] },
-    Known { kind: EventKind::TcpReceiveReset, system: "tcp", name: "tcp_receive_reset", required: ENDS },
-    Known { kind: EventKind::TcpRcvSpaceAdjust, system: "tcp", name: "tcp_rcv_space_adjust", required: ENDS },
+    Known {
+        kind: EventKind::TcpSendReset,
+        system: "tcp",
+        name: "tcp_send_reset",
+        text: &["skbaddr", "skaddr", "src", "dest", "state", "reason"],
+        required: &[],
+    },
+    Known {
+        kind: EventKind::TcpReceiveReset,
+        system: "tcp",
+        name: "tcp_receive_reset",
+        text: split_ends!([], ["sock_cookie"]),
+        required: ENDS,
+    },
+    Known {
+        kind: EventKind::TcpRcvSpaceAdjust,
+        system: "tcp",
+        name: "tcp_rcv_space_adjust",
+        text: split_ends!([], ["sock_cookie"]),
+        required: ENDS,
+    },
 ];
 
 const fn field(name: &'static str, text: &'static str, field_type: FieldType) -> KnownField {
@@ -169,7 +249,8 @@ mod tests {
     fn every_name_stands_once() {
         for (at, event) in EVENTS.iter().enumerate() {
             assert_eq!(EVENTS.iter().position(|other| other.name == event.name), Some(at));
-            assert!(event.required.iter().all(|name| field_of_text(name).is_some()), "{}", event.name);
+            assert!(event.text.iter().all(|name| field_of_text(name).is_some()), "{}", event.name);
+            assert!(event.required.iter().all(|name| event.text.contains(name)), "{}", event.name);
         }
         for (at, field) in FIELDS.iter().enumerate() {
             assert_eq!(FIELDS.iter().position(|other| other.text == field.text), Some(at));

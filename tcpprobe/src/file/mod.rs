@@ -10,6 +10,7 @@ mod frame;
 mod header;
 mod ledger;
 mod reader;
+mod survey;
 mod writer;
 
 pub use anchors::{Anchor, Clock};
@@ -19,4 +20,5 @@ pub use frame::{
 pub use header::{FORMAT_VERSION, Header};
 pub use ledger::{Account, Totals, decode_accounts, decode_ledger, encode_accounts};
 pub use reader::{Batch, Item, Reader, Select, TraceError};
+pub use survey::Survey;
 pub use writer::Writer;

@@ -29,7 +29,7 @@ pub enum TraceError {
 }
 
 /// Which events are wanted. Whole blocks outside of it are not even decoded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Select {
     /// Nanoseconds since 1970.
     pub since: Option<i64>,
@@ -55,6 +55,7 @@ pub enum Item {
 /// Events in the order of time.
 #[derive(Debug)]
 pub struct Batch {
+    clock: Arc<Clock>,
     blocks: Vec<Arc<Block>>,
     /// Block and row.
     order: Vec<(u32, u32)>,
@@ -80,6 +81,22 @@ impl Batch {
             let block = &self.blocks[block as usize];
             f(block.record(&block.rows()[row as usize], &mut buffer));
         }
+    }
+
+    /// The clock as it was known then.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    /// Drops the events that `keep` does not want.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Record<'_>) -> bool) {
+        let mut buffer = Vec::new();
+        let blocks = &self.blocks;
+        self.order.retain(|&(block, row)| {
+            let block = &blocks[block as usize];
+            keep(&block.record(&block.rows()[row as usize], &mut buffer))
+        });
     }
 
     /// Calls `f` with each record until it fails.
@@ -283,7 +300,7 @@ impl<R: Read> Reader<R> {
         }
         if self.is_wanted(&head) {
             let schema = self.schema.as_ref().ok_or("a block without the schema that explains it")?;
-            let block = Block::decode(payload, schema, self.select.wanted).map_err(|e| e.to_string())?;
+            let block = Block::decode(payload, schema, self.select.wanted.clone()).map_err(|e| e.to_string())?;
             let number = self.blocks.len() as u32;
             self.waiting.extend(block.rows().iter().enumerate().map(|(row, r)| Waiting {
                 time: r.time,
@@ -319,7 +336,11 @@ impl<R: Read> Reader<R> {
                 .map(|event| (event.block, event.row))
                 .collect();
             if !order.is_empty() {
-                self.queue.push_back(Item::Events(Batch { blocks: self.blocks.clone(), order }));
+                self.queue.push_back(Item::Events(Batch {
+                    clock: Arc::new(self.clock.clone()),
+                    blocks: self.blocks.clone(),
+                    order,
+                }));
             }
         }
         self.forget_blocks();

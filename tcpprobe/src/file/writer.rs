@@ -8,7 +8,7 @@ use super::frame::{Kind, put_frame};
 use super::header::Header;
 use super::ledger::{Account, encode_accounts};
 use crate::event::Record;
-use crate::file::block::{BlockBuilder, PointerKey, Schema, Seal};
+use crate::file::block::{BlockBuilder, Schema, Seal};
 
 /// Events in a block: measured in ARCHITECTURE.md.
 const BLOCK_EVENTS: usize = 32 << 10;
@@ -17,7 +17,6 @@ const BLOCK_EVENTS: usize = 32 << 10;
 pub struct Writer<W> {
     output: W,
     builder: BlockBuilder,
-    pointers: Option<PointerKey>,
     comms: std::collections::HashMap<i32, String>,
     sequence: u64,
     latest: u64,
@@ -26,18 +25,12 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a trace. Header and schema are written twice, for everything else depends on them. With `pointers`,
-    /// kernel pointers become ids.
+    /// Begins a trace. Header and schema are written twice, for everything else depends on them. Pointers in records must be ids
+    /// already: kernel addresses are no reader's.
     ///
     /// # Errors
     /// Those of the output.
-    pub fn new(
-        mut output: W,
-        header: &Header,
-        schema: &Arc<Schema>,
-        anchors: &[Anchor],
-        pointers: Option<PointerKey>,
-    ) -> io::Result<Self> {
+    pub fn new(mut output: W, header: &Header, schema: &Arc<Schema>, anchors: &[Anchor]) -> io::Result<Self> {
         let mut buffer = Vec::new();
         begin(header, schema, &mut buffer);
         for anchor in anchors {
@@ -47,7 +40,7 @@ impl<W: Write> Writer<W> {
         buffer.clear();
         let builder = BlockBuilder::new(Arc::clone(schema));
         let comms = std::collections::HashMap::new();
-        Ok(Writer { output, builder, pointers, comms, sequence: 0, latest: 0, buffer, totals: 0 })
+        Ok(Writer { output, builder, comms, sequence: 0, latest: 0, buffer, totals: 0 })
     }
 
     /// Adds a record; those of one CPU must come in the order of the ring buffer, and all in about the order of time.
@@ -80,13 +73,34 @@ impl<W: Write> Writer<W> {
         self.flush()
     }
 
+    /// Goes on with records of other formats, after those of before are written.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn turn_to(&mut self, schema: &Arc<Schema>) -> io::Result<()> {
+        if !self.builder.is_empty() {
+            self.seal()?;
+        }
+        // Twice, as at the beginning.
+        for _ in 0..2 {
+            put_frame(Kind::Schema, &mut self.buffer, |out| out.extend(schema.encode()));
+        }
+        self.builder = BlockBuilder::new(Arc::clone(schema));
+        self.flush()
+    }
+
+    /// The output, to take what was written.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.output
+    }
+
     fn seal(&mut self) -> io::Result<()> {
         let seal = Seal { sequence: self.sequence, complete_until: self.latest, pages: 0..0 };
         self.sequence += 1;
         self.totals += self.builder.len() as u64;
-        let (builder, comms, pointers) = (&mut self.builder, &self.comms, self.pointers.as_ref());
+        let (builder, comms) = (&mut self.builder, &self.comms);
         put_frame(Kind::Block, &mut self.buffer, |out| {
-            builder.seal(&seal, pointers, |pid| comms.get(&pid).map(String::as_str), out);
+            builder.seal(&seal, None, |pid| comms.get(&pid).map(String::as_str), out);
         });
         self.flush()
     }

@@ -82,6 +82,7 @@ use crate::kernel::format::Format;
 
 pub use error::FilterError;
 pub use help::HELP;
+pub use pattern::glob;
 
 use ast::Expr;
 use program::Program;

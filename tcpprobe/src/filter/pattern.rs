@@ -3,6 +3,16 @@
 //! What the kernel's `~` means by its documentation (`Documentation/trace/events.rst`); what it does is another matter,
 //! see [`super::kernel`].
 
+/// Whether `text` fits `pattern`, in which `*` stands for any text, `?` for one byte, `[a-z]` for one of some.
+///
+/// ```
+/// assert!(tcpprobe::filter::glob("tcp_*", "tcp_probe"));
+/// ```
+#[must_use]
+pub fn glob(pattern: &str, text: &str) -> bool {
+    fits(text.as_bytes(), pattern.as_bytes())
+}
+
 /// Whether all of `text` fits `pattern`. Takes at most `text * pattern` steps.
 pub(super) fn fits(text: &[u8], pattern: &[u8]) -> bool {
     let (mut text_at, mut at) = (0, 0);

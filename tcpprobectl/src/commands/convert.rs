@@ -1,33 +1,39 @@
 //! `convert`: a trace file, or a folder of pages, as another format.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tcpprobe::file::Select;
+use tcpprobe::file::block::PointerKey;
+use tcpprobe::source::{self, RingDump};
 
-use crate::cli::{ConvertArgs, TraceFormat};
-use crate::exit::{Exit, Failure};
-use crate::export;
-use crate::input::Source;
+use crate::cli::ConvertArgs;
+use crate::exit::Exit;
+use crate::export::{self, Request, Source};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
-use crate::saved::Saved;
-use crate::select::Selection;
+use crate::{filter, random};
 
 pub fn run(args: &ConvertArgs) -> Result<Exit> {
     let path = Some(args.output.as_path());
-    let format = export::require_format(args.format, &args.output)?;
-    if matches!(format, TraceFormat::Tcpp | TraceFormat::TextGz) {
+    let format = export::require_format(args.format.map(|format| format.0), &args.output)?;
+    if format.is_binary() {
         output::refuse_terminal(path, "the trace", &format!("FILE.{}", format.extension()))?;
     }
-    let mut selection = Selection::new(&args.events, args.filter.as_deref())?;
+    let filter = filter::events(&args.events, args.filter.as_deref())?;
     let interrupt = Interrupt::install()?;
     let name = args.file.display().to_string();
     let source = match &args.formats {
-        Some(formats) => Source::Saved(Box::new(Saved::open(&args.file, formats, interrupt)?)),
-        None if args.file.is_dir() => {
-            let hint = "for the pages in it, give --formats EVENTS_DIR";
-            return Err(Failure::new(Exit::Usage, format!("{name} is a folder"), hint).into());
+        Some(formats) => {
+            let key = PointerKey::new(random::bytes().context("random numbers")?);
+            let dump = RingDump::open(&args.file, formats, key)?;
+            Source::RingDump(Box::new(dump.guarded(move |file| Box::new(interrupt.clone().guard(file)))))
         }
-        None => Source::open(&args.file)?.map(|input| interrupt.guard(input)),
+        None => {
+            let file = interrupt.guard(source::open_file(&args.file)?);
+            let (content, input) =
+                source::sniff(file).map_err(|source| tcpprobe::Error::Read { name: name.clone(), source })?;
+            Source::Stream(content, input)
+        }
     };
-    export::write(&name, source, Select::default(), &mut selection, format, Output::open(path)?)
+    let request = Request { select: Select::default(), filter, fields: args.fields.clone(), format };
+    export::write(&name, source, request, Output::open(path)?)
 }

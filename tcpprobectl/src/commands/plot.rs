@@ -6,33 +6,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use tcpprobe::event::EventReader;
-use tcpprobe::file::Select;
+use tcpprobe::event::{EventReader, Record};
+use tcpprobe::file::block::Projection;
+use tcpprobe::file::{Select, Survey};
 use tcpprobe::flow::{self, Collect, Flows, Limits};
+use tcpprobe::source::{self, About, Content, EventFilter, Gap, Item, Losses, Trace, Wanted};
 use tcpprobe_proto::v1::ReadRequest;
 
 use crate::cli::{PlotArgs, PlotFormat};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
-use crate::export::Survey;
-use crate::input::{self, About, Event, Input, Source, Visitor};
 use crate::interrupt::Interrupt;
-use crate::losses::{self, Losses};
 use crate::output::{self, Output};
 use crate::plot::{self, PlotError, PlotInput};
 use crate::progress::Progress;
-use crate::select::Selection;
+use crate::report::Report;
 use crate::stream::{JobStream, Turn};
 use crate::value::moment;
-use crate::{range, say};
+use crate::{filter, range, say};
 
 /// Gaps that are drawn; any more would cover the picture.
 const GAPS_MAX: usize = 10_000;
 
 pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
-    let mut selection = Selection::new(&[], args.range.filter.as_deref())?;
+    let filter = filter::events(&[], args.range.filter.as_deref())?;
     let format = format(args)?;
-    let trace = Trace::of(socket, args)?;
+    let trace = Input::of(socket, args)?;
     let target = target(args, &trace.stem(), format);
     if format == PlotFormat::Png {
         output::refuse_terminal(target.as_deref(), "a PNG", &format!("{}.png", trace.stem()))?;
@@ -46,11 +45,13 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     };
 
     let interrupt = Interrupt::install()?;
-    let (mut drawing, losses) = trace.visit(Collect::All, &mut selection, &interrupt)?;
-    let chosen = plot::select(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &losses))?;
+    let mut report = Report::new(&trace.title());
+    let (mut drawing, losses) = trace.draw(Collect::All, &filter, &interrupt, &mut report)?;
+    let chosen = plot::select(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &report, &losses))?;
     if drawing.flows.lacks_curves(&chosen.shown) {
         // More connections than fit: once more, for the curves of those that are drawn.
-        drawing = trace.visit(Collect::Only(chosen.shown.clone()), &mut selection, &interrupt)?.0;
+        let mut again = Report::new(&trace.title());
+        drawing = trace.draw(Collect::Only(chosen.shown.clone()), &filter, &interrupt, &mut again)?.0;
     }
     let picture = plot::render(&drawing.plot_input(&trace.name()), &options)?;
     write(target.as_deref(), &picture)?;
@@ -64,7 +65,7 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
             open(path)?;
         }
     }
-    Ok(losses.report())
+    Ok(report.sums(&losses))
 }
 
 fn format(args: &PlotArgs) -> Result<PlotFormat, Failure> {
@@ -111,8 +112,8 @@ fn open(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn nothing_to_draw(error: &PlotError, losses: &Losses) -> Failure {
-    let _ = losses.report();
+fn nothing_to_draw(error: &PlotError, report: &Report, losses: &Losses) -> Failure {
+    let _ = report.sums(losses);
     match error {
         PlotError::OnlySsh(_) => Failure::told(Exit::NoData, error.to_string()),
         _ => Failure::new(Exit::NoData, error.to_string(), "take a wider range or filter, or wait for TCP traffic"),
@@ -120,12 +121,12 @@ fn nothing_to_draw(error: &PlotError, losses: &Losses) -> Failure {
 }
 
 /// A trace that can be read more than once.
-enum Trace {
+enum Input {
     Job { client: Box<Client>, request: ReadRequest },
     File { path: PathBuf, range: Select },
 }
 
-impl Trace {
+impl Input {
     /// The file of that name, or else the job.
     fn of(socket: &Path, args: &PlotArgs) -> Result<Self> {
         let path = PathBuf::from(&args.source);
@@ -135,59 +136,90 @@ impl Trace {
                 let what = format!("{} is a file, and has no runs to choose from", args.source);
                 return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
             }
-            let newest_ns = match (args.range.last, Source::open(&path)?) {
-                (Some(_), Source::Trace(trace)) => Survey::of(trace)?.newest_wall_ns(),
-                _ => None,
-            };
+            let newest_ns = if args.range.last.is_some() { newest_wall_ns(&path)? } else { None };
             let range = range::select_of_file(&args.source, &args.range, newest_ns)?;
-            return Ok(Trace::File { path, range });
+            return Ok(Input::File { path, range });
         }
         let client = Box::new(Client::connect(socket)?);
         let mut request = range::request(&client, &args.source, &args.range)?;
         // Both readings of a job that goes on must see the same events.
         let now_ns = moment::now();
         request.until_ns = if request.until_ns == 0 { now_ns } else { request.until_ns.min(now_ns) };
-        Ok(Trace::Job { client, request })
+        Ok(Input::Job { client, request })
     }
 
     fn name(&self) -> String {
         match self {
-            Trace::Job { request, .. } => request.name.clone(),
-            Trace::File { path, .. } => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            Input::Job { request, .. } => request.name.clone(),
+            Input::File { path, .. } => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         }
     }
 
     /// What the picture is called, without its extension.
     fn stem(&self) -> String {
         match self {
-            Trace::Job { request, .. } => request.name.clone(),
-            Trace::File { .. } => stem(&self.name()).to_owned(),
+            Input::Job { request, .. } => request.name.clone(),
+            Input::File { .. } => stem(&self.name()).to_owned(),
         }
     }
 
-    fn visit(&self, collect: Collect, selection: &mut Selection, interrupt: &Interrupt) -> Result<(Drawing, Losses)> {
+    /// As messages call it.
+    fn title(&self) -> String {
+        match self {
+            Input::Job { request, .. } => format!("job {}", request.name),
+            Input::File { path, .. } => path.display().to_string(),
+        }
+    }
+
+    fn draw(
+        &self,
+        collect: Collect,
+        filter: &EventFilter,
+        interrupt: &Interrupt,
+        report: &mut Report,
+    ) -> Result<(Drawing, Losses)> {
         let mut drawing = Drawing { flows: Flows::new(collect, Limits::default()), ..Drawing::default() };
-        let input = match self {
-            Trace::Job { client, request } => {
+        // A filter may be about any field.
+        let wanted = |mut select: Select| {
+            if filter.is_all() {
+                select.wanted = Projection::fields(flow::FIELDS.iter().copied());
+            }
+            Wanted { select, events: filter.clone() }
+        };
+        let mut trace = match self {
+            Input::Job { client, request } => {
                 let (interrupt, progress) = (interrupt.clone(), Progress::bytes(&request.name, true));
                 let stream = JobStream::open(client, request.clone(), move |place| {
                     interrupt.check()?;
                     progress.set(place.received_bytes, place.total_bytes);
                     Ok(Turn::Go)
                 })?;
-                let name = format!("job {}", request.name);
-                Input::new(&name, Source::Trace(Box::new(stream)), range::select(request))?
+                Trace::tcpp(&self.title(), stream, wanted(range::select(request)))
             }
-            Trace::File { path, range } => {
-                let source = Source::open(path)?.map(|input| interrupt.clone().guard(input));
-                Input::new(&path.display().to_string(), source, *range)?
+            Input::File { path, range } => {
+                Trace::open(path, wanted(range.clone()), |file| interrupt.clone().guard(file))?
             }
         };
-        // A filter may be about any field.
-        let input = if selection.is_all() { input.fields(flow::FIELDS) } else { input };
-        let (_, losses) = input.visit(selection, &mut drawing)?;
-        Ok((drawing, losses))
+        for item in &mut trace {
+            match item? {
+                Item::Begin(about) => drawing.begin(about),
+                Item::Events(batch) => batch.for_each(|record| drawing.event(&record, || batch.wall(record.time))),
+                Item::Lost(gap) => drawing.lost(&gap),
+                Item::Problem(problem) => report.tell(&problem),
+                _ => {}
+            }
+        }
+        Ok((drawing, *trace.losses()))
     }
+}
+
+/// The time of the newest event of a file, where it tells that.
+fn newest_wall_ns(path: &Path) -> Result<Option<i64>> {
+    let named = |source| tcpprobe::Error::Read { name: path.display().to_string(), source };
+    Ok(match source::sniff(source::open_file(path)?).map_err(named)? {
+        (Content::Tcpp, input) => Survey::of(input).map_err(named)?.newest_wall_ns(),
+        _ => None,
+    })
 }
 
 /// `name` without the extensions of trace files.
@@ -201,40 +233,34 @@ fn stem(name: &str) -> &str {
 #[derive(Default)]
 struct Drawing {
     flows: Flows,
-    readers: Vec<(u16, EventReader)>,
+    readers: Vec<EventReader>,
     kernel: String,
     host: String,
     utc_offset_ns: Option<i64>,
     gaps: Vec<plot::Gap>,
 }
 
-impl Visitor for Drawing {
-    fn begin(&mut self, about: &About<'_>) -> Result<()> {
-        let formats = about.formats.iter().flatten();
-        self.readers = formats.map(|format| (format.id, EventReader::new(format))).collect();
-        (self.kernel, self.host) = (about.kernel.to_owned(), about.host.to_owned());
-        Ok(())
+impl Drawing {
+    fn begin(&mut self, about: About) {
+        self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
+        (self.kernel, self.host) = (about.kernel, about.host);
     }
 
-    fn event(&mut self, event: &Event<'_>) -> Result<()> {
+    fn event(&mut self, record: &Record<'_>, wall_ns: impl FnOnce() -> Option<i64>) {
         if self.utc_offset_ns.is_none() {
-            self.utc_offset_ns = event.wall_ns.map(|wall_ns| wall_ns.wrapping_sub_unsigned(event.time()));
+            self.utc_offset_ns = wall_ns().map(|wall_ns| wall_ns.wrapping_sub_unsigned(record.time));
         }
-        if let Some(typed) = input::typed(event, &self.readers) {
-            self.flows.push(event.time(), &typed);
+        if let Some(event) = self.readers.get(record.index).and_then(|reader| reader.read(record.bytes)) {
+            self.flows.push(record.time, &event);
         }
-        Ok(())
     }
 
-    fn lost(&mut self, gap: &losses::Gap) -> Result<()> {
+    fn lost(&mut self, gap: &Gap) {
         if self.gaps.len() < GAPS_MAX {
             self.gaps.push(plot::Gap { start_ns: gap.from, end_ns: gap.to, lost: gap.lost });
         }
-        Ok(())
     }
-}
 
-impl Drawing {
     fn plot_input<'a>(&'a self, title: &'a str) -> PlotInput<'a> {
         let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
         PlotInput {

@@ -11,11 +11,11 @@ use crate::exit::Exit;
 use crate::job::JobJson;
 use crate::sample::{self, SampleJson};
 use crate::value::size;
-use crate::{plain, say, select};
+use crate::{filter, plain, say};
 
 pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     // Here, for the caret; what only the kernel's events can tell, the daemon does.
-    select::parse(&args.filter)?;
+    filter::parse(&args.filter)?;
     let (json, dry_run) = (args.json, args.dry_run);
     let name = args.name.clone();
     let reply = client.start(request(args))?;

@@ -6,28 +6,28 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use anyhow::Result;
-use tcpprobe::file::Select;
+use tcpprobe::export::TextExporter;
+use tcpprobe::source::{Trace, Wanted};
 use tcpprobe_proto::v1::ReadRequest;
 
-use crate::cli::{TailArgs, TraceFormat};
+use crate::cli::TailArgs;
 use crate::client::Client;
 use crate::exit::Exit;
-use crate::export::Lines;
-use crate::input::{Input, Source};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::select::Selection;
+use crate::report::Report;
 use crate::stream::{JobStream, Turn};
 use crate::value::moment;
+use crate::{filter, lines};
 
 /// How far back the newest events that match a filter are looked for.
 const LOOK_BACK_EVENTS: u64 = 1_000_000;
 
 pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
-    let mut selection = Selection::new(&[], args.filter.as_deref())?;
+    let filter = filter::events(&[], args.filter.as_deref())?;
     let request = ReadRequest {
         name: args.name.clone(),
-        last_events: if selection.is_all() { args.lines.max(1) } else { LOOK_BACK_EVENTS.max(args.lines) },
+        last_events: if filter.is_all() { args.lines.max(1) } else { LOOK_BACK_EVENTS.max(args.lines) },
         follow: args.follow,
         ..ReadRequest::default()
     };
@@ -46,7 +46,10 @@ pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
         }
         Ok(Turn::Go)
     })?;
-    let mut lines = Lines::new(TraceFormat::Text, |line, wall_ns| {
+    let name = format!("job {}", args.name);
+    let mut trace = Trace::tcpp(&name, stream, Wanted { events: filter, ..Wanted::default() });
+    let mut report = Report::new(&name);
+    lines::each(&mut trace, &mut TextExporter::default(), &mut report, |line, wall_ns| {
         let mut newest = newest.borrow_mut();
         // Without a pause in what comes, the first event that happened since tells.
         if wall_ns.is_some_and(|wall_ns| wall_ns > began_ns) {
@@ -54,15 +57,12 @@ pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
         }
         newest.line(line)
     })?;
-    let source = Source::Trace(Box::new(stream));
-    let input = Input::new(&format!("job {}", args.name), source, Select::default())?;
-    let (selected, losses) = input.visit(&mut selection, &mut lines)?;
     newest.borrow_mut().release()?;
     newest.borrow_mut().out.flush()?;
     if !args.follow {
-        losses.require_events(selected)?;
+        report.require_events(trace.selected(), trace.losses())?;
     }
-    Ok(losses.report())
+    Ok(report.sums(trace.losses()))
 }
 
 /// Holds the newest lines back until it is known that they are the newest, and then lets every line through.

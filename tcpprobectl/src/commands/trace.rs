@@ -5,26 +5,25 @@ use std::io::Write;
 use std::rc::Rc;
 
 use anyhow::Result;
-use tcpprobe::file::Select;
+use tcpprobe::export::TextExporter;
+use tcpprobe::source::{Trace, Wanted};
 use tcpprobe_proto::v1::{JobSpec, ReadRequest, StartJobRequest};
 
-use crate::cli::{TraceArgs, TraceFormat};
+use crate::cli::TraceArgs;
 use crate::client::Client;
 use crate::exit::{self, Exit, Failure};
-use crate::export::Lines;
-use crate::input::{Input, Source};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::say;
-use crate::select::{self, Selection};
+use crate::report::Report;
 use crate::stream::{JobStream, Turn};
 use crate::value::count;
+use crate::{filter, lines, say};
 
 /// What is kept of all traces of a job together: people type this often and clean up seldom.
 const KEPT_BYTES_MAX: u64 = 1 << 30;
 
 pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
-    select::parse(&args.filter)?;
+    filter::parse(&args.filter)?;
     let name = args.name.clone().unwrap_or_else(|| format!("trace-{}", rustix::process::getuid().as_raw()));
     let interrupt = Interrupt::install()?;
     let reply = client.start(request(&name, args))?;
@@ -45,13 +44,16 @@ pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
         }
         Ok(Turn::Go)
     })?;
-    let mut lines = Lines::new(TraceFormat::Text, |line, _| out.borrow_mut().write_all(line))?;
-    let source = Source::Trace(Box::new(stream));
-    let input = Input::new(&format!("job {name}"), source, Select::default())?;
-    let (printed, losses) = input.visit(&mut Selection::default(), &mut lines)?;
+    let title = format!("job {name}");
+    let mut trace = Trace::tcpp(&title, stream, Wanted::default());
+    let mut report = Report::new(&title);
+    lines::each(&mut trace, &mut TextExporter::default(), &mut report, |line, _| out.borrow_mut().write_all(line))?;
     out.borrow_mut().flush()?;
-    let exit = losses.report();
-    say(&format!("{} events, kept in job {name}: `tcpprobectl plot {name}` draws them", count::human(printed)));
+    let exit = report.sums(trace.losses());
+    say(&format!(
+        "{} events, kept in job {name}: `tcpprobectl plot {name}` draws them",
+        count::human(trace.selected())
+    ));
     Ok(exit)
 }
 

@@ -62,7 +62,7 @@ fn event_check(name: &str, format: &Format) -> Check {
         .flat_map(|(_, fields)| fields.iter().copied())
         .filter(lacks)
         .collect();
-    if !missing.is_empty() || matches!(EventReader::new(format), EventReader::Untyped) {
+    if !missing.is_empty() || !EventReader::new(format).is_typed() {
         let what =
             if missing.is_empty() { "its addresses are laid out differently".to_owned() } else { missing.join(", ") };
         let finding = format!("it can be recorded, but plots need what it lacks: {what}");

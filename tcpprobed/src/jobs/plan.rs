@@ -97,7 +97,7 @@ impl Plan {
     /// # Errors
     /// When there are too many events.
     pub fn schema(&self) -> Result<Arc<Schema>, JobError> {
-        Schema::new(self.events.iter().map(|plan| plan.format.clone()).collect())
+        Schema::new(self.events.iter().map(|plan| plan.format.clone()))
             .map_err(|error| JobError::Events(error.to_string()))
     }
 

@@ -21,24 +21,30 @@ const VALUES_MAX: usize = 64 << 20;
 const COMM_BYTES_MAX: usize = 256;
 
 /// What is wanted of a block: nothing else is decoded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection {
     /// Names of fields; others are 0 in the records, but for those that tell what an event is about (addresses, ports,
     /// cookie), which are always there. `None` for all.
-    pub fields: Option<&'static [&'static str]>,
+    pub fields: Option<Arc<[String]>>,
     /// Only events of the connection of this id ([`connection_id`]), and those whose connection is not known.
     pub connection: Option<u64>,
 }
 
 impl Projection {
+    /// These fields, of all connections.
+    #[must_use]
+    pub fn fields<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
+        Projection { fields: Some(names.into_iter().map(Into::into).collect()), connection: None }
+    }
+
     /// A bit for each column that is wanted.
     fn columns(&self, layout: &Layout, parts: &[Part]) -> u32 {
-        let Some(names) = self.fields else { return u32::MAX };
+        let Some(names) = &self.fields else { return u32::MAX };
         let wanted = |part: &Part| {
             let fields = &layout.format.fields;
             let field = fields.iter().find(|f| (f.offset..f.offset + f.size).contains(&(part.offset as u32)));
             // The dynamic part of a record is found by its column, and its task by pid.
-            field.is_none_or(|f| names.contains(&f.name.as_str()) || f.name == "common_pid" || f.kind.is_dynamic())
+            field.is_none_or(|f| names.contains(&f.name) || f.name == "common_pid" || f.kind.is_dynamic())
         };
         parts.iter().enumerate().fold(0, |set, (at, part)| set | u32::from(wanted(part)) << at)
     }

@@ -17,6 +17,8 @@ pub enum Layout {
     /// Since 5.17: the first also shows that softirqs are off.
     #[default]
     BottomHalves,
+    /// Of any kernel with the option `irq-info` off.
+    NoColumns,
     /// Patched for real time, up to 6.6: with the lazy kind of need-resched and of preemption in columns of their own.
     LazyPreempt,
 }
@@ -59,6 +61,28 @@ impl Layout {
             (Some(5), Some(15..=16)) => Layout::FiveColumns,
             _ => Layout::BottomHalves,
         }
+    }
+
+    /// Every layout and its name in the header of a trace that was made of text.
+    const NAMES: [(Layout, &str); 6] = [
+        (Layout::NarrowPid, "narrow-pid"),
+        (Layout::FourColumns, "four-columns"),
+        (Layout::FiveColumns, "five-columns"),
+        (Layout::BottomHalves, "bottom-halves"),
+        (Layout::NoColumns, "no-columns"),
+        (Layout::LazyPreempt, "lazy-preempt"),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Layout::NAMES.iter().find(|(layout, _)| *layout == self).map_or("", |(_, name)| name)
+    }
+
+    /// The layout of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Layout::NAMES.iter().find(|(_, known)| *known == name).map(|(layout, _)| *layout)
     }
 
     /// The layout of the kernel with this `uname -r`, which may be empty, and these formats.
@@ -143,6 +167,10 @@ impl Layout {
                 "#           TASK-PID     CPU#  |||||||  TIMESTAMP  FUNCTION\n",
                 "#              | |         |   |||||||      |         |\n",
             ),
+            Layout::NoColumns => concat!(
+                "#           TASK-PID     CPU#     TIMESTAMP  FUNCTION\n",
+                "#              | |         |         |         |\n",
+            ),
             Layout::BottomHalves => concat!(
                 "#                                _-----=> irqs-off/BH-disabled\n",
                 "#                               / _----=> need-resched\n",
@@ -168,6 +196,9 @@ impl Layout {
             [_, _, flags, preempt_count, ..] => (*flags, *preempt_count),
             _ => (0, 0),
         };
+        if self == Layout::NoColumns {
+            return;
+        }
         let has = |flag| flags & flag != 0;
         out.push(match (has(IRQS_OFF), has(BH_OFF)) {
             (true, true) => b'D',

@@ -9,7 +9,7 @@ mod parse;
 mod read;
 mod scan;
 
-pub(crate) use fields::{Field, Fields};
+pub(crate) use fields::Fields;
 pub use layout::{Layout, clock_ticks};
 pub use parse::{Line, LineError, TextEvent, parse_line};
 pub use read::{BrokenLine, LINE_BYTES_MAX, TextReader};

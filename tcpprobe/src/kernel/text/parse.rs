@@ -35,6 +35,8 @@ pub struct TextEvent<'a> {
     pub body: &'a str,
     /// Where the body begins in the line, in bytes.
     pub body_at: usize,
+    /// The whole line.
+    pub line: &'a str,
 }
 
 impl<'a> TextEvent<'a> {
@@ -158,7 +160,7 @@ fn event(line: &str) -> Result<TextEvent<'_>, LineError> {
     scan.skip_blanks();
     let start = bytes.len() - scan.0.len();
     let body = &line[start..];
-    Ok(TextEvent { time, cpu, pid, comm: &line[comm], flags, name, body, body_at: start })
+    Ok(TextEvent { time, cpu, pid, comm: &line[comm], flags, name, body, body_at: start, line })
 }
 
 /// `-42      [001]` or `-42      (     40) [001]` at `dash`, which the kernel puts at column 16 always.

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use super::parse::{Line, LineError};
+use super::parse::{Line, LineError, TextEvent};
 
 /// Longest line that is read; the kernel's own end at a page.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
@@ -22,6 +22,13 @@ pub struct BrokenLine {
     pub reason: LineError,
     /// The line, or its beginning.
     pub text: String,
+}
+
+impl BrokenLine {
+    /// A line of an event whose body cannot be read.
+    pub(crate) fn of(event: &TextEvent<'_>, number: u64, reason: LineError) -> Self {
+        BrokenLine { number, reason, text: shorten(event.line) }
+    }
 }
 
 /// Reads lines in a buffer of its own, which stays the same size however long the text is.
@@ -73,6 +80,18 @@ impl<R: Read> TextReader<R> {
         let line = if bytes.len() <= LINE_BYTES_MAX { Line::parse(text) } else { Err(TOO_LONG) };
         let number = self.number;
         Ok(Some(line.map_err(|reason| BrokenLine { number, reason, text: shorten(text) })))
+    }
+
+    /// The number of the line that was given last, counted from 1.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether the next line is there without reading more of the input.
+    #[must_use]
+    pub fn has_line(&self) -> bool {
+        memchr::memchr(b'\n', &self.buffer[self.rest.clone()]).is_some()
     }
 
     /// Where in the buffer the next line is; of one that is too long, its beginning.

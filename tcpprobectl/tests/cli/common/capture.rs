@@ -70,12 +70,12 @@ pub fn trace(case: &str, lost: u64) -> Vec<u8> {
     let header = Header::new("a-test").with("kernel", KERNEL).with("host", "box").with("job", "web");
     let schema = tcpprobe::file::block::Schema::new(formats.clone()).unwrap();
     let anchor = Anchor { time: 0, wall: BOOT_WALL_NS };
-    let mut writer = Writer::new(Vec::new(), &header, &schema, &[anchor], None).unwrap();
+    let mut writer = Writer::new(Vec::new(), &header, &schema, &[anchor]).unwrap();
     for (cpu, time, bytes) in &records {
         let format = by_id[&u16::from_le_bytes([bytes[0], bytes[1]])];
         let pid = i32::from_le_bytes(bytes[4..8].try_into().unwrap());
         let comm = comms.get(&pid).map(String::as_str);
-        assert!(writer.push(&Record { time: *time, cpu: *cpu, comm, format, bytes }).unwrap());
+        assert!(writer.push(&Record::new(*time, *cpu, comm, format, bytes)).unwrap());
     }
     let (from, to) = (records[0].1, records[records.len() - 1].1);
     writer

@@ -143,7 +143,7 @@ impl Shadow {
             let mut records = page.records();
             for (time, bytes) in records.by_ref() {
                 let format = &self.formats[&u16::from_le_bytes([bytes[0], bytes[1]])];
-                events.push(Event::new(&Record { time, cpu, comm: None, format, bytes }, format));
+                events.push(Event::new(&Record::new(time, cpu, None, format, bytes), format));
             }
             assert_eq!(records.error(), None);
         }

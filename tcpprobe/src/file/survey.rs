@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use tcpprobe::file::block::BlockHead;
-use tcpprobe::file::{Account, Anchor, Clock, Damage, Frame, Frames, Kind, Scanned, Select, Totals, decode_accounts};
+use super::block::BlockHead;
+use super::{Account, Anchor, Clock, Damage, Frame, Frames, Kind, Scanned, Select, Totals, decode_accounts};
 
 /// Gathers what frames tell, one after the other.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ impl Survey {
 
     /// What was lost within `range`.
     #[must_use]
-    pub fn losses(&self, range: Select) -> Totals {
+    pub fn losses(&self, range: &Select) -> Totals {
         let time = |wall: Option<i64>| wall.and_then(|wall| self.clock.time(wall));
         let (since, until) = (time(range.since).unwrap_or(0), time(range.until).unwrap_or(u64::MAX));
         let mut totals = Totals::default();

@@ -5,13 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
-use tcpprobe::kernel::ring::{CpuStats, current_clock, saved_cmdlines};
 
-use crate::exit::{Exit, Failure};
-use crate::interrupt::Interrupt;
-use crate::say;
+use super::super::losses::Problem;
+use super::Guard;
+use crate::Error;
+use crate::kernel::ring::{CpuStats, current_clock, saved_cmdlines};
 
 /// Enough that reading pages is not held up by system calls.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -35,18 +34,20 @@ pub struct Folder {
     pub comms: HashMap<i32, String>,
     /// The clock in use by `trace_clock`; empty where that is not there.
     pub clock: String,
+    /// What should be known of it.
+    pub notes: Vec<Problem>,
 }
 
 impl Folder {
     /// Looks what is in the folder at `path`, and reads all but the pages.
-    pub fn open(path: &Path) -> Result<Self> {
-        let files = Files::list(path).with_context(|| format!("cannot read {}", path.display()))?;
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let files = Files::list(path).map_err(Error::read(&path.display().to_string()))?;
         let pages = files.of_cpus(".raw")?;
         if pages.is_empty() {
             let what = format!("{} holds no cpuN.raw", path.display());
-            return Err(Failure::new(Exit::Failed, what, "`tcpprobectl convert --help` shows how to save them").into());
+            return Err(Error::RingDump { what, hint: "`tcpprobectl convert --help` shows how to save them" });
         }
-        let mut stats = BTreeMap::new();
+        let (mut stats, mut notes) = (BTreeMap::new(), Vec::new());
         let stats_files = files.of_cpus(".stats")?;
         for (&cpu, file) in &stats_files {
             let text = String::from_utf8_lossy(&read(file)?).into_owned();
@@ -54,7 +55,10 @@ impl Folder {
                 Ok(counts) => {
                     stats.insert(cpu, counts);
                 }
-                Err((line, _, reason)) => say(&format!("{}, line {line}: {reason}; it is not used", file.display())),
+                Err((line, _, reason)) => {
+                    let words = format!("{}, line {line}: {reason}; it is not used", file.display());
+                    notes.push(Problem::Note(words));
+                }
             }
         }
         let beside = |name: &str| files.get(name).map(read).transpose();
@@ -65,14 +69,15 @@ impl Folder {
             clock: clock.as_deref().and_then(current_clock).unwrap_or_default().to_owned(),
             pages,
             stats,
+            notes,
         })
     }
 
     /// Opens the pages of every CPU.
-    pub fn pages(&self, interrupt: &Interrupt) -> Result<Vec<(u32, Pages)>> {
+    pub fn pages(&self, guard: &Guard) -> Result<Vec<(u32, Pages)>, Error> {
         let open = |(&cpu, path): (&u32, &PathBuf)| {
-            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let file = BufReader::with_capacity(BUFFER_BYTES, interrupt.clone().guard(file));
+            let file = File::open(path).map_err(Error::read(&path.display().to_string()))?;
+            let file = BufReader::with_capacity(BUFFER_BYTES, guard(Box::new(file)));
             Ok((cpu, unpacked(path, file)))
         };
         self.pages.iter().map(open).collect()
@@ -110,7 +115,7 @@ impl Files {
     }
 
     /// The files `cpuN` with this end, by CPU.
-    fn of_cpus(&self, end: &str) -> Result<BTreeMap<u32, PathBuf>, Failure> {
+    fn of_cpus(&self, end: &str) -> Result<BTreeMap<u32, PathBuf>, Error> {
         let mut found: BTreeMap<u32, PathBuf> = BTreeMap::new();
         for (name, path) in &self.0 {
             let number = name.strip_prefix("cpu").and_then(|rest| rest.strip_suffix(end));
@@ -120,7 +125,7 @@ impl Files {
             };
             if let Some(other) = found.insert(cpu, path.clone()) {
                 let what = format!("{} and {} are both of CPU {cpu}", other.display(), path.display());
-                return Err(Failure::new(Exit::Failed, what, "take one of them away"));
+                return Err(Error::RingDump { what, hint: "take one of them away" });
             }
         }
         Ok(found)
@@ -128,10 +133,10 @@ impl Files {
 }
 
 /// A whole file, inflated if its name ends in `.gz`. (Two bytes cannot tell: a page may begin with any.)
-fn read(path: &Path) -> Result<Vec<u8>> {
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| unpacked(path, file).take(BESIDE_BYTES_MAX).read_to_end(&mut bytes));
-    read.with_context(|| format!("cannot read {}", path.display()))?;
+    read.map_err(Error::read(&path.display().to_string()))?;
     Ok(bytes)
 }
 

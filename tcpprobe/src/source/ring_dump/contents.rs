@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
-use tcpprobe::kernel::format::Format;
-use tcpprobe::kernel::page::Lost;
-use tcpprobe::kernel::ring::{BadPage, Item, Loss};
-
-use super::{Saved, events};
-use crate::exit::{Exit, Failure};
-use crate::value::count;
+use super::reading::{failure, tell};
+use super::{RingDump, described};
+use crate::Error;
+use crate::kernel::page::Lost;
+use crate::kernel::ring::{BadPage, Item, Loss};
 
 /// So many IDs are named; the others are of the same make.
 const IDS_TOLD_MAX: usize = 8;
@@ -38,15 +35,15 @@ struct Marks {
 
 impl Contents {
     /// Reads everything once.
-    pub fn survey(saved: &Saved) -> Result<Self> {
+    pub fn survey(dump: &RingDump) -> Result<Self, Error> {
         let mut contents = Contents::default();
-        let mut buffer = saved.buffer()?;
-        while let Some(item) = buffer.next_item().map_err(|error| saved.failure(error))? {
+        let mut buffer = dump.buffer()?;
+        while let Some(item) = buffer.next_item().map_err(|error| failure(dump, error))? {
             match item {
                 Item::Record { bytes, .. } => {
-                    let is_described = saved.events.describe(bytes).is_some();
+                    let is_described = dump.events.describe(bytes).is_some();
                     let counts = if is_described { &mut contents.described } else { &mut contents.undescribed };
-                    *counts.entry(events::id(bytes).unwrap_or(0)).or_default() += 1;
+                    *counts.entry(described::id(bytes).unwrap_or(0)).or_default() += 1;
                 }
                 Item::Lost(loss) => {
                     let marks = contents.marks.entry(loss.cpu).or_default();
@@ -65,24 +62,20 @@ impl Contents {
     }
 
     /// Fails where there is something, but no event that can be told.
-    pub fn require_events(&self, saved: &Saved) -> Result<(), Failure> {
+    pub fn require_events(&self, dump: &RingDump) -> Result<(), Error> {
         if !self.described.is_empty() {
             return Ok(());
         }
         let undescribed: u64 = self.undescribed.values().sum();
         if let Some(bad) = self.first_bad.filter(|_| self.bad >= undescribed) {
-            let what = format!("{} holds no ring-buffer pages: {}", saved.name, saved.tell(&bad));
-            return Err(Failure::new(Exit::Failed, what, "cpuN.raw is what per_cpu/cpuN/trace_pipe_raw gives"));
+            let what = format!("{} holds no ring-buffer pages: {}", dump.name, tell(dump, &bad));
+            return Err(Error::RingDump { what, hint: "cpuN.raw is what per_cpu/cpuN/trace_pipe_raw gives" });
         }
         if undescribed > 0 {
-            let events = count::human(undescribed);
-            let what = format!(
-                "{} describes none of the {events} events in {} ({})",
-                saved.events.name,
-                saved.name,
-                self.ids()
-            );
-            return Err(Failure::new(Exit::Failed, what, "give the events/ folder of the kernel that wrote the pages"));
+            let events = grouped(undescribed);
+            let what =
+                format!("{} describes none of the {events} events in {} ({})", dump.events.name, dump.name, self.ids());
+            return Err(Error::RingDump { what, hint: "give the events/ folder of the kernel that wrote the pages" });
         }
         Ok(())
     }
@@ -93,10 +86,9 @@ impl Contents {
     }
 
     /// Words about those that cannot, if there are any.
-    pub fn undescribed(&self, saved: &Saved) -> Option<String> {
+    pub fn undescribed(&self, dump: &RingDump) -> Option<String> {
         let events: u64 = self.undescribed.values().sum();
-        let of =
-            format!("{} events are left out, for {} does not describe them", count::human(events), saved.events.name);
+        let of = format!("{} events are left out, for {} does not describe them", grouped(events), dump.events.name);
         (events > 0).then(|| format!("{of} ({})", self.ids()))
     }
 
@@ -109,27 +101,48 @@ impl Contents {
         format!("ID{} {}", if self.undescribed.len() > 1 { "s" } else { "" }, ids.join(", "))
     }
 
-    /// The formats of the events that occur.
-    pub fn formats<'s>(&self, saved: &'s Saved) -> impl Iterator<Item = &'s Format> {
-        saved.events.formats().filter(|format| self.described.contains_key(&format.id))
+    /// Whether events of this ID occur, and can be told.
+    pub fn has(&self, id: u16) -> bool {
+        self.described.contains_key(&id)
     }
 
     /// Events overwritten, of all CPUs. A mark without a number is one event where `stats` does not tell.
-    pub fn lost(&self, saved: &Saved) -> u64 {
+    pub fn lost(&self, dump: &RingDump) -> u64 {
         let of = |(cpu, marks): (&u32, &Marks)| {
-            let stats = saved.folder.stats.get(cpu).filter(|_| marks.numberless > 0);
+            let stats = dump.folder.stats.get(cpu).filter(|_| marks.numberless > 0);
             marks.lost.saturating_add(marks.numberless).max(stats.map_or(0, |stats| stats.overrun))
         };
         self.marks.iter().map(of).fold(0, u64::saturating_add)
     }
 
     /// How many events a mark stands for: `stats` tells it where it is the only one without a number.
-    pub fn count(&self, saved: &Saved, loss: &Loss) -> Option<u64> {
+    pub fn count(&self, dump: &RingDump, loss: &Loss) -> Option<u64> {
         if let Lost::Events(lost) = loss.lost {
             return Some(lost);
         }
         let marks = self.marks.get(&loss.cpu).filter(|marks| marks.numberless == 1)?;
-        let overrun = saved.folder.stats.get(&loss.cpu)?.overrun;
+        let overrun = dump.folder.stats.get(&loss.cpu)?.overrun;
         overrun.checked_sub(marks.lost).filter(|rest| *rest > 0)
+    }
+}
+
+/// A number with a comma at each thousand.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = (digits.len() - 1) % 3 + 1;
+    let (head, rest) = digits.split_at(first);
+    let rest = rest.as_bytes().chunks(3).map(|three| format!(",{}", String::from_utf8_lossy(three)));
+    std::iter::once(head.to_owned()).chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands() {
+        let check = |number, text: &str| assert_eq!(super::grouped(number), text);
+        check(0, "0");
+        check(999, "999");
+        check(1000, "1,000");
+        check(u64::MAX, "18,446,744,073,709,551,615");
     }
 }

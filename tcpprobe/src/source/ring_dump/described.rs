@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use tcpprobe::kernel::format::{Format, Kind, PageLayout};
-
-use crate::exit::{Exit, Failure};
-use crate::say;
+use super::super::losses::Problem;
+use crate::Error;
+use crate::kernel::format::{Format, Kind, PageLayout};
 
 /// More than any kernel's `header_page` has (of 64-bit kernels so far 205).
 const FILE_BYTES_MAX: usize = 64 << 10;
@@ -20,13 +19,17 @@ pub struct Events {
     pub name: String,
     /// Where things are in its pages.
     pub pages: PageLayout,
+    /// What should be known of them.
+    pub notes: Vec<Problem>,
     by_id: BTreeMap<u16, Described>,
 }
 
 /// An event that the kernel describes.
 pub struct Described {
     /// How.
-    pub format: Format,
+    pub format: Arc<Format>,
+    /// Its place among all of them.
+    pub index: usize,
     /// Offsets of the kernel pointers in its records.
     pub pointers: Vec<usize>,
     /// The least number of bytes of its records.
@@ -35,21 +38,21 @@ pub struct Described {
 
 impl Events {
     /// Reads `header_page`, if it is there, and every `SYSTEM/EVENT/format` in the folder at `path`, or in `events/` below it.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self, Error> {
         let below = path.join("events");
         let path = if !path.join("header_page").exists() && below.is_dir() { &below } else { path };
         let name = path.display().to_string();
-        let systems = folders(path).with_context(|| format!("cannot read {name}"))?;
+        let systems = folders(path).map_err(Error::read(&name))?;
         let header = match read_at_once(&path.join("header_page")) {
             Ok(header) => Ok(header),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(error),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {name}/header_page")),
+            Err(source) => return Err(Error::Read { name: format!("{name}/header_page"), source }),
         };
-        let pages =
-            header.as_deref().map_or(Ok(PageLayout::default()), PageLayout::parse).with_context(|| name.clone())?;
-        let mut events = Events { name, pages, by_id: BTreeMap::new() };
+        let pages = header.as_deref().map_or(Ok(PageLayout::default()), PageLayout::parse);
+        let pages = pages.map_err(|source| Error::Format { name: name.clone(), source })?;
+        let mut events = Events { name, pages, notes: Vec::new(), by_id: BTreeMap::new() };
         for system in systems {
-            for event in folders(&system).with_context(|| format!("cannot read {}", system.display()))? {
+            for event in folders(&system).map_err(Error::read(&system.display().to_string()))? {
                 events.add(&system, &event.join("format"))?;
             }
         }
@@ -57,31 +60,31 @@ impl Events {
             let what = format!("{}/header_page: {error}", events.name);
             if events.by_id.is_empty() {
                 let hint = "--formats takes the whole events/ folder of the kernel that wrote the pages";
-                return Err(Failure::new(Exit::Failed, what, hint).into());
+                return Err(Error::RingDump { what, hint });
             }
-            say(&format!("{what}; pages are read as those of all 64-bit kernels so far"));
+            events.note(format!("{what}; pages are read as those of all 64-bit kernels so far"));
         }
+        // In the order of their IDs, as they are listed.
+        events.by_id.values_mut().enumerate().for_each(|(index, described)| described.index = index);
         Ok(events)
     }
 
-    fn add(&mut self, system: &Path, path: &Path) -> Result<()> {
+    fn add(&mut self, system: &Path, path: &Path) -> Result<(), Error> {
         // Beside the events lie `enable` and `filter` of the whole system, and folders may be left from something else.
         if !path.exists() {
             return Ok(());
         }
         let system = system.file_name().unwrap_or_default().to_string_lossy();
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = fs::read_to_string(path).map_err(Error::read(&path.display().to_string()))?;
         let format = match Format::parse(&system, &text).map_err(|error| error.to_string()) {
             Ok(format) if has_common_fields(&format) => format,
             Ok(_) => {
-                say(&format!(
-                    "{}: the common fields are not where every kernel has them; it is not used",
-                    path.display()
-                ));
+                let place = path.display();
+                self.note(format!("{place}: the common fields are not where every kernel has them; it is not used"));
                 return Ok(());
             }
             Err(error) => {
-                say(&format!("{}: {error}; it is not used", path.display()));
+                self.note(format!("{}: {error}; it is not used", path.display()));
                 return Ok(());
             }
         };
@@ -89,14 +92,19 @@ impl Events {
         let described = Described {
             pointers: pointers.map(|field| field.offset as usize).collect(),
             size: format.record_size(),
-            format,
+            index: 0,
+            format: Arc::new(format),
         };
         if let Some(other) = self.by_id.insert(described.format.id, described) {
-            let Format { id, system, name, .. } = other.format;
+            let Format { id, system, name, .. } = &*other.format;
             let what = format!("{}: {system}:{name} and {} have the same ID {id}", self.name, path.display());
-            return Err(Failure::new(Exit::Failed, what, "give the events/ folder of one kernel").into());
+            return Err(Error::RingDump { what, hint: "give the events/ folder of one kernel" });
         }
         Ok(())
+    }
+
+    fn note(&mut self, words: String) {
+        self.notes.push(Problem::Note(words));
     }
 
     /// What describes this record; `None` where nothing does, or what does is of another kernel, for the record is
@@ -106,7 +114,7 @@ impl Events {
     }
 
     /// All of them, by ID.
-    pub fn formats(&self) -> impl Iterator<Item = &Format> {
+    pub fn formats(&self) -> impl Iterator<Item = &Arc<Format>> {
         self.by_id.values().map(|described| &described.format)
     }
 }
@@ -116,7 +124,7 @@ pub fn id(record: &[u8]) -> Option<u16> {
     record.first_chunk().map(|id| u16::from_le_bytes(*id))
 }
 
-/// Whether type, flags, preemption count and pid are where [`tcpprobe::event::Record`] takes them from.
+/// Whether type, flags, preemption count and pid are where [`crate::event::Record`] takes them from.
 fn has_common_fields(format: &Format) -> bool {
     let is_at =
         |name, offset, size| format.field(name).is_some_and(|field| (field.offset, field.size) == (offset, size));

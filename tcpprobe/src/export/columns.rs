@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use tcpprobe::event::{AF_INET6, Record, Value, socket_address};
-use tcpprobe::kernel::format::{Field, Format, Kind};
+use crate::event::{AF_INET6, Record, Value, socket_address};
+use crate::kernel::format::{Field, Format, Kind};
+use crate::source::About;
 
 /// Names that every event has here; a field of the event with such a name is called `field_NAME`.
 pub const COMMON: [&str; 7] = ["time", "time_ns", "clock_ns", "cpu", "pid", "comm", "event"];
@@ -93,12 +94,12 @@ impl Columns {
     }
 
     /// Their names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
     /// The names and values of a record of this format; `None` where the record is too short.
-    pub fn cells<'a>(&'a self, record: &Record<'a>) -> impl Iterator<Item = (&'a str, Option<Cell<'a>>)> {
+    pub fn cells<'a>(&'a self, record: &Record<'a>) -> impl ExactSizeIterator<Item = (&'a str, Option<Cell<'a>>)> {
         let bytes = record.bytes;
         self.columns.iter().map(move |(name, source)| (name.as_str(), source.read(bytes)))
     }
@@ -144,19 +145,36 @@ fn ipv6(field: &Field, record: &[u8]) -> Option<Ipv6Addr> {
     Some(Ipv6Addr::from(*field.bytes(record)?.first_chunk::<16>()?))
 }
 
-/// The columns of every format met so far.
+/// The columns of the formats of a source, by their place.
 #[derive(Debug, Default)]
-pub struct ColumnCache(Vec<(Format, Columns)>);
+pub struct ColumnTable {
+    /// Names of those that are wanted; `None` for all.
+    fields: Option<Vec<String>>,
+    by_format: Vec<Columns>,
+}
 
-impl ColumnCache {
-    /// The columns of `format`.
-    pub fn of(&mut self, format: &Format) -> &Columns {
-        let known = |(other, _): &(Format, Columns)| other.id == format.id && other.text == format.text;
-        let place = self.0.iter().position(known).unwrap_or_else(|| {
-            self.0.push((format.clone(), Columns::new(format)));
-            self.0.len() - 1
-        });
-        &self.0[place].1
+impl ColumnTable {
+    /// Only columns of these names, if there are any.
+    #[must_use]
+    pub fn new(fields: Option<Vec<String>>) -> Self {
+        ColumnTable { fields, by_format: Vec::new() }
+    }
+
+    /// Takes the place of what was told before.
+    pub fn begin(&mut self, about: &About) {
+        let fields = self.fields.as_ref();
+        let wanted = |(name, _): &(String, Source)| fields.is_none_or(|fields| fields.contains(name));
+        self.by_format.clear();
+        self.by_format.extend(about.formats.iter().map(|known| {
+            let Columns { columns } = Columns::new(&known.format);
+            Columns { columns: columns.into_iter().filter(wanted).collect() }
+        }));
+    }
+
+    /// The columns of the format at this place.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&Columns> {
+        self.by_format.get(index)
     }
 }
 
@@ -177,7 +195,7 @@ mod tests {
 
     fn read(format: &Format, own: &[u8]) -> Vec<(String, String)> {
         let bytes = [&[0; 8], own].concat();
-        let record = Record { time: 0, cpu: 0, comm: None, format, bytes: &bytes };
+        let record = Record::new(0, 0, None, format, &bytes);
         let columns = Columns::new(format);
         let cells = columns.cells(&record);
         cells.map(|(name, cell)| (name.to_owned(), cell.map_or("-".to_owned(), |c| c.to_string()))).collect()

@@ -1,0 +1,183 @@
+//! Which events of a trace are wanted, beyond their time.
+
+use std::fmt;
+
+use crate::Error;
+use crate::event::Record;
+use crate::filter::{Context, Filter, Predicate, glob};
+use crate::kernel::format::Format;
+
+/// Events by name and by filter. Formats are told by [`EventFilter::begin`] before their events are asked about.
+///
+/// ```
+/// use tcpprobe::filter::Filter;
+/// use tcpprobe::source::EventFilter;
+/// let filter = EventFilter::new(vec!["tcp:*".into()], Some(Filter::parse("sport == 80")?));
+/// assert_eq!(filter.to_string(), "tcp:* with sport == 80");
+/// assert!(EventFilter::default().is_all());
+/// # Ok::<(), tcpprobe::filter::FilterError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Globs; none stands for all events.
+    events: Vec<String>,
+    filter: Option<Filter>,
+    /// Whether some formats had the fields of the filter. Others may follow that lack them: those of a job that went on
+    /// with other events, or of a second trace in the file.
+    checked: bool,
+    /// By place of the format, for the formats in force.
+    wanted: Vec<Wanted>,
+}
+
+/// What is wanted of the events of one format.
+#[derive(Debug, Clone)]
+enum Wanted {
+    Nothing,
+    Everything,
+    Some(Predicate),
+}
+
+impl EventFilter {
+    /// Of the events that one of `events` names (`system:name`, `name`, or globs of either; none stands for all), those that
+    /// meet `filter`.
+    #[must_use]
+    pub fn new(events: Vec<String>, filter: Option<Filter>) -> Self {
+        EventFilter { events, filter: filter.filter(|filter| !filter.is_all()), ..EventFilter::default() }
+    }
+
+    /// Whether nothing is left out.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.events.is_empty() && self.filter.is_none()
+    }
+
+    /// Prepares for events of these formats; gives for each whether some of its events may be wanted.
+    ///
+    /// # Errors
+    /// Where the filter is about a field that neither they nor any before have.
+    pub fn begin<'f>(&mut self, formats: impl Iterator<Item = &'f Format>) -> Result<Vec<bool>, Error> {
+        let formats: Vec<&Format> = formats.collect();
+        let named = |format: &&&Format| self.names(format);
+        if let Some(filter) = self.filter.as_ref().filter(|_| !self.checked) {
+            check(filter, formats.iter().filter(named).copied())?;
+            self.checked = true;
+        }
+        self.wanted.clear();
+        self.add(formats.into_iter());
+        Ok(self.wanted.iter().map(|wanted| !matches!(wanted, Wanted::Nothing)).collect())
+    }
+
+    /// Prepares for events of those formats that occur; the others have their places too.
+    ///
+    /// # Errors
+    /// As [`EventFilter::begin`].
+    pub fn begin_some<'f>(
+        &mut self,
+        formats: impl Iterator<Item = &'f Format> + Clone,
+        occurs: impl Fn(usize) -> bool,
+    ) -> Result<(), Error> {
+        self.begin(formats.clone().enumerate().filter(|(index, _)| occurs(*index)).map(|(_, format)| format))?;
+        self.wanted.clear();
+        self.add(formats);
+        Ok(())
+    }
+
+    /// Prepares for a source that finds its formats on the way, and can have all that are `typical`.
+    ///
+    /// # Errors
+    /// Where the filter is about a field that no typical format has.
+    pub fn begin_open<'f>(&mut self, typical: impl Iterator<Item = &'f Format>) -> Result<(), Error> {
+        if let Some(filter) = self.filter.as_ref().filter(|_| !self.checked) {
+            check(filter, typical.filter(|format| self.names(format)))?;
+            self.checked = true;
+        }
+        self.wanted.clear();
+        Ok(())
+    }
+
+    /// Adds formats behind those in force; gives for each whether some of its events may be wanted.
+    pub fn add<'f>(&mut self, formats: impl Iterator<Item = &'f Format>) {
+        for format in formats {
+            let wanted = match (&self.filter, self.names(format)) {
+                (_, false) => Wanted::Nothing,
+                (None, true) => Wanted::Everything,
+                (Some(filter), true) => Wanted::Some(filter.predicate(format)),
+            };
+            self.wanted.push(wanted);
+        }
+    }
+
+    /// Lets go of the formats in force.
+    pub(super) fn forget_formats(&mut self) {
+        self.wanted.clear();
+    }
+
+    /// Whether events of the format at this place may be wanted.
+    #[must_use]
+    pub fn may_want(&self, index: usize) -> bool {
+        !matches!(self.wanted.get(index), None | Some(Wanted::Nothing))
+    }
+
+    /// Whether this event is wanted.
+    #[must_use]
+    #[inline]
+    pub fn takes(&self, record: &Record<'_>) -> bool {
+        match self.wanted.get(record.index) {
+            None | Some(Wanted::Nothing) => false,
+            Some(Wanted::Everything) => true,
+            Some(Wanted::Some(predicate)) => {
+                let context = Context { cpu: record.cpu, comm: record.comm, pid: Some(record.pid()) };
+                predicate.matches(record.bytes, &context)
+            }
+        }
+    }
+
+    fn names(&self, format: &Format) -> bool {
+        self.events.is_empty() || self.events.iter().any(|pattern| names(pattern, &format.system, &format.name))
+    }
+}
+
+impl fmt::Display for EventFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let events = if self.events.is_empty() { "all events".to_owned() } else { self.events.join(",") };
+        write!(f, "{events}")?;
+        self.filter.iter().try_for_each(|filter| write!(f, " with {filter}"))
+    }
+}
+
+fn check<'f>(filter: &Filter, formats: impl IntoIterator<Item = &'f Format>) -> Result<(), Error> {
+    filter.check(formats).map_err(|error| Error::Filter { text: filter.text().to_owned(), error })
+}
+
+/// Whether `pattern` names the event. Text does not tell the system of an event that is not in the table: then any will do.
+fn names(pattern: &str, system: &str, name: &str) -> bool {
+    match pattern.split_once(':') {
+        Some((of_system, of_name)) => (system.is_empty() || glob(of_system, system)) && glob(of_name, name),
+        None => glob(pattern, name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_by_name_or_system() {
+        assert!(names("tcp_probe", "tcp", "tcp_probe"));
+        assert!(names("tcp:*", "tcp", "tcp_probe"));
+        assert!(!names("tcp:*", "sock", "inet_sock_set_state"));
+        assert!(!names("probe", "tcp", "tcp_probe"));
+        assert!(names("any:*", "", "from_text"));
+    }
+
+    #[test]
+    fn formats_that_follow_may_lack_what_the_filter_is_about() {
+        let format = |text| Format::parse("tcp", text).unwrap();
+        let probe = format(include_str!("../../../fixtures/formats/6.18.44-fc-v669/events/tcp/tcp_probe/format"));
+        let reset = format(include_str!("../../../fixtures/formats/6.18.44-fc-v669/events/tcp/tcp_send_reset/format"));
+        let mut filter = EventFilter::new(Vec::new(), Some(Filter::parse("srtt > 20ms").unwrap()));
+        assert!(filter.begin([&reset].into_iter()).is_err());
+        assert!(filter.begin([&probe].into_iter()).is_ok());
+        assert!(filter.begin([&reset].into_iter()).is_ok());
+    }
+}

@@ -1,0 +1,276 @@
+//! Ftrace text as records, so that whatever takes records takes text.
+
+mod flags;
+mod formats;
+mod probe;
+mod shape;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use self::flags::Latency;
+use self::formats::TextFormats;
+use self::probe::ProbeLines;
+use super::batch::{Batch, Rows, SourceFormat};
+use super::losses::{Gap, Losses, Problem};
+use super::{About, EventFilter, Item, Queue, Wanted};
+use crate::Error;
+use crate::event::table::EVENTS;
+use crate::kernel::format::Format;
+use crate::kernel::page::Lost;
+use crate::kernel::text::{BrokenLine, Layout, Line, LineError, TextEvent, TextReader};
+
+/// Most events of a batch; a piece of the reader's buffer holds fewer.
+const BATCH_EVENTS_MAX: usize = 8192;
+/// Broken lines that are held back until it is sure that this is ftrace text; of more only the number is kept.
+const HELD_MAX: usize = 1000;
+/// Most marks without a number that are told one by one, for one gap.
+const UNKNOWN_TOLD_MAX: u64 = 1000;
+/// Most CPUs whose last event is known; no kernel has more (`NR_CPUS` is at most 8192).
+const CPUS_MAX: usize = 1 << 16;
+
+/// Formats as text of the newest kernel has them, of each event of the table.
+#[must_use]
+pub fn typical_formats() -> Vec<Arc<Format>> {
+    let mut formats = TextFormats::default();
+    for event in &EVENTS {
+        formats.typical(event, event.text, Latency::default());
+    }
+    formats.formats().cloned().collect()
+}
+
+/// What is known of a CPU.
+#[derive(Debug, Default)]
+struct Cpu {
+    /// The time of its last event.
+    last: u64,
+    /// Events lost since, and marks without a number.
+    lost: u64,
+    unknown: u64,
+}
+
+impl Cpu {
+    /// Tells what was lost up to `to`, and forgets it.
+    fn tell(&mut self, cpu: u32, to: u64, queue: &mut Queue) {
+        let gap = |lost| Gap { cpu, from: self.last, to, lost };
+        if self.lost > 0 {
+            queue.push(Item::Lost(gap(Some(self.lost))));
+        }
+        for _ in 0..self.unknown.min(UNKNOWN_TOLD_MAX) {
+            queue.push(Item::Lost(gap(None)));
+        }
+        (self.lost, self.unknown) = (0, 0);
+    }
+}
+
+/// Reads ftrace text.
+pub struct TextSource<R> {
+    name: String,
+    reader: TextReader<R>,
+    lines: Lines,
+    ended: bool,
+}
+
+impl<R: Read> TextSource<R> {
+    pub fn new(name: &str, input: R, wanted: Wanted) -> Result<Self, Error> {
+        if wanted.select.since.is_some() || wanted.select.until.is_some() {
+            return Err(Error::NoWallClock { name: name.to_owned() });
+        }
+        let mut filter = wanted.events;
+        filter.begin_open(typical_formats().iter().map(|format| &**format))?;
+        let lines = Lines { filter, ..Lines::default() };
+        Ok(TextSource { name: name.to_owned(), reader: TextReader::new(input), lines, ended: false })
+    }
+
+    pub fn next_item(&mut self, losses: &mut Losses) -> Result<Option<Item>, Error> {
+        loop {
+            if let Some(item) = self.lines.queue.pop() {
+                return Ok(Some(item));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.read(losses)?;
+        }
+    }
+
+    /// Reads lines until there is something to give.
+    fn read(&mut self, losses: &mut Losses) -> Result<(), Error> {
+        let Self { name, reader, lines, ended } = self;
+        while lines.queue.is_empty() {
+            // What has come is given before there is a wait for more.
+            if lines.rows.len() >= BATCH_EVENTS_MAX || (!lines.rows.is_empty() && !reader.has_line()) {
+                lines.give();
+                return Ok(());
+            }
+            let number = reader.number() + 1;
+            match reader.next_line() {
+                Ok(Some(line)) => lines.line(line, number, losses),
+                Ok(None) => {
+                    *ended = true;
+                    return lines.end(name);
+                }
+                Err(source) => {
+                    // What came before it is given first.
+                    if !lines.rows.is_empty() {
+                        lines.give();
+                        return Ok(());
+                    }
+                    return Err(Error::Read { name: name.clone(), source });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What lines told so far.
+#[derive(Default)]
+struct Lines {
+    filter: EventFilter,
+    formats: TextFormats,
+    probes: ProbeLines,
+    /// The formats so far, and how many of them were told.
+    known: Vec<SourceFormat>,
+    told: usize,
+    rows: Rows,
+    cpus: HashMap<u32, Cpu>,
+    layout: Option<Layout>,
+    any_event: bool,
+    /// Broken lines before the first event.
+    held: Vec<BrokenLine>,
+    held_more: u64,
+    queue: Queue,
+}
+
+impl Lines {
+    #[inline]
+    fn line(&mut self, line: Result<Line<'_>, BrokenLine>, number: u64, losses: &mut Losses) {
+        match line {
+            Ok(Line::Event(event)) => {
+                if let Err(reason) = self.event(&event) {
+                    self.rows.drop_rest();
+                    self.broken(BrokenLine::of(&event, number, reason));
+                } else if !self.any_event {
+                    self.any_event = true;
+                    losses.damages += std::mem::take(&mut self.held_more);
+                    let held = std::mem::take(&mut self.held);
+                    held.into_iter().for_each(|line| self.queue.push(Item::Problem(Problem::BrokenLine(line))));
+                }
+            }
+            Ok(Line::Lost { cpu, lost }) => {
+                let Some(cpu) = self.cpu(cpu) else { return };
+                match lost {
+                    Lost::Events(count) => cpu.lost = cpu.lost.saturating_add(count),
+                    _ => cpu.unknown += 1,
+                }
+            }
+            // Overwritten before the text was made, nobody knows of which CPU.
+            Ok(Line::Entries { in_buffer, written }) => {
+                losses.lost = losses.lost.saturating_add(written.saturating_sub(in_buffer));
+            }
+            Ok(Line::Comment(_)) => {}
+            Err(line) => self.broken(line),
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, event: &TextEvent<'_>) -> Result<(), LineError> {
+        if self.formats.is_full() {
+            self.begin_anew();
+        }
+        let time = event.time;
+        if let Some(cpu) = self.cpus.get_mut(&event.cpu) {
+            if cpu.lost > 0 || cpu.unknown > 0 {
+                self.give();
+                self.cpus.entry(event.cpu).or_default().tell(event.cpu, time, &mut self.queue);
+            } else {
+                cpu.last = time;
+            }
+        } else if let Some(cpu) = self.cpu(event.cpu) {
+            cpu.last = time;
+        }
+        let bytes = self.rows.bytes_mut();
+        let index = match self.probes.record(&mut self.formats, event, bytes) {
+            Some(index) => index,
+            None => self.formats.record(event, bytes)?,
+        };
+        if index >= self.known.len() {
+            self.learn(event.flags);
+        }
+        let comm = Some(event.comm).filter(|&comm| comm != "<...>");
+        self.rows.push(time, event.cpu, comm, (index, &self.known[index]), &self.filter);
+        Ok(())
+    }
+
+    /// Takes over the formats that were made since.
+    #[cold]
+    fn learn(&mut self, columns: &str) {
+        self.layout.get_or_insert_with(|| flags::layout(columns));
+        let new = self.formats.formats().skip(self.known.len());
+        let new: Vec<SourceFormat> = new.map(|format| SourceFormat::new(Arc::clone(format))).collect();
+        self.filter.add(new.iter().map(|known| &*known.format));
+        self.known.extend(new);
+    }
+
+    /// Lets go of all formats, when there are too many.
+    #[cold]
+    fn begin_anew(&mut self) {
+        self.give();
+        (self.formats, self.probes) = (TextFormats::default(), ProbeLines::default());
+        self.known.clear();
+        self.told = 0;
+        self.filter.forget_formats();
+    }
+
+    /// Gives the events so far, after their formats.
+    fn give(&mut self) {
+        if self.rows.is_empty() {
+            return;
+        }
+        if self.told < self.known.len() {
+            self.told = self.known.len();
+            self.queue.push(Item::Begin(About {
+                formats: self.known.clone(),
+                wanted: (0..self.known.len()).map(|index| self.filter.may_want(index)).collect(),
+                is_open: true,
+                layout: self.layout.unwrap_or_default(),
+                ..About::default()
+            }));
+        }
+        self.queue.push(Item::Events(Batch::Rows(self.rows.take(&self.known))));
+    }
+
+    fn cpu(&mut self, number: u32) -> Option<&mut Cpu> {
+        if self.cpus.len() >= CPUS_MAX && !self.cpus.contains_key(&number) {
+            return None;
+        }
+        Some(self.cpus.entry(number).or_default())
+    }
+
+    fn broken(&mut self, line: BrokenLine) {
+        if self.any_event {
+            self.queue.push(Item::Problem(Problem::BrokenLine(line)));
+        } else if self.held.len() < HELD_MAX {
+            self.held.push(line);
+        } else {
+            self.held_more += 1;
+        }
+    }
+
+    /// Gives what is left.
+    fn end(&mut self, name: &str) -> Result<(), Error> {
+        if !self.any_event && !self.held.is_empty() {
+            return Err(Error::NotATrace { name: name.to_owned() });
+        }
+        self.give();
+        let mut cpus: Vec<(u32, Cpu)> = self.cpus.drain().collect();
+        cpus.sort_by_key(|(number, _)| *number);
+        for (number, mut cpu) in cpus {
+            let last = cpu.last;
+            cpu.tell(number, last, &mut self.queue);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! A trace written in another format, to a file or stdout.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use tcpprobe::export::{self, ExportFormat, Options};
+use tcpprobe::file::Select;
+use tcpprobe::source::{Content, EventFilter, RingDump, Trace, Wanted};
+
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::random;
+use crate::report::Report;
+
+/// A trace that was opened, by what is in it.
+pub enum Source<'a> {
+    /// A stream, gzip undone.
+    Stream(Content, Box<dyn Read + 'a>),
+    /// Saved pages.
+    RingDump(Box<RingDump>),
+}
+
+/// What is wanted of it, and how.
+pub struct Request {
+    /// By time.
+    pub select: Select,
+    /// By event and filter.
+    pub filter: EventFilter,
+    /// Names of columns.
+    pub fields: Option<Vec<String>>,
+    /// As what.
+    pub format: ExportFormat,
+}
+
+/// Writes what is wanted of a source, which messages call `name`, to `output`; tells what is missing.
+pub fn write(name: &str, source: Source<'_>, request: Request, output: Output) -> Result<Exit> {
+    let output = if request.format.is_gzipped() { output.gzip() } else { output };
+    if request.fields.is_some() && !matches!(request.format, ExportFormat::Json | ExportFormat::Csv) {
+        let what = format!("--fields goes with json and csv; {} has all fields", request.format.name());
+        return Err(Failure::new(Exit::Usage, what, "leave it out").into());
+    }
+    match source {
+        Source::Stream(Content::Tcpp, input) if request.format == ExportFormat::Tcpp => {
+            copy(name, input, request, output)
+        }
+        source => convert(name, source, request, output),
+    }
+}
+
+fn convert(name: &str, source: Source<'_>, request: Request, mut output: Output) -> Result<Exit> {
+    let selection = (!request.filter.is_all()).then(|| request.filter.to_string());
+    let options = Options {
+        trace_id: random::bytes()?,
+        writer: concat!("tcpprobectl ", env!("CARGO_PKG_VERSION")).to_owned(),
+        selection,
+        fields: request.fields.clone(),
+    };
+    let mut select = request.select;
+    // A filter may be about any field.
+    if request.filter.is_all()
+        && let Some(fields) = request.fields
+    {
+        select.wanted.fields = Some(fields.into());
+    }
+    let wanted = Wanted { select, events: request.filter };
+    let mut trace = match source {
+        Source::Stream(Content::Tcpp, input) => Trace::tcpp(name, input, wanted),
+        Source::Stream(_, input) => Trace::text(name, input, wanted)?,
+        Source::RingDump(dump) => Trace::ring_dump(*dump, wanted)?,
+    };
+    let mut report = Report::new(name);
+    let mut exporter = request.format.exporter(&options);
+    export::export(&mut trace, &mut *exporter, &mut output, |problem| report.tell(problem))?;
+    report.require_events(trace.selected(), trace.losses())?;
+    output.finish()?;
+    Ok(report.sums(trace.losses()))
+}
+
+/// `.tcpp` to `.tcpp`, frame by frame.
+fn copy(name: &str, input: impl Read, request: Request, mut output: Output) -> Result<Exit> {
+    let Request { select, mut filter, .. } = request;
+    let survey = export::copy(name, input, &mut filter, &mut output)?;
+    if survey.frames == 0 && !survey.damages.is_empty() {
+        return Err(tcpprobe::Error::NotATrace { name: name.to_owned() }.into());
+    }
+    let (mut report, mut losses) = (Report::new(name), tcpprobe::source::Losses::default());
+    losses.totals(survey.losses(&select));
+    for damage in survey.damages.iter().cloned() {
+        let problem = tcpprobe::source::Problem::Damage(damage);
+        losses.problem(&problem);
+        report.tell(&problem);
+    }
+    report.require_events(survey.events, &losses)?;
+    output.flush()?;
+    output.finish()?;
+    Ok(report.sums(&losses))
+}
+
+/// The format asked for, or that the extension of `path` tells.
+pub fn format_of(asked: Option<ExportFormat>, path: Option<&Path>) -> Option<ExportFormat> {
+    asked.or_else(|| ExportFormat::of_path(path?))
+}
+
+/// The format that the extension of `path` tells, or the failure that it tells none.
+pub fn require_format(asked: Option<ExportFormat>, path: &Path) -> Result<ExportFormat> {
+    let failure = || {
+        let what = format!("the name {} does not tell the format", path.display());
+        Failure::new(Exit::Usage, what, "end it in .tcpp, .txt, .txt.gz, .json or .csv, or give --format")
+    };
+    Ok(format_of(asked, Some(path)).ok_or_else(failure)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_comes_first() {
+        let path = Path::new("a.json");
+        assert_eq!(format_of(Some(ExportFormat::Csv), Some(path)), Some(ExportFormat::Csv));
+        assert_eq!(format_of(None, Some(path)), Some(ExportFormat::Json));
+        assert_eq!(format_of(None, None), None);
+    }
+}
