@@ -15,7 +15,6 @@ mod losses;
 mod output;
 mod paint;
 mod plain;
-pub mod plot;
 mod progress;
 mod random;
 mod range;

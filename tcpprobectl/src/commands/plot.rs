@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use tcpprobe::event::EventReader;
 use tcpprobe::file::Select;
 use tcpprobe::flow::{self, Collect, Flows, Limits};
+use tcpprobe_plot::{self as plot, PlotError, PlotInput};
 use tcpprobe_proto::v1::ReadRequest;
 
 use crate::cli::{PlotArgs, PlotFormat};
@@ -19,7 +20,6 @@ use crate::input::{self, About, Event, Input, Source, Visitor};
 use crate::interrupt::Interrupt;
 use crate::losses::{self, Losses};
 use crate::output::{self, Output};
-use crate::plot::{self, PlotError, PlotInput};
 use crate::progress::Progress;
 use crate::select::Selection;
 use crate::stream::{JobStream, Turn};

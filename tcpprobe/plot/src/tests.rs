@@ -8,7 +8,7 @@ use tcpprobe::flow::{Collect, Limits};
 use super::canvas::Color;
 use super::*;
 
-#[path = "../../../tcpprobe/tests/pages/mod.rs"]
+#[path = "../../tests/pages/mod.rs"]
 mod pages;
 
 fn flows(events: &[(u64, Event)]) -> Flows {
