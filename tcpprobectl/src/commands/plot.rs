@@ -37,22 +37,18 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     if format == PlotFormat::Png {
         output::refuse_terminal(target.as_deref(), "a PNG", &format!("{}.png", trace.stem()))?;
     }
-    let options = plot::Options {
-        format: if format == PlotFormat::Png { plot::Format::Png } else { plot::Format::Svg },
-        top: usize::from(args.top),
-        ssh: args.ssh,
-        raw_time: args.raw_time,
-        ..plot::Options::default()
-    };
+    let options = plot::Options { top: usize::from(args.top), ssh: args.ssh, raw_time: args.raw_time };
 
     let interrupt = Interrupt::install()?;
     let (mut drawing, losses) = trace.visit(Collect::All, &mut selection, &interrupt)?;
-    let chosen = plot::select(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &losses))?;
+    let chosen = plot::choose(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &losses))?;
     if drawing.flows.lacks_curves(&chosen.shown) {
         // More connections than fit: once more, for the curves of those that are drawn.
         drawing = trace.visit(Collect::Only(chosen.shown.clone()), &mut selection, &interrupt)?.0;
     }
-    let picture = plot::render(&drawing.plot_input(&trace.name()), &options)?;
+    let drawn = plot::Plot::new(&drawing.plot_input(&trace.name()), &options)?;
+    let kind = if format == PlotFormat::Png { plot::Format::Png } else { plot::Format::Svg };
+    let picture = plot::render(&drawn, kind, plot::Size::default())?;
     write(target.as_deref(), &picture)?;
 
     if chosen.ssh > 0 {
