@@ -37,7 +37,7 @@
 mod draw;
 mod error;
 pub mod model;
-mod units;
+pub mod units;
 
 pub use draw::{Format, Size, render};
 pub use error::PlotError;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::fmt::friendly::SpanParser;
+use jiff::{Span, SpanRelativeTo};
 use thiserror::Error;
 
 /// A text that is no span of time.
@@ -16,35 +18,48 @@ pub enum SpanError {
     /// No number where one is due.
     #[error("a duration is numbers and units, as 90s, 5m or 2h30m")]
     Number,
-    /// More than 64 bits of milliseconds.
+    /// More than jiff's spans hold: some 19,998 years.
     #[error("too long")]
     Range,
 }
 
-/// A span from numbers and units that follow each other, largest first or not.
+/// A span from numbers and units that follow each other, largest first or not: jiff wants them in order, so it gets
+/// them one by one.
 pub fn parse(text: &str) -> Result<Duration, SpanError> {
     let mut rest = text.trim();
     if rest == "0" {
         return Ok(Duration::ZERO);
     }
-    let mut ms_total = 0_u64;
+    let mut total = Duration::ZERO;
     loop {
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, after) = rest.split_at(end);
-        let after = after.trim_start();
-        let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
+        let (number, after) = split_after(rest, |c| c.is_ascii_digit());
+        let (unit, after) = split_after(after.trim_start(), char::is_alphabetic);
         if number.is_empty() {
             return Err(SpanError::Number);
         }
-        let count: u64 = number.parse().map_err(|_| SpanError::Range)?;
-        let ms = count.checked_mul(unit_ms(number, unit)?).ok_or(SpanError::Range)?;
-        ms_total = ms_total.checked_add(ms).ok_or(SpanError::Range)?;
+        total = total.checked_add(one(number, unit)?).ok_or(SpanError::Range)?;
         rest = after.trim_start();
         if rest.is_empty() {
-            return Ok(Duration::from_millis(ms_total));
+            return Ok(total);
         }
     }
+}
+
+/// The first characters of `text` that are `wanted`, and what follows.
+fn split_after(text: &str, wanted: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !wanted(c)).unwrap_or(text.len()))
+}
+
+fn one(number: &str, unit: &str) -> Result<Duration, SpanError> {
+    if unit.is_empty() {
+        return Err(SpanError::NoUnit(number.to_owned()));
+    }
+    let length = |number: &str| -> Result<Duration, jiff::Error> {
+        let span: Span = SpanParser::new().parse_span(format!("{number}{unit}"))?;
+        // Months and years have no length of their own.
+        Ok(span.to_duration(SpanRelativeTo::days_are_24_hours())?.unsigned_abs())
+    };
+    length(number).map_err(|_| if length("1").is_ok() { SpanError::Range } else { SpanError::Unit(unit.to_owned()) })
 }
 
 /// A span of whole seconds, rounded up, as the daemon takes it; 0 is refused, for there it means "no limit".
@@ -54,19 +69,6 @@ pub fn parse_s(text: &str) -> Result<u64, SpanError> {
         return Err(SpanError::Number);
     }
     Ok(span.as_secs() + u64::from(span.subsec_nanos() > 0))
-}
-
-fn unit_ms(number: &str, unit: &str) -> Result<u64, SpanError> {
-    Ok(match unit {
-        "" => return Err(SpanError::NoUnit(number.to_owned())),
-        "ms" => 1,
-        "s" | "sec" | "second" | "seconds" => 1000,
-        "m" | "min" | "minute" | "minutes" => 60_000,
-        "h" | "hour" | "hours" => 3_600_000,
-        "d" | "day" | "days" => 86_400_000,
-        "w" | "week" | "weeks" => 7 * 86_400_000,
-        _ => return Err(SpanError::Unit(unit.to_owned())),
-    })
 }
 
 /// `seconds` in its two largest units: `59s`, `2h30m`, `3d`.
@@ -100,6 +102,9 @@ mod tests {
             ("1w 2 days", 9 * 86_400_000),
             ("250ms", 250),
             ("5 min", 300_000),
+            ("30m2h", 9_000_000),
+            ("5m 5m", 600_000),
+            ("1hrs", 3_600_000),
             ("0", 0),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
@@ -110,12 +115,15 @@ mod tests {
     fn what_is_no_span() {
         assert_eq!(parse("90"), Err(SpanError::NoUnit("90".to_owned())));
         assert_eq!(parse("2h30"), Err(SpanError::NoUnit("30".to_owned())));
-        assert_eq!(parse("5x"), Err(SpanError::Unit("x".to_owned())));
+        for unit in ["x", "mo", "years", "ago"] {
+            assert_eq!(parse(&format!("5{unit}")), Err(SpanError::Unit(unit.to_owned())));
+        }
         for text in ["", "s", "-5m", "1.5h", "5m,"] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert_eq!(parse("99999999999999999999s"), Err(SpanError::Range));
         assert_eq!(parse("18446744073709551615w"), Err(SpanError::Range));
+        assert_eq!(parse("99999999999999999999x"), Err(SpanError::Unit("x".to_owned())));
     }
 
     #[test]
