@@ -23,7 +23,7 @@ use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::select::Selection;
 use crate::stream::{JobStream, Turn};
-use crate::value::moment;
+use crate::value::timestamp;
 use crate::{range, say};
 
 /// Gaps that are drawn; any more would cover the picture.
@@ -141,7 +141,7 @@ impl Trace {
         let client = Box::new(Client::connect(socket)?);
         let mut request = range::request(&client, &args.source, &args.range)?;
         // Both readings of a job that goes on must see the same events.
-        let now_ns = moment::now();
+        let now_ns = timestamp::now();
         request.until_ns = if request.until_ns == 0 { now_ns } else { request.until_ns.min(now_ns) };
         Ok(Trace::Job { client, request })
     }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::columns::{COMMON, Cell, ColumnCache};
 use super::{Exporter, words};
 use crate::input::{About, Body, Event};
-use crate::value::moment;
+use crate::value::timestamp;
 
 /// The last column of events from text: fields that are not known beforehand, as `name=value` words.
 const OTHER: &str = "other";
@@ -41,7 +41,7 @@ impl Exporter for CsvExporter {
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<()> {
         self.row.iter_mut().for_each(String::clear);
         if let Some(wall_ns) = event.wall_ns {
-            self.row[0].push_str(&moment::rfc3339(wall_ns));
+            self.row[0].push_str(&timestamp::rfc3339(wall_ns));
             write!(self.row[1], "{wall_ns}")?;
         }
         write!(self.row[2], "{}", event.time())?;

@@ -9,7 +9,7 @@ use tcpprobe::kernel::text::TextEvent;
 use super::columns::{Cell, ColumnCache};
 use super::{Exporter, words};
 use crate::input::{About, Body, Event};
-use crate::value::moment;
+use crate::value::timestamp;
 
 /// Makes one object a line.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ impl Exporter for JsonExporter {
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<()> {
         let mut serializer = serde_json::Serializer::new(&mut *out);
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("time", &event.wall_ns.map(moment::rfc3339))?;
+        map.serialize_entry("time", &event.wall_ns.map(timestamp::rfc3339))?;
         map.serialize_entry("time_ns", &event.wall_ns)?;
         map.serialize_entry("clock_ns", &event.time())?;
         match &event.body {

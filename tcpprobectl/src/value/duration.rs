@@ -1,4 +1,4 @@
-//! Spans of time: `90s`, `5m`, `2h30m`, `1d`.
+//! Durations: `90s`, `5m`, `2h30m`, `1d`.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use jiff::fmt::friendly::SpanParser;
 use jiff::{Span, SpanRelativeTo};
 use thiserror::Error;
 
-/// A text that is no span of time.
+/// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum SpanError {
+pub enum DurationError {
     /// A number without a unit.
     #[error("{0} what? write {0}s, {0}m, {0}h or {0}d")]
     NoUnit(String),
@@ -23,9 +23,9 @@ pub enum SpanError {
     Range,
 }
 
-/// A span from numbers and units that follow each other, largest first or not: jiff wants them in order, so it gets
+/// A duration from numbers and units that follow each other, largest first or not: jiff wants them in order, so it gets
 /// them one by one.
-pub fn parse(text: &str) -> Result<Duration, SpanError> {
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text.trim();
     if rest == "0" {
         return Ok(Duration::ZERO);
@@ -35,9 +35,9 @@ pub fn parse(text: &str) -> Result<Duration, SpanError> {
         let (number, after) = split_after(rest, |c| c.is_ascii_digit());
         let (unit, after) = split_after(after.trim_start(), char::is_alphabetic);
         if number.is_empty() {
-            return Err(SpanError::Number);
+            return Err(DurationError::Number);
         }
-        total = total.checked_add(one(number, unit)?).ok_or(SpanError::Range)?;
+        total = total.checked_add(one(number, unit)?).ok_or(DurationError::Range)?;
         rest = after.trim_start();
         if rest.is_empty() {
             return Ok(total);
@@ -50,25 +50,26 @@ fn split_after(text: &str, wanted: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !wanted(c)).unwrap_or(text.len()))
 }
 
-fn one(number: &str, unit: &str) -> Result<Duration, SpanError> {
+fn one(number: &str, unit: &str) -> Result<Duration, DurationError> {
     if unit.is_empty() {
-        return Err(SpanError::NoUnit(number.to_owned()));
+        return Err(DurationError::NoUnit(number.to_owned()));
     }
     let length = |number: &str| -> Result<Duration, jiff::Error> {
         let span: Span = SpanParser::new().parse_span(format!("{number}{unit}"))?;
         // Months and years have no length of their own.
         Ok(span.to_duration(SpanRelativeTo::days_are_24_hours())?.unsigned_abs())
     };
-    length(number).map_err(|_| if length("1").is_ok() { SpanError::Range } else { SpanError::Unit(unit.to_owned()) })
+    length(number)
+        .map_err(|_| if length("1").is_ok() { DurationError::Range } else { DurationError::Unit(unit.to_owned()) })
 }
 
-/// A span of whole seconds, rounded up, as the daemon takes it; 0 is refused, for there it means "no limit".
-pub fn parse_s(text: &str) -> Result<u64, SpanError> {
-    let span = parse(text)?;
-    if span.is_zero() {
-        return Err(SpanError::Number);
+/// Whole seconds, rounded up, as the daemon takes it; 0 is refused, for there it means "no limit".
+pub fn parse_s(text: &str) -> Result<u64, DurationError> {
+    let duration = parse(text)?;
+    if duration.is_zero() {
+        return Err(DurationError::Number);
     }
-    Ok(span.as_secs() + u64::from(span.subsec_nanos() > 0))
+    Ok(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }
 
 /// `seconds` in its two largest units: `59s`, `2h30m`, `3d`.
@@ -93,7 +94,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn spans() {
+    fn durations() {
         for (text, ms) in [
             ("90s", 90_000),
             ("5m", 300_000),
@@ -112,25 +113,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_span() {
-        assert_eq!(parse("90"), Err(SpanError::NoUnit("90".to_owned())));
-        assert_eq!(parse("2h30"), Err(SpanError::NoUnit("30".to_owned())));
+    fn what_is_no_duration() {
+        assert_eq!(parse("90"), Err(DurationError::NoUnit("90".to_owned())));
+        assert_eq!(parse("2h30"), Err(DurationError::NoUnit("30".to_owned())));
         for unit in ["x", "mo", "years", "ago"] {
-            assert_eq!(parse(&format!("5{unit}")), Err(SpanError::Unit(unit.to_owned())));
+            assert_eq!(parse(&format!("5{unit}")), Err(DurationError::Unit(unit.to_owned())));
         }
         for text in ["", "s", "-5m", "1.5h", "5m,"] {
             assert!(parse(text).is_err(), "{text}");
         }
-        assert_eq!(parse("99999999999999999999s"), Err(SpanError::Range));
-        assert_eq!(parse("18446744073709551615w"), Err(SpanError::Range));
-        assert_eq!(parse("99999999999999999999x"), Err(SpanError::Unit("x".to_owned())));
+        assert_eq!(parse("99999999999999999999s"), Err(DurationError::Range));
+        assert_eq!(parse("18446744073709551615w"), Err(DurationError::Range));
+        assert_eq!(parse("99999999999999999999x"), Err(DurationError::Unit("x".to_owned())));
     }
 
     #[test]
     fn whole_seconds_round_up_and_are_never_zero() {
         assert_eq!(parse_s("1500ms"), Ok(2));
         assert_eq!(parse_s("2m"), Ok(120));
-        assert_eq!(parse_s("0"), Err(SpanError::Number));
+        assert_eq!(parse_s("0"), Err(DurationError::Number));
     }
 
     #[test]
@@ -144,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_span_or_an_error(text in "[-0-9. smhdw]{0,12}|.{0,12}") {
+        fn any_text_is_a_duration_or_an_error(text in "[-0-9. smhdw]{0,12}|.{0,12}") {
             let _ = (parse(&text), parse_s(&text));
         }
 
