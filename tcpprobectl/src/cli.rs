@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use tcpprobe::export::ExportFormat;
 
-use crate::value::{moment, size, span};
+use crate::value::{duration, size, timestamp};
 
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/tcpprobed/tcpprobed.sock";
@@ -109,13 +109,13 @@ pub struct StartArgs {
     #[arg(long, value_name = "KB", value_parser = size::parse_kb, help_heading = "Limits")]
     pub buffer: Option<u64>,
     /// Stop by itself after this time: 90s, 5m, 2h30m, 1d
-    #[arg(long, value_name = "D", value_parser = span::parse_s, help_heading = "Limits")]
+    #[arg(long, value_name = "D", value_parser = duration::parse_s, help_heading = "Limits")]
     pub duration: Option<u64>,
     /// Keep at most this much trace, the newest: 500M, 2GiB
     #[arg(long, value_name = "S", value_parser = size::parse, help_heading = "Limits")]
     pub max_size: Option<u64>,
     /// Keep at most this long a time of trace, the newest: 12h, 7d
-    #[arg(long, value_name = "D", value_parser = span::parse_s, help_heading = "Limits")]
+    #[arg(long, value_name = "D", value_parser = duration::parse_s, help_heading = "Limits")]
     pub max_age: Option<u64>,
     /// Go on with the job's last run instead of beginning a new one
     #[arg(long)]
@@ -187,13 +187,13 @@ pub struct RangeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which events")]
     pub run: Option<u32>,
     /// From this time on: `5m ago`, 10:30, RFC 3339, seconds since 1970
-    #[arg(long, value_name = "T", value_parser = moment::parse, help_heading = "Which events")]
+    #[arg(long, value_name = "T", value_parser = timestamp::parse, help_heading = "Which events")]
     pub since: Option<i64>,
     /// Up to this time
-    #[arg(long, value_name = "T", value_parser = moment::parse, help_heading = "Which events")]
+    #[arg(long, value_name = "T", value_parser = timestamp::parse, help_heading = "Which events")]
     pub until: Option<i64>,
     /// The last 5m, 2h30m, …, counted back from the newest event
-    #[arg(long, value_name = "D", value_parser = span::parse, conflicts_with_all = ["since", "until"])]
+    #[arg(long, value_name = "D", value_parser = duration::parse, conflicts_with_all = ["since", "until"])]
     #[arg(help_heading = "Which events")]
     pub last: Option<Duration>,
     /// Only events that match; see `help filter`

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use tcpprobe_proto::v1::{Job, JobSpec, JobState, Ledger, Run};
 
+use crate::escape;
 use crate::paint::{Paint, Tone};
-use crate::plain;
 use crate::table::Table;
 use crate::users;
-use crate::value::{count, moment, size, span};
+use crate::value::{count, duration, size, timestamp};
 
 /// A job for programs. Times are RFC 3339 in UTC, and nanoseconds since 1970 beside it; null where there is none.
 #[derive(Debug, Serialize)]
@@ -176,11 +176,11 @@ pub fn details(job: &Job, now_ns: i64, paint: Paint) -> String {
         let _ = writeln!(text, "  {:<9}{value}", format!("{label}:"));
     };
     if !job.message.is_empty() {
-        line("warning", &paint.text(Tone::Bad, plain::text(&job.message)));
+        line("warning", &paint.text(Tone::Bad, escape::text(&job.message)));
     }
-    line("filter", if spec.filter.is_empty() { "none".into() } else { plain::text(&spec.filter) }.as_ref());
+    line("filter", if spec.filter.is_empty() { "none".into() } else { escape::text(&spec.filter) }.as_ref());
     line("events", &events(&spec));
-    line("owner", &format!("{}, since {}", users::with_number(job.owner_uid), moment::human(job.created_ns)));
+    line("owner", &format!("{}, since {}", users::with_number(job.owner_uid), timestamp::human(job.created_ns)));
     line("buffer", &buffer(job, &spec));
     line("limits", &limits(&spec));
     line("stored", &format!("{} in {}", size::human(job.stored_bytes), runs_in_words(job)));
@@ -198,7 +198,7 @@ pub fn line(job: &Job) -> String {
     let ledger = ledger(job);
     let missing = missing(&ledger);
     let lost = if missing > 0 { format!(", {} LOST", count::human(missing)) } else { String::new() };
-    let warning = if job.message.is_empty() { String::new() } else { format!(" ({})", plain::text(&job.message)) };
+    let warning = if job.message.is_empty() { String::new() } else { format!(" ({})", escape::text(&job.message)) };
     let (name, state, rate) = (name(job), state(job), rate(job));
     format!("{name}: {state}, {rate} events/s, {} stored{lost}{warning}", count::human(ledger.stored))
 }
@@ -211,8 +211,8 @@ fn runs(job: &Job, now_ns: i64, paint: Paint) -> String {
         let lasted_s = ended_ns.saturating_sub(run.started_ns).max(0).unsigned_abs() / 1_000_000_000;
         let cells = [
             run.number.to_string(),
-            moment::human(run.started_ns),
-            span::human_s(lasted_s),
+            timestamp::human(run.started_ns),
+            duration::human_s(lasted_s),
             count::human(ledger.stored),
             count::human(missing(&ledger)),
             size::human(run.stored_bytes),
@@ -253,13 +253,13 @@ fn buffer(job: &Job, spec: &JobSpec) -> String {
 fn limits(spec: &JobSpec) -> String {
     let mut parts = Vec::new();
     if spec.duration_s > 0 {
-        parts.push(format!("stops after {}", span::human_s(spec.duration_s)));
+        parts.push(format!("stops after {}", duration::human_s(spec.duration_s)));
     }
     if spec.max_size_bytes > 0 {
         parts.push(format!("keeps at most {}", size::human(spec.max_size_bytes)));
     }
     if spec.max_age_s > 0 {
-        parts.push(format!("keeps the last {}", span::human_s(spec.max_age_s)));
+        parts.push(format!("keeps the last {}", duration::human_s(spec.max_age_s)));
     }
     if parts.is_empty() { "the daemon's defaults".to_owned() } else { parts.join(", ") }
 }
@@ -313,7 +313,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 fn time(ns: i64) -> Option<String> {
-    time_ns(ns).map(moment::rfc3339)
+    time_ns(ns).map(timestamp::rfc3339)
 }
 
 fn time_ns(ns: i64) -> Option<i64> {

@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::escape;
 use crate::exit::{Exit, Failure};
-use crate::plain;
 
 /// Enough that a write is worth its system call.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -84,7 +84,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Output::Stdout(out) => out.write(bytes),
-            Output::Terminal(out) => out.write_all(&plain::lines(bytes)).map(|()| bytes.len()),
+            Output::Terminal(out) => out.write_all(&escape::lines(bytes)).map(|()| bytes.len()),
             Output::Device(out) => out.write(bytes),
             Output::File(file) => file.writer.write(bytes),
             Output::Gzip(packer) => packer.write(bytes),

@@ -11,6 +11,7 @@ use tcpprobe::file::block::Projection;
 use tcpprobe::file::{Select, Survey};
 use tcpprobe::flow::{self, Collect, Flows, Limits};
 use tcpprobe::source::{self, About, Content, EventFilter, Gap, Item, Losses, Trace, Wanted};
+use tcpprobe_plot::{self as plot, PlotError, PlotInput};
 use tcpprobe_proto::v1::ReadRequest;
 
 use crate::cli::{PlotArgs, PlotFormat};
@@ -18,11 +19,10 @@ use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
-use crate::plot::{self, PlotError, PlotInput};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::stream::{JobStream, Turn};
-use crate::value::moment;
+use crate::value::timestamp;
 use crate::{filter, range, say};
 
 /// Gaps that are drawn; any more would cover the picture.
@@ -36,24 +36,20 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     if format == PlotFormat::Png {
         output::refuse_terminal(target.as_deref(), "a PNG", &format!("{}.png", trace.stem()))?;
     }
-    let options = plot::Options {
-        format: if format == PlotFormat::Png { plot::Format::Png } else { plot::Format::Svg },
-        top: usize::from(args.top),
-        ssh: args.ssh,
-        raw_time: args.raw_time,
-        ..plot::Options::default()
-    };
+    let options = plot::Options { top: usize::from(args.top), ssh: args.ssh, raw_time: args.raw_time };
 
     let interrupt = Interrupt::install()?;
     let mut report = Report::new(&trace.title());
     let (mut drawing, losses) = trace.draw(Collect::All, &filter, &interrupt, &mut report)?;
-    let chosen = plot::select(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &report, &losses))?;
+    let chosen = plot::choose(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &report, &losses))?;
     if drawing.flows.lacks_curves(&chosen.shown) {
         // More connections than fit: once more, for the curves of those that are drawn.
         let mut again = Report::new(&trace.title());
         drawing = trace.draw(Collect::Only(chosen.shown.clone()), &filter, &interrupt, &mut again)?.0;
     }
-    let picture = plot::render(&drawing.plot_input(&trace.name()), &options)?;
+    let drawn = plot::Plot::new(&drawing.plot_input(&trace.name()), &options)?;
+    let kind = if format == PlotFormat::Png { plot::Format::Png } else { plot::Format::Svg };
+    let picture = plot::render(&drawn, kind, plot::Size::default())?;
     write(target.as_deref(), &picture)?;
 
     if chosen.ssh > 0 {
@@ -143,7 +139,7 @@ impl Input {
         let client = Box::new(Client::connect(socket)?);
         let mut request = range::request(&client, &args.source, &args.range)?;
         // Both readings of a job that goes on must see the same events.
-        let now_ns = moment::now();
+        let now_ns = timestamp::now();
         request.until_ns = if request.until_ns == 0 { now_ns } else { request.until_ns.min(now_ns) };
         Ok(Input::Job { client, request })
     }

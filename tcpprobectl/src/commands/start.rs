@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::job::JobJson;
 use crate::sample::{self, SampleJson};
 use crate::value::size;
-use crate::{filter, plain, say};
+use crate::{escape, filter, say};
 
 pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     // Here, for the caret; what only the kernel's events can tell, the daemon does.
@@ -62,8 +62,8 @@ fn explain(reply: &StartJobReply) -> String {
         text.push('\n');
         let kernel = or(&plan.kernel_filter, "nothing: every event is recorded");
         let daemon = or(&plan.residual, "nothing more");
-        text.push_str(&format!("  kernel filters:  {}\n", plain::text(kernel)));
-        text.push_str(&format!("  daemon filters:  {}\n", plain::text(daemon)));
+        text.push_str(&format!("  kernel filters:  {}\n", escape::text(kernel)));
+        text.push_str(&format!("  daemon filters:  {}\n", escape::text(daemon)));
         if !plan.missing_fields.is_empty() {
             text.push_str(&format!("  fields it lacks: {}\n", plan.missing_fields.join(", ")));
         }

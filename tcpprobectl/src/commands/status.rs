@@ -15,7 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::job::{self, JobJson};
 use crate::paint::Paint;
 use crate::say;
-use crate::value::moment;
+use crate::value::timestamp;
 
 /// How soon Ctrl-C is noticed.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -33,7 +33,7 @@ pub fn run(client: &Client, args: StatusArgs) -> Result<Exit> {
     if args.json {
         print_json(&JobJson::from(&job))?;
     } else {
-        print(&job::details(&job, moment::now(), Paint::stdout()))?;
+        print(&job::details(&job, timestamp::now(), Paint::stdout()))?;
     }
     Ok(Exit::Ok)
 }
@@ -50,7 +50,7 @@ fn all(client: &Client, json: bool) -> Result<Exit> {
         say("no jobs; `tcpprobectl start NAME` makes one");
     } else {
         let paint = Paint::stdout();
-        let pages: Vec<String> = jobs.iter().map(|job| job::details(job, moment::now(), paint)).collect();
+        let pages: Vec<String> = jobs.iter().map(|job| job::details(job, timestamp::now(), paint)).collect();
         print(&pages.join("\n"))?;
     }
     Ok(Exit::Ok)
@@ -84,7 +84,7 @@ fn show(jobs: &mut BTreeMap<String, Job>, changed: Vec<Job>, json: bool) -> Resu
     jobs.extend(changed.into_iter().map(|job| (job::name(&job).to_owned(), job)));
     let all: Vec<Job> = jobs.values().cloned().collect();
     let page = match all.as_slice() {
-        [job] => job::details(job, moment::now(), Paint::stdout()),
+        [job] => job::details(job, timestamp::now(), Paint::stdout()),
         all => job::table(all, Paint::stdout()),
     };
     print(&format!("{CLEAR}{page}"))

@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::report::Report;
 use crate::stream::{JobStream, Turn};
-use crate::value::moment;
+use crate::value::timestamp;
 use crate::{filter, lines};
 
 /// How far back the newest events that match a filter are looked for.
@@ -32,7 +32,7 @@ pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
         ..ReadRequest::default()
     };
     let interrupt = Interrupt::install()?;
-    let began_ns = moment::now();
+    let began_ns = timestamp::now();
     let newest = Rc::new(RefCell::new(Newest::new(args.lines, Output::open(None)?)));
     let shown = Rc::clone(&newest);
     let stream = JobStream::open(client, request, move |place| {

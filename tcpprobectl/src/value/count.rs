@@ -1,18 +1,6 @@
 //! Counts, with a comma at every thousand.
 
-/// `1234567` as `1,234,567`.
-#[must_use]
-pub fn human(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use tcpprobe_plot::units::grouped as human;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
-//! Values as people write and read them: sizes, spans of time, moments.
+//! Values as people write and read them: counts, sizes, durations, timestamps.
 
 pub mod count;
-pub mod moment;
+pub mod duration;
 pub mod size;
-pub mod span;
+pub mod timestamp;

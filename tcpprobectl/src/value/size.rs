@@ -4,6 +4,8 @@
 
 use thiserror::Error;
 
+pub use tcpprobe_plot::units::bytes as human;
+
 /// A text that is no size.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SizeError {
@@ -69,24 +71,6 @@ fn unit_bytes(unit: &str, bare: u64) -> Result<u64, SizeError> {
     Ok(base.pow(exponent))
 }
 
-/// `bytes` in three digits and a unit of 1000: `17 B`, `4.20 MB`.
-#[must_use]
-pub fn human(bytes: u64) -> String {
-    let mut unit = "B";
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let mut value = bytes as f64;
-    for next in ["kB", "MB", "GB", "TB", "PB"] {
-        // Where rounding would show 1000, the next unit shows 1.00.
-        if value < 999.5 {
-            break;
-        }
-        value /= 1000.0;
-        unit = next;
-    }
-    let digits = if unit == "B" || value >= 99.95 { 0 } else { usize::from(value < 9.995) + 1 };
-    format!("{value:.digits$} {unit}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +126,7 @@ mod tests {
             (999_499, "999 kB"),
             (999_500, "1.00 MB"),
             (2_048_000_000, "2.05 GB"),
-            (u64::MAX, "18447 PB"),
+            (u64::MAX, "18.4 EB"),
         ] {
             assert_eq!(human(bytes), text);
         }

@@ -1,30 +1,29 @@
-//! Step lines: a value holds until the next event. Bins become at most a few points for each pixel of width.
-
-use tcpprobe::flow::Bin;
+//! Step lines: a value holds until the next event. Samples become at most a few points for each pixel of width.
 
 use super::canvas::Point;
+use crate::model::Sample;
 
 /// A line that would be shorter than this is made as long, so that a single event can be seen.
 const LENGTH_MIN: f32 = 6.0;
 
-/// The lines through `bins`; wherever the value was not set, a line ends.
+/// The lines through `samples`; wherever the value was not set, a line ends.
 ///
 /// Within a column of pixels a line goes through the column's first, largest, smallest and last value.
-pub fn steps(bins: impl Iterator<Item = Bin>, x: impl Fn(u64) -> f32, y: impl Fn(u32) -> f32) -> Vec<Vec<Point>> {
+pub fn steps(samples: &[Sample], x: impl Fn(u64) -> f32, y: impl Fn(f64) -> f32) -> Vec<Vec<Point>> {
     let mut lines = Lines { y, done: Vec::new(), line: Vec::new(), column: None };
     let mut end = None;
-    for bin in bins {
-        let at = x(bin.first_time);
-        if bin.first.is_none() {
+    for sample in samples {
+        let at = x(sample.first_ns);
+        if sample.first.is_none() {
             lines.finish(at);
         }
-        if let Some(column) = Column::of(at, &bin) {
+        if let Some(column) = Column::of(at, sample) {
             lines.add(column);
         }
-        if bin.last.is_none() {
-            lines.finish(x(bin.last_time));
+        if sample.last.is_none() {
+            lines.finish(x(sample.last_ns));
         }
-        end = Some(x(bin.last_time));
+        end = Some(x(sample.last_ns));
     }
     if let Some(end) = end {
         lines.finish(end);
@@ -35,16 +34,16 @@ pub fn steps(bins: impl Iterator<Item = Bin>, x: impl Fn(u64) -> f32, y: impl Fn
 /// The values in one column of pixels.
 struct Column {
     x: f32,
-    first: u32,
-    min: u32,
-    max: u32,
-    last: u32,
+    first: f64,
+    min: f64,
+    max: f64,
+    last: f64,
 }
 
 impl Column {
-    fn of(x: f32, bin: &Bin) -> Option<Self> {
-        let (min, max) = bin.range?;
-        Some(Column { x, first: bin.first.unwrap_or(min), min, max, last: bin.last.unwrap_or(max) })
+    fn of(x: f32, sample: &Sample) -> Option<Self> {
+        let (min, max) = sample.range?;
+        Some(Column { x, first: sample.first.unwrap_or(min), min, max, last: sample.last.unwrap_or(max) })
     }
 }
 
@@ -55,7 +54,7 @@ struct Lines<Y> {
     column: Option<Column>,
 }
 
-impl<Y: Fn(u32) -> f32> Lines<Y> {
+impl<Y: Fn(f64) -> f32> Lines<Y> {
     fn add(&mut self, next: Column) {
         match &mut self.column {
             Some(open) if open.x.floor() == next.x.floor() => {
@@ -110,14 +109,15 @@ impl<Y: Fn(u32) -> f32> Lines<Y> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tcpprobe::flow::Series;
 
     fn check(points: &[(u64, Option<u32>)], expected: &[&[(f32, f32)]]) {
-        let mut series = Series::<1>::new(4096);
-        for (time, value) in points {
-            series.push(*time, [*value]);
-        }
-        let found = steps(series.bins(0), |time| time as f32 / 10.0, |value| value as f32);
+        let sample = |&(time, value): &(u64, Option<u32>)| {
+            let value = value.map(f64::from);
+            let range = value.map(|value| (value, value));
+            Sample { first_ns: time, last_ns: time, first: value, last: value, range }
+        };
+        let samples: Vec<Sample> = points.iter().map(sample).collect();
+        let found = steps(&samples, |time| time as f32 / 10.0, |value| value as f32);
         let found: Vec<Vec<(f32, f32)>> = found.iter().map(|line| line.iter().map(|p| (p.x, p.y)).collect()).collect();
         assert_eq!(found, expected);
     }

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use tcpprobe::event::{AF_INET, Event, SSTHRESH_INFINITE, TcpProbe, TcpRetransmitSkb};
-use tcpprobe::flow::{Collect, Limits};
+use tcpprobe::flow::{Collect, Flows, Limits};
 
-use super::canvas::Color;
+use super::draw::{Color, PALETTE};
 use super::*;
 
-#[path = "../../../tcpprobe/tests/pages/mod.rs"]
+#[path = "../../tests/pages/mod.rs"]
 mod pages;
 
 fn flows(events: &[(u64, Event)]) -> Flows {
@@ -49,8 +49,12 @@ fn input<'a>(flows: &'a Flows, gaps: &'a [Gap]) -> PlotInput<'a> {
     PlotInput { flows, title: "web", kernel: None, host: None, utc_offset_ns: None, gaps }
 }
 
+fn picture(input: &PlotInput, options: &Options, format: Format, size: Size) -> Vec<u8> {
+    render(&Plot::new(input, options).unwrap(), format, size).unwrap()
+}
+
 fn svg(input: &PlotInput, options: Options) -> String {
-    String::from_utf8(render(input, &Options { format: Format::Svg, ..options }).unwrap()).unwrap()
+    String::from_utf8(picture(input, &options, Format::Svg, Size::default())).unwrap()
 }
 
 /// The texts of an SVG, in the order in which they were written.
@@ -94,7 +98,8 @@ fn a_real_capture_as_svg() {
         utc_offset_ns: Some(1_700_000_000_000_000_000),
         ..input(&flows, &gaps)
     };
-    let svg = svg(&input, Options { width: 1000, height: 900, ..Options::default() });
+    let size = Size { width: 1000, height: 900 };
+    let svg = String::from_utf8(picture(&input, &Options::default(), Format::Svg, size)).unwrap();
     insta::with_settings!({ prepend_module_to_snapshot => false }, { insta::assert_snapshot!("overrun.svg", svg) });
 }
 
@@ -114,12 +119,12 @@ fn a_spike_of_one_event_in_a_million_is_visible() {
         }
         flows
     };
-    let Color(red, _, blue) = canvas::PALETTE[0];
+    let Color(red, _, blue) = PALETTE[0];
     let is_first = |pixel: &[u8]| pixel[2].saturating_sub(pixel[0]) > (blue - red) / 2;
     // Rows of pixels that the first connection reaches, by column, in the panels.
     let reach = |spike: Option<u64>| -> Vec<usize> {
         let flows = events(spike);
-        let picture = decode(&render(&input(&flows, &[]), &Options::default()).unwrap());
+        let picture = decode(&picture(&input(&flows, &[]), &Options::default(), Format::Png, Size::default()));
         let panels = picture.height * 3 / 4;
         let pixel = |x: usize, y: usize| &picture.bytes[3 * (y * picture.width + x)..][..3];
         (100..picture.width).map(|x| (0..panels).filter(|&y| is_first(pixel(x, y))).count()).collect()
@@ -142,21 +147,21 @@ fn the_rest_is_counted() {
     }
     let flows = flows(&events);
     let options = Options { top: 5, ..Options::default() };
-    let selection = select(&flows, &options).unwrap();
-    assert_eq!((selection.shown.as_slice(), selection.more, selection.ssh), ([18, 17, 16, 15, 14].as_slice(), 14, 1));
+    let choice = choose(&flows, &options).unwrap();
+    assert_eq!((choice.shown.as_slice(), choice.more, choice.ssh), ([18, 17, 16, 15, 14].as_slice(), 14, 1));
     let share = f64::from((1..=14).sum::<u32>()) / f64::from((1..=19).sum::<u32>());
-    assert!((selection.more_share - share).abs() < 1e-9);
+    assert!((choice.more_share - share).abs() < 1e-9);
     let svg_text = svg(&input(&flows, &[]), options);
     check_texts(&svg_text, &["and 14 more connections (55 % of bytes)", "1 connection on port 22 (SSH) left out"]);
     check_texts(&svg_text, &["10.0.0.18:43210 → 192.0.2.1:80", "19.0 kB"]);
-    let with_ssh = select(&flows, &Options { ssh: true, ..options }).unwrap();
+    let with_ssh = choose(&flows, &Options { ssh: true, ..options }).unwrap();
     assert_eq!((with_ssh.shown[0], with_ssh.more, with_ssh.ssh), (19, 15, 0));
-    assert_eq!(select(&flows, &Options { top: 1000, ..options }).unwrap().shown.len(), TOP_MAX);
+    assert_eq!(choose(&flows, &Options { top: 1000, ..options }).unwrap().shown.len(), TOP_MAX);
 }
 
 #[test]
 fn nothing_to_draw_is_said() {
-    let error = |flows: &Flows| render(&input(flows, &[]), &Options::default()).unwrap_err();
+    let error = |flows: &Flows| Plot::new(&input(flows, &[]), &Options::default()).unwrap_err();
     assert_eq!(error(&Flows::default()), PlotError::NoEvents);
     let ssh = flows(&[(1, Event::TcpProbe(probe(0, 22)))]);
     assert_eq!(error(&ssh), PlotError::OnlySsh(1));
@@ -239,10 +244,11 @@ fn extremes() {
             Gap { start_ns: 1 << 63, end_ns: u64::MAX, lost: Some(7) },
         ];
         for (width, height, top) in [(1600, 1200, 8), (0, 0, 16)] {
-            let options = Options { width, height, top, ..Options::default() };
-            let picture = decode(&render(&input(&flows, &gaps), &options).unwrap());
+            let (options, size) = (Options { top, ..Options::default() }, Size { width, height });
+            let plot = Plot::new(&input(&flows, &gaps), &options).unwrap();
+            let picture = decode(&render(&plot, Format::Png, size).unwrap());
             assert!(picture.width >= width.max(640) as usize && picture.height >= height.max(480) as usize, "{name}");
-            let document = svg(&input(&flows, &gaps), options);
+            let document = String::from_utf8(render(&plot, Format::Svg, size).unwrap()).unwrap();
             assert!(!document.contains("NaN") && !document.contains("inf\""), "{name}");
             assert!(document.len() < 2_000_000, "{name}: {} bytes", document.len());
         }

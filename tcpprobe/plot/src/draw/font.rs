@@ -2,7 +2,16 @@
 
 use ab_glyph::{Font, FontRef, OutlinedGlyph, PxScale, ScaleFont, point};
 
-use super::PlotError;
+use crate::error::PlotError;
+
+/// Size of most texts: readable still where the picture is as wide as a printed page.
+pub const TEXT: f32 = 16.0;
+/// Size of the headings of the panels.
+pub const HEADING: f32 = 18.0;
+/// Size of the title.
+pub const TITLE: f32 = 26.0;
+/// Size of the headings of the table's columns.
+pub const SMALL: f32 = 14.0;
 
 /// The two faces in use.
 pub struct Fonts {

@@ -1,21 +1,21 @@
-//! Moments on the wall clock, in nanoseconds since 1970: `5m ago`, RFC 3339, epoch seconds, `10:30` today.
+//! Timestamps on the wall clock, in nanoseconds since 1970: `5m ago`, RFC 3339, epoch seconds, `10:30` today.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use thiserror::Error;
 
-use super::span::{self, SpanError};
+use super::duration::{self, DurationError};
 
 /// Later epoch seconds than this (the year 2286) were meant as milliseconds or nanoseconds.
 const EPOCH_S_MAX: f64 = 9_999_999_999.0;
 
-/// A text that is no moment.
+/// A text that is no timestamp.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum MomentError {
-    /// `… ago` of something that is no span.
+pub enum TimestampError {
+    /// `… ago` of something that is no duration.
     #[error("{0}")]
-    Ago(#[from] SpanError),
+    Ago(#[from] DurationError),
     /// A number that is no plausible second.
     #[error("epoch times are in seconds since 1970, with or without a fraction")]
     Epoch,
@@ -27,25 +27,25 @@ pub enum MomentError {
     Form,
 }
 
-/// This moment, in nanoseconds since 1970.
+/// Now, in nanoseconds since 1970.
 #[must_use]
 pub fn now() -> i64 {
     ns(Timestamp::now()).unwrap_or(i64::MAX)
 }
 
 /// Nanoseconds since 1970; dates and times of day are local.
-pub fn parse(text: &str) -> Result<i64, MomentError> {
+pub fn parse(text: &str) -> Result<i64, TimestampError> {
     parse_at(text, &Zoned::now())
 }
 
-fn parse_at(text: &str, now: &Zoned) -> Result<i64, MomentError> {
+fn parse_at(text: &str, now: &Zoned) -> Result<i64, TimestampError> {
     let text = text.trim();
     if text == "now" {
         return ns(now.timestamp());
     }
     if let Some(ago) = text.strip_suffix("ago") {
-        let back = i64::try_from(span::parse(ago)?.as_nanos()).map_err(|_| MomentError::Range)?;
-        return ns(now.timestamp())?.checked_sub(back).filter(|&ns| ns >= 0).ok_or(MomentError::Range);
+        let back = i64::try_from(duration::parse(ago)?.as_nanos()).map_err(|_| TimestampError::Range)?;
+        return ns(now.timestamp())?.checked_sub(back).filter(|&ns| ns >= 0).ok_or(TimestampError::Range);
     }
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return epoch(text);
@@ -54,34 +54,34 @@ fn parse_at(text: &str, now: &Zoned) -> Result<i64, MomentError> {
         return ns(timestamp);
     }
     let local = |civil: DateTime| {
-        let zoned = civil.to_zoned(now.time_zone().clone()).map_err(|_| MomentError::Range)?;
+        let zoned = civil.to_zoned(now.time_zone().clone()).map_err(|_| TimestampError::Range)?;
         ns(zoned.timestamp())
     };
     if !text.contains('-') {
-        let time: Time = text.parse().map_err(|_| MomentError::Form)?;
+        let time: Time = text.parse().map_err(|_| TimestampError::Form)?;
         return local(now.date().to_datetime(time));
     }
     if let Ok(civil) = text.parse::<DateTime>() {
         return local(civil);
     }
-    let date: Date = text.parse().map_err(|_| MomentError::Form)?;
+    let date: Date = text.parse().map_err(|_| TimestampError::Form)?;
     local(date.at(0, 0, 0, 0))
 }
 
-fn epoch(text: &str) -> Result<i64, MomentError> {
+fn epoch(text: &str) -> Result<i64, TimestampError> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let seconds: f64 = text.parse().map_err(|_| MomentError::Form)?;
+    let seconds: f64 = text.parse().map_err(|_| TimestampError::Form)?;
     if seconds > EPOCH_S_MAX {
-        return Err(MomentError::Epoch);
+        return Err(TimestampError::Epoch);
     }
     // Nine digits, by text: a double would lose the last ones.
-    let nanos: i64 = format!("{fraction:0<9.9}").parse().map_err(|_| MomentError::Form)?;
-    let whole: i64 = whole.parse().map_err(|_| MomentError::Form)?;
-    whole.checked_mul(1_000_000_000).and_then(|ns| ns.checked_add(nanos)).ok_or(MomentError::Range)
+    let nanos: i64 = format!("{fraction:0<9.9}").parse().map_err(|_| TimestampError::Form)?;
+    let whole: i64 = whole.parse().map_err(|_| TimestampError::Form)?;
+    whole.checked_mul(1_000_000_000).and_then(|ns| ns.checked_add(nanos)).ok_or(TimestampError::Range)
 }
 
-fn ns(timestamp: Timestamp) -> Result<i64, MomentError> {
-    i64::try_from(timestamp.as_nanosecond()).map_err(|_| MomentError::Range)
+fn ns(timestamp: Timestamp) -> Result<i64, TimestampError> {
+    i64::try_from(timestamp.as_nanosecond()).map_err(|_| TimestampError::Range)
 }
 
 /// RFC 3339 in UTC, with all digits of the nanosecond: for programs.
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn moments() {
+    fn timestamps() {
         for (text, ns) in [
             ("now", NOON_NS),
             ("1h ago", NOON_NS - HOUR_NS),
@@ -135,16 +135,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment() {
+    fn what_is_no_timestamp() {
         let check = |text, error| assert_eq!(parse_at(text, &at_noon_in_berlin()), Err(error), "{text}");
-        check("", MomentError::Form);
-        check("soon", MomentError::Form);
-        check("25:00", MomentError::Form);
-        check("2026-02-30", MomentError::Form);
-        check("1.2.3", MomentError::Form);
-        check("1769860800000", MomentError::Epoch);
-        check("5 ago", MomentError::Ago(SpanError::NoUnit("5".to_owned())));
-        check("99999w ago", MomentError::Range);
+        check("", TimestampError::Form);
+        check("soon", TimestampError::Form);
+        check("25:00", TimestampError::Form);
+        check("2026-02-30", TimestampError::Form);
+        check("1.2.3", TimestampError::Form);
+        check("1769860800000", TimestampError::Epoch);
+        check("5 ago", TimestampError::Ago(DurationError::NoUnit("5".to_owned())));
+        check("99999w ago", TimestampError::Range);
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_moment_or_an_error(text in "[-0-9:.TZ ago]{0,24}|.{0,24}") {
+        fn any_text_is_a_timestamp_or_an_error(text in "[-0-9:.TZ ago]{0,24}|.{0,24}") {
             let _ = parse_at(&text, &at_noon_in_berlin());
         }
 

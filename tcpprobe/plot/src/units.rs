@@ -1,6 +1,7 @@
-//! Numbers as people write them.
+//! Numbers as people write them, in pictures and elsewhere.
 
 /// `1234567` → `1,234,567`
+#[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -14,11 +15,13 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// `3 events`, `1 event`
+#[must_use]
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
 /// A number on an axis whose ticks are `step` apart: as many decimals as the step needs.
+#[must_use]
 pub fn tick(value: f64, step: f64) -> String {
     if step >= 1e6 {
         return format!("{} M", tick(value / 1e6, step / 1e6));
@@ -31,6 +34,7 @@ pub fn tick(value: f64, step: f64) -> String {
 }
 
 /// Bytes in powers of 1000, with three digits: `1.45 GB`.
+#[must_use]
 pub fn bytes(number: u64) -> String {
     let (mut value, mut unit) = (number as f64, 0);
     const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
@@ -43,6 +47,7 @@ pub fn bytes(number: u64) -> String {
 }
 
 /// Microseconds as milliseconds, with three digits: `0.045`, `12.3`, `1,240`.
+#[must_use]
 pub fn millis(micros: u32) -> String {
     three_digits(f64::from(micros) / 1000.0, false)
 }
@@ -59,6 +64,7 @@ fn three_digits(value: f64, whole: bool) -> String {
 }
 
 /// A part of a whole: `3 %`, `<1 %`.
+#[must_use]
 pub fn percent(part: f64) -> String {
     match 100.0 * part {
         p if p > 0.0 && p < 1.0 => "<1 %".to_owned(),
@@ -68,6 +74,7 @@ pub fn percent(part: f64) -> String {
 }
 
 /// Nanoseconds with three digits: `12.3 s`, `450 µs`.
+#[must_use]
 pub fn duration(nanos: u64) -> String {
     let seconds = nanos as f64 / 1e9;
     let (value, unit) = match nanos {

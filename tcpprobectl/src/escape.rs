@@ -24,16 +24,16 @@ pub fn lines(bytes: &[u8]) -> Cow<'_, [u8]> {
         _ => 0,
     };
     let Some(first) = (0..bytes.len()).find(|&at| control(at) > 0) else { return bytes.into() };
-    let mut plain = bytes[..first].to_vec();
+    let mut escaped = bytes[..first].to_vec();
     let mut at = first;
     while at < bytes.len() {
         match control(at) {
-            0 => plain.push(bytes[at]),
-            _ => plain.push(b'?'),
+            0 => escaped.push(bytes[at]),
+            _ => escaped.push(b'?'),
         }
         at += control(at).max(1);
     }
-    plain.into()
+    escaped.into()
 }
 
 #[cfg(test)]

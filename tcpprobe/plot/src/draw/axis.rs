@@ -1,6 +1,7 @@
 //! Axes: values to pixels, and where the ticks are.
 
-use super::units;
+use crate::model::{Scale, Time};
+use crate::units;
 
 /// The smallest of 1, 2 and 5 times a power of ten that makes at most `count` steps of `span`.
 fn tidy_step(span: f64, count: usize) -> f64 {
@@ -8,17 +9,6 @@ fn tidy_step(span: f64, count: usize) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= least * (1.0 - 1e-9));
     factor.unwrap_or(10.0) * power
-}
-
-/// How an axis spreads its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// Linear, from 0.
-    FromZero,
-    /// Linear, from somewhat below the least value.
-    Near,
-    /// Equal distances are equal ratios.
-    Log,
 }
 
 /// A vertical axis of values that are not negative.
@@ -43,11 +33,6 @@ impl ValueAxis {
             Scale::Log => (min.max(max * 1e-9) / 1.3, max * 1.3),
         };
         ValueAxis { low, high, scale, bottom, top }
-    }
-
-    /// How values are spread.
-    pub fn scale(&self) -> Scale {
-        self.scale
     }
 
     /// The pixel of `value`; values outside are put on the edge.
@@ -96,32 +81,19 @@ pub struct TimeAxis {
     end: i128,
     /// The time that is labelled 0.
     zero: i128,
-    /// Nanoseconds in one of `unit`.
-    scale: i128,
-    /// What the labels count.
-    pub unit: &'static str,
+    /// Nanoseconds in one of what the labels count.
+    unit_ns: i128,
     left: f32,
     right: f32,
 }
 
 impl TimeAxis {
-    /// From `first` to `last`, with a small margin; labels count from `first`, or from 0 if `raw`.
-    pub fn new((first, last): (u64, u64), raw: bool, left: f32, right: f32) -> Self {
-        let span = last.saturating_sub(first);
+    /// All of `time`, with a small margin.
+    pub fn new(time: &Time, left: f32, right: f32) -> Self {
+        let span = time.last_ns.saturating_sub(time.first_ns);
         let margin = i128::from(if span == 0 { 550_000 } else { (span / 100).max(1) });
-        const SECOND: i128 = 1_000_000_000;
-        let (scale, unit) = match i128::from(span) {
-            _ if raw => (SECOND, "seconds"),
-            0 => (1_000_000, "milliseconds"),
-            span if span < 1_000 => (1, "nanoseconds"),
-            span if span < 1_000_000 => (1_000, "microseconds"),
-            span if span < SECOND => (1_000_000, "milliseconds"),
-            span if span < 3 * 3600 * SECOND => (SECOND, "seconds"),
-            span if span < 96 * 3600 * SECOND => (3600 * SECOND, "hours"),
-            _ => (86_400 * SECOND, "days"),
-        };
-        let (start, end) = (i128::from(first) - margin, i128::from(last) + margin);
-        TimeAxis { start, end, zero: if raw { 0 } else { first.into() }, scale, unit, left, right }
+        let (start, end) = (i128::from(time.first_ns) - margin, i128::from(time.last_ns) + margin);
+        TimeAxis { start, end, zero: time.zero_ns().into(), unit_ns: time.unit.ns.into(), left, right }
     }
 
     /// The pixel of a time; times outside are put on the edge.
@@ -154,12 +126,13 @@ impl TimeAxis {
     }
 
     fn ticks_of(&self, count: usize) -> Vec<(f32, String)> {
-        let step = tidy_step((self.end - self.start) as f64 / self.scale as f64, count);
+        let step = tidy_step((self.end - self.start) as f64 / self.unit_ns as f64, count);
         // Steps are whole nanoseconds, so that no tick is off by a rounding.
-        let step_ns = ((step * self.scale as f64).round() as i128).max(1);
+        let step_ns = ((step * self.unit_ns as f64).round() as i128).max(1);
         let first = -(self.zero - self.start).div_euclid(step_ns);
         let times = (first..).map(|n| n * step_ns).take_while(|offset| self.zero + offset <= self.end);
-        let label = |offset: i128| units::tick(offset as f64 / self.scale as f64, step_ns as f64 / self.scale as f64);
+        let label =
+            |offset: i128| units::tick(offset as f64 / self.unit_ns as f64, step_ns as f64 / self.unit_ns as f64);
         times.map(|offset| (self.pixel(self.zero + offset), label(offset))).collect()
     }
 }
@@ -169,7 +142,7 @@ mod tests {
     use super::*;
 
     fn labels(range: (u64, u64), raw: bool) -> Vec<String> {
-        let axis = TimeAxis::new(range, raw, 0.0, 1000.0);
+        let axis = TimeAxis::new(&Time::new(range, raw, None), 0.0, 1000.0);
         axis.ticks(|label| 8.0 * label.chars().count() as f32).into_iter().map(|tick| tick.1).collect()
     }
 

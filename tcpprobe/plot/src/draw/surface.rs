@@ -1,85 +1,41 @@
-//! A canvas on plotters: a PNG file, or an SVG document whose text stays text.
+//! A canvas on one of plotters' backends.
 //!
 //! plotters counts in whole pixels. Everything is rounded to them, which keeps lines sharp: they all follow the axes.
 
 use std::fmt::Display;
 
-use plotters::backend::{BitMapBackend, SVGBackend};
 use plotters::prelude::{DrawingBackend, WHITE};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color as _, FontDesc, FontFamily, FontStyle, RGBAColor, RGBColor, ShapeStyle, TextStyle};
+use plotters::style::{Color as _, RGBAColor, RGBColor, ShapeStyle};
 
-use super::PlotError;
-use super::canvas::{Align, Canvas, Color, Lettering, Point, Rect, Stroke};
+use super::canvas::{Canvas, Lettering, Point, Rect, Stroke};
+use super::color::Color;
 use super::font::Fonts;
+use crate::error::PlotError;
 
-/// More pixels than this are not drawn: the backend counts their bytes in 31 bits.
-const PIXELS_MAX: u64 = i32::MAX as u64 / 3;
-/// What a viewer of the document may choose from; the first is the one its texts were measured in.
-const FAMILIES: &str = "DejaVu Sans, Verdana, sans-serif";
-/// plotters' sizes are heights of lines, of which its SVG backend takes this for an em's.
-const LINE_PER_EM: f64 = 1.24;
-/// How far below its top plotters' SVG backend puts a text's baseline, in ems.
-const BASELINE: f32 = 0.76;
+/// From the left and from the top, in pixels.
+pub type Corner = (i32, i32);
 
-type Corner = (i32, i32);
-
-/// What `draw` draws, as a PNG file.
-pub fn png(
-    size: (u32, u32),
-    fonts: &Fonts,
-    draw: impl FnOnce(&mut Drawing<BitMapBackend>),
-) -> Result<Vec<u8>, PlotError> {
-    let (width, height) = size;
-    let area = u64::from(width) * u64::from(height);
-    if area > PIXELS_MAX {
-        return Err(PlotError::Encode(format!("{width} × {height} pixels are too many, {PIXELS_MAX} the most")));
-    }
-    let mut pixels = vec![0; 3 * area as usize];
-    Drawing::new(BitMapBackend::with_buffer(&mut pixels, size), fonts).finish(draw)?;
-    encode(size, &pixels).map_err(failure)
-}
-
-/// What `draw` draws, as an SVG document.
-pub fn svg(size: (u32, u32), fonts: &Fonts, draw: impl FnOnce(&mut Drawing<SVGBackend>)) -> Result<Vec<u8>, PlotError> {
-    let mut document = String::new();
-    Drawing::new(SVGBackend::with_string(&mut document, size), fonts).finish(draw)?;
-    Ok(document.into_bytes())
-}
-
-fn encode((width, height): (u32, u32), pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
-    writer.finish()?;
-    Ok(file)
-}
-
-fn failure(error: impl Display) -> PlotError {
+pub fn failure(error: impl Display) -> PlotError {
     PlotError::Encode(error.to_string())
 }
 
 /// A canvas on one of plotters' backends.
-pub struct Drawing<'a, B> {
+pub struct Surface<'a, B> {
     backend: B,
     fonts: &'a Fonts,
     /// The first failure, after which nothing is drawn.
     result: Result<(), PlotError>,
 }
 
-impl<'a, B: Medium> Drawing<'a, B> {
-    fn new(backend: B, fonts: &'a Fonts) -> Self {
-        let mut drawing = Drawing { backend, fonts, result: Ok(()) };
-        let (width, height) = drawing.backend.get_size();
-        drawing.rectangle((0, 0), (width as i32, height as i32), WHITE.filled());
-        drawing
+impl<'a, B: Medium> Surface<'a, B> {
+    pub fn new(backend: B, fonts: &'a Fonts) -> Self {
+        let mut surface = Surface { backend, fonts, result: Ok(()) };
+        let (width, height) = surface.backend.get_size();
+        surface.rectangle((0, 0), (width as i32, height as i32), WHITE.filled());
+        surface
     }
 
-    fn finish(mut self, draw: impl FnOnce(&mut Self)) -> Result<(), PlotError> {
+    pub fn finish(mut self, draw: impl FnOnce(&mut Self)) -> Result<(), PlotError> {
         draw(&mut self);
         self.attempt(|backend, _| backend.present().map_err(failure));
         self.result
@@ -117,7 +73,7 @@ impl<'a, B: Medium> Drawing<'a, B> {
     }
 }
 
-impl<B: Medium> Canvas for Drawing<'_, B> {
+impl<B: Medium> Canvas for Surface<'_, B> {
     fn fill(&mut self, rect: Rect, color: Color, alpha: f32) {
         let (from, to) = (pixel(rect.left, rect.top), pixel(rect.right, rect.bottom));
         let to = (to.0.max(from.0 + 1), to.1.max(from.1 + 1));
@@ -158,73 +114,17 @@ pub trait Medium: DrawingBackend {
     fn letters(&mut self, at: Point, text: &str, lettering: Lettering, fonts: &Fonts) -> Result<(), PlotError>;
 }
 
-impl Medium for SVGBackend<'_> {
-    fn steps(&mut self, points: &[Corner], stroke: Stroke) -> Result<(), PlotError> {
-        let style = opaque(stroke.color).stroke_width(stroke.width as u32);
-        self.draw_path(points.iter().copied(), &style).map_err(failure)
-    }
-
-    fn letters(&mut self, at: Point, text: &str, lettering: Lettering, _: &Fonts) -> Result<(), PlotError> {
-        let Lettering { size, bold, color, align } = lettering;
-        let h_pos = match align {
-            Align::Left => HPos::Left,
-            Align::Center => HPos::Center,
-            Align::Right => HPos::Right,
-        };
-        let face = if bold { FontStyle::Bold } else { FontStyle::Normal };
-        let style = TextStyle {
-            font: FontDesc::new(FontFamily::Name(FAMILIES), f64::from(size) * LINE_PER_EM, face),
-            color: opaque(color).to_backend_color(),
-            pos: Pos::new(h_pos, VPos::Top),
-        };
-        self.draw_text(&writable(text), &style, pixel(at.x, at.y - BASELINE * size)).map_err(failure)
-    }
-}
-
-impl Medium for BitMapBackend<'_> {
-    /// Rectangles: plotters' own wide lines are polygons, in which a spike that goes up and back down vanishes.
-    fn steps(&mut self, points: &[Corner], stroke: Stroke) -> Result<(), PlotError> {
-        let style = opaque(stroke.color).filled();
-        points.windows(2).try_for_each(|pair| {
-            let (from, to) = segment(pair[0], pair[1], stroke.width, true);
-            self.draw_rect(from, to, &style, true).map_err(failure)
-        })
-    }
-
-    /// Glyph by glyph: plotters' own text drops the space at the left of each glyph and rounds every advance.
-    fn letters(&mut self, at: Point, text: &str, lettering: Lettering, fonts: &Fonts) -> Result<(), PlotError> {
-        let Lettering { size, bold, color, align } = lettering;
-        let left = match align {
-            Align::Left => at.x,
-            Align::Center => at.x - fonts.width(text, size, bold) / 2.0,
-            Align::Right => at.x - fonts.width(text, size, bold),
-        };
-        let mut result = Ok(());
-        // A baseline between two pixels would blur every letter.
-        fonts.outlines(text, size, bold, (left, at.y.round()), |outline| {
-            let (x0, y0) = pixel(outline.px_bounds().min.x, outline.px_bounds().min.y);
-            outline.draw(|x, y, part| {
-                let ink = opaque(color).mix(f64::from(part.min(1.0))).to_backend_color();
-                if result.is_ok() && part > 0.0 {
-                    result = self.draw_pixel((x0 + x as i32, y0 + y as i32), ink);
-                }
-            });
-        });
-        result.map_err(failure)
-    }
-}
-
 /// The nearest corner of a pixel.
-fn pixel(x: f32, y: f32) -> Corner {
+pub fn pixel(x: f32, y: f32) -> Corner {
     (x.round() as i32, y.round() as i32)
 }
 
-fn opaque(color: Color) -> RGBColor {
+pub fn opaque(color: Color) -> RGBColor {
     RGBColor(color.0, color.1, color.2)
 }
 
 /// The rectangle of a piece of a line, which reaches half its width beyond its ends if `capped`.
-fn segment(from: Corner, to: Corner, width: i32, capped: bool) -> (Corner, Corner) {
+pub fn segment(from: Corner, to: Corner, width: i32, capped: bool) -> (Corner, Corner) {
     let (before, after) = (width / 2, width - width / 2);
     let across_x = capped || from.0 == to.0;
     let across_y = capped || from.1 == to.1;
@@ -234,28 +134,21 @@ fn segment(from: Corner, to: Corner, width: i32, capped: bool) -> (Corner, Corne
     ((left, top), (right, bottom))
 }
 
-/// `text` in one line, and U+FFFD for what XML 1.0 does not allow; plotters escapes the markup.
-fn writable(text: &str) -> String {
-    let replace = |c| match c {
-        '\t' | '\n' | '\r' => ' ',
-        '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(replace).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use plotters::backend::{BitMapBackend, SVGBackend};
+
+    use super::super::canvas::Align;
     use super::*;
 
     const SIZE: (u32, u32) = (60, 40);
     const INK: Color = Color(10, 20, 200);
 
     /// The rows of a bitmap: `#` for ink, `.` for white, `+` for what is between.
-    fn rows(draw: impl FnOnce(&mut Drawing<BitMapBackend>)) -> Vec<String> {
+    fn rows(draw: impl FnOnce(&mut Surface<BitMapBackend>)) -> Vec<String> {
         let fonts = Fonts::new().unwrap();
         let mut pixels = vec![0; 3 * 60 * 40];
-        Drawing::new(BitMapBackend::with_buffer(&mut pixels, SIZE), &fonts).finish(draw).unwrap();
+        Surface::new(BitMapBackend::with_buffer(&mut pixels, SIZE), &fonts).finish(draw).unwrap();
         let sign = |pixel: &[u8]| match pixel {
             [10, 20, 200] => '#',
             [255, 255, 255] => '.',
@@ -264,8 +157,10 @@ mod tests {
         pixels.chunks(3 * 60).map(|row| row.chunks(3).map(sign).collect()).collect()
     }
 
-    fn document(draw: impl FnOnce(&mut Drawing<SVGBackend>)) -> String {
-        String::from_utf8(svg(SIZE, &Fonts::new().unwrap(), draw).unwrap()).unwrap()
+    fn document(draw: impl FnOnce(&mut Surface<SVGBackend>)) -> String {
+        let mut document = String::new();
+        Surface::new(SVGBackend::with_string(&mut document, SIZE), &Fonts::new().unwrap()).finish(draw).unwrap();
+        document
     }
 
     fn points(corners: &[(f32, f32)]) -> Vec<Point> {
@@ -330,14 +225,5 @@ mod tests {
         let widths: Vec<usize> = rows.iter().map(|row| row.matches(['#', '+']).count()).filter(|n| *n > 0).collect();
         assert!(widths.is_sorted_by(|a, b| a >= b) && widths.len() == 7 && widths[0] == 7, "{rows:#?}");
         assert!(rows[19].contains(['#', '+']) && !rows[20].contains(['#', '+']), "{rows:#?}");
-    }
-
-    #[test]
-    fn too_many_pixels_are_refused() {
-        let error = png((100_000, 100_000), &Fonts::new().unwrap(), |_| ()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot make the picture: 100000 × 100000 pixels are too many, 715827882 the most"
-        );
     }
 }

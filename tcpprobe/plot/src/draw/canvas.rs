@@ -1,38 +1,6 @@
 //! What a figure is drawn with: filled rectangles, lines along the axes, marks and text. Units are pixels.
 
-/// Red, green, blue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Color(pub u8, pub u8, pub u8);
-
-/// Text, and whatever else must be read.
-pub const DARK: Color = Color(0x22, 0x22, 0x22);
-/// Text that need not be read first.
-pub const GREY: Color = Color(0x66, 0x66, 0x66);
-/// Frames.
-pub const FRAME: Color = Color(0xb0, 0xb0, 0xb0);
-/// Grid lines.
-pub const GRID: Color = Color(0xe6, 0xe6, 0xe6);
-
-/// Colours of the connections. The first eight are of Okabe and Ito ("Color Universal Design", 2008; the yellow
-/// darkened, for it is drawn on white), the others of Paul Tol's "muted" scheme (SRON/EPS/TN/09-002).
-pub const PALETTE: [Color; 16] = [
-    Color(0x00, 0x72, 0xb2),
-    Color(0xd5, 0x5e, 0x00),
-    Color(0x00, 0x9e, 0x73),
-    Color(0xcc, 0x79, 0xa7),
-    Color(0xe6, 0x9f, 0x00),
-    Color(0x56, 0xb4, 0xe9),
-    Color(0x00, 0x00, 0x00),
-    Color(0xb5, 0xa8, 0x00),
-    Color(0x88, 0x22, 0x55),
-    Color(0x33, 0x22, 0x88),
-    Color(0x44, 0xaa, 0x99),
-    Color(0xaa, 0x44, 0x99),
-    Color(0x99, 0x99, 0x33),
-    Color(0x11, 0x77, 0x33),
-    Color(0x66, 0x11, 0x00),
-    Color(0x88, 0x88, 0x88),
-];
+use super::color::Color;
 
 /// From the left and from the top.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,6 +21,16 @@ pub struct Rect {
 impl Rect {
     pub fn height(&self) -> f32 {
         self.bottom - self.top
+    }
+
+    /// The column of pixels at `x`.
+    pub fn vertical(&self, x: f32) -> Rect {
+        Rect { left: x.round(), right: x.round() + 1.0, ..*self }
+    }
+
+    /// The row of pixels at `y`.
+    pub fn horizontal(&self, y: f32) -> Rect {
+        Rect { top: y.round(), bottom: y.round() + 1.0, ..*self }
     }
 }
 
