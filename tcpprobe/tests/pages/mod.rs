@@ -22,7 +22,9 @@ pub struct Capture {
 
 /// Reads `fixtures/captures/<kernel>/<case>`.
 pub fn read(kernel: &str, case: &str) -> Result<Capture, Box<dyn Error>> {
-    let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"));
+    // Of whichever of the crates this is compiled into.
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("fixtures"));
+    let fixtures = above.find(|folder| folder.is_dir()).ok_or("no fixtures")?;
     let formats = fixtures.join("formats").join(kernel).join("events");
     read_from(&fixtures.join("captures").join(kernel).join(case), &formats)
 }
