@@ -54,7 +54,7 @@ build() {
     "${as[@]}" env CARGO_TARGET_DIR="$target" bash -c '
         PATH=$PATH:$HOME/.cargo/bin
         command -v cargo >/dev/null || { echo "demo: no cargo; install Rust first: https://rustup.rs" >&2; exit 1; }
-        cd "$1" && cargo build --release --bins --example traffic' build "$root"
+        cd "$1" && cargo build --release --bins' build "$root"
 }
 
 start_daemon() {
@@ -73,7 +73,7 @@ start_daemon() {
 make_traffic() {
     local congestion=()
     ! grep -qw cubic /proc/sys/net/ipv4/tcp_available_congestion_control || congestion=(--congestion cubic)
-    exec "$target/release/examples/traffic" --port "$port" --bulk 2 --bursts 3 --slow 1 --short 1 "${congestion[@]}"
+    exec "$target/release/traffic" --port "$port" --bulk 2 --bursts 3 --slow 1 --short 1 "${congestion[@]}"
 }
 
 show() {

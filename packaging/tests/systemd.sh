@@ -32,8 +32,8 @@ main() {
     done
     local target=${CARGO_TARGET_DIR:-$root/target} profile=${PROFILE:-release}
     BIN=$target/${profile/#dev/debug}
-    if [ -z "${DEB:-}" ] || [ ! -x "$BIN/examples/traffic" ]; then
-        (cd "$root" && cargo build --profile "$profile" -p tcpprobed --example traffic)
+    if [ -z "${DEB:-}" ] || [ ! -x "$BIN/traffic" ]; then
+        (cd "$root" && cargo build --profile "$profile" -p tcpprobe-traffic)
     fi
     if [ -z "${DEB:-}" ]; then
         PROFILE=$profile "$root/packaging/build.sh" deb
@@ -118,7 +118,7 @@ not() { ! "$@"; }
 ann() { runuser -u ann -- tcpprobectl "$@"; }
 eve() { runuser -u eve -- tcpprobectl "$@"; }
 property() { systemctl show -P "$1" tcpprobed.service; }
-traffic() { "$BIN/examples/traffic" --port "$port" "$@" >/dev/null; }
+traffic() { "$BIN/traffic" --port "$port" "$@" >/dev/null; }
 
 # An instance of the test's own that traces the same.
 shadow_begin() {

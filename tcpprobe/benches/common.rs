@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tcpprobe::file::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
@@ -22,9 +22,14 @@ pub const CASES: [&str; 2] = ["bulk-8-flows", "ping-pong"];
 /// A CPU's pages, one after the other.
 type Pages = Vec<u8>;
 
+/// `fixtures/` of the repository.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
 /// The pages of a case, by CPU, and the schema that explains them.
 pub fn pages(case: &str) -> Result<(Vec<Pages>, Arc<Schema>), Box<dyn Error>> {
-    let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"));
+    let fixtures = fixtures();
     let mut formats = Vec::new();
     for event in ["tcp_probe", "tcp_retransmit_skb"] {
         let path = fixtures.join("formats").join(KERNEL).join("events/tcp").join(event).join("format");

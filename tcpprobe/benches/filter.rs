@@ -10,7 +10,7 @@ use tcpprobe::kernel::format::Format;
 const RECORDS: usize = 1024;
 
 fn format(event: &str) -> Format {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/formats/6.18.44-fc-v669/events/tcp");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/formats/6.18.44-fc-v669/events/tcp");
     let text = std::fs::read_to_string(folder.join(event).join("format")).expect("a fixture of the repository");
     Format::parse("tcp", &text).expect("a fixture of the repository")
 }

@@ -11,12 +11,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use tcpprobe::export::TextWriter;
+use tcpprobe::export::{self, ExportFormat, Options, TextWriter};
 use tcpprobe::file::block::{Block, BlockBuilder, PointerKey, Projection, Schema, Seal, Timed};
 use tcpprobe::filter::{Context, Filter, Predicate};
 use tcpprobe::kernel::format::{Format, PageLayout};
 use tcpprobe::kernel::page::Page;
-use tcpprobe::kernel::text::{Layout, Line, TextReader};
+use tcpprobe::kernel::text::Layout;
+use tcpprobe::source::{Trace, Wanted};
 
 /// Events that are made up: a block's worth.
 const EVENTS: usize = 32 << 10;
@@ -168,12 +169,20 @@ fn columns_to_records(block: Block) -> (usize, Block) {
 
 #[library_benchmark(setup = text)]
 #[bench::bulk("bulk-8-flows")]
-fn text_in(text: Vec<u8>) -> (usize, Vec<u8>) {
-    let (mut reader, mut events) = (TextReader::new(&text[..]), 0);
-    while let Ok(Some(line)) = reader.next_line() {
-        events += usize::from(matches!(black_box(line), Ok(Line::Event(_))));
-    }
-    (events, text)
+fn text_in(text: Vec<u8>) -> (u64, Vec<u8>) {
+    let mut trace = Trace::text("text", &text[..], Wanted::default()).expect("nothing is wanted of it");
+    (&mut trace).for_each(|item| drop(black_box(item)));
+    (trace.selected(), text)
+}
+
+#[library_benchmark(setup = text)]
+#[bench::bulk("bulk-8-flows")]
+fn text_to_json(text: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    let mut out = Vec::with_capacity(32 << 20);
+    let mut trace = Trace::text("text", &text[..], Wanted::default()).expect("nothing is wanted of it");
+    let mut exporter = ExportFormat::Json.exporter(&Options::default());
+    export::export(&mut trace, &mut *exporter, &mut out, |_| ()).expect("nothing fails");
+    (out, text)
 }
 
 // With the records made, which `columns_to_records` counts alone.
@@ -204,7 +213,7 @@ fn connections_to_block(
 }
 
 library_benchmark_group!(name = blocks; benchmarks = pages_to_block, block_to_columns, columns_to_records);
-library_benchmark_group!(name = texts; benchmarks = text_in, text_out);
+library_benchmark_group!(name = texts; benchmarks = text_in, text_to_json, text_out);
 library_benchmark_group!(name = filters; benchmarks = filter);
 library_benchmark_group!(name = scale; benchmarks = connections_to_block);
 main!(library_benchmark_groups = blocks, texts, filters, scale);

@@ -5,13 +5,14 @@
 mod common;
 
 use std::hint::black_box;
-use std::io::{Read, Write};
+use std::io::Write;
 
 use common::{Capture, captures};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tcpprobe::event::Record;
-use tcpprobe::export::TextWriter;
-use tcpprobe::kernel::text::{Layout, Line, TextReader, parse_trace};
+use tcpprobe::export::{self, ExportFormat, Options, TextWriter};
+use tcpprobe::kernel::text::Layout;
+use tcpprobe::source::{Trace, Wanted};
 
 const CASES: [&str; 2] = ["ipv4-loss2", "ipv6-loss2-all"];
 
@@ -30,7 +31,7 @@ fn read(criterion: &mut Criterion) {
             let mut group = criterion.benchmark_group(format!("text-in/{unit}"));
             group.throughput(throughput);
             group.bench_function(&capture.case, |bencher| {
-                bencher.iter(|| black_box(count(TextReader::new(text.as_bytes()))))
+                bencher.iter(|| black_box(count(open(&text))))
             });
         }
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
@@ -41,7 +42,7 @@ fn read(criterion: &mut Criterion) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &gzip).unwrap();
         group.bench_function(&capture.case, |bencher| {
-            bencher.iter(|| black_box(count(parse_trace(file.path()).unwrap())));
+            bencher.iter(|| black_box(count(tcpprobe::open(file.path()).unwrap())));
         });
         group.bench_function(format!("{} (inflate alone)", capture.case), |bencher| {
             let inflate = || std::io::copy(&mut flate2::read::MultiGzDecoder::new(&*gzip), &mut std::io::sink());
@@ -50,15 +51,30 @@ fn read(criterion: &mut Criterion) {
     }
 }
 
-fn count(mut reader: TextReader<impl Read>) -> usize {
-    let mut events = 0;
-    while let Some(line) = reader.next_line().unwrap() {
-        if let Ok(Line::Event(event)) = line {
-            black_box(&event);
-            events += 1;
+fn open(text: &str) -> Trace<'_> {
+    Trace::text("text", text.as_bytes(), Wanted::default()).unwrap()
+}
+
+/// The number of records that a trace gives.
+fn count(mut trace: Trace<'_>) -> u64 {
+    (&mut trace).for_each(|item| drop(black_box(item.unwrap())));
+    trace.selected()
+}
+
+fn convert(criterion: &mut Criterion) {
+    for capture in cases() {
+        let text = capture.text().unwrap().repeat(12);
+        for format in [ExportFormat::Json, ExportFormat::Csv] {
+            let mut group = criterion.benchmark_group(format!("text-to-{}/lines", format.name()));
+            group.throughput(Throughput::Elements(text.lines().count() as u64));
+            group.bench_function(&capture.case, |bencher| {
+                bencher.iter(|| {
+                    let mut exporter = format.exporter(&Options::default());
+                    export::export(&mut open(&text), &mut *exporter, &mut std::io::sink(), |_| ()).unwrap();
+                });
+            });
         }
     }
-    events
 }
 
 fn write(criterion: &mut Criterion) {
@@ -80,5 +96,5 @@ fn print(records: &[Record<'_>]) -> usize {
     writer.into_inner().len()
 }
 
-criterion_group!(benches, read, write);
+criterion_group!(benches, read, convert, write);
 criterion_main!(benches);

@@ -88,11 +88,12 @@ pub fn command() -> clap::Command {
 /// Start a job, and make it if there is none of that name
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A stopped job begins a new run and keeps what it recorded; --no-clear goes on with the last run.
-What the kernel cannot filter, the daemon does: --dry-run shows which part is whose.
+start begins a new run and keeps the old ones; --no-clear continues the last run instead.
+--dry-run lists what the kernel filters and what the daemon filters.
 
 Examples:
-  tcpprobectl start web --filter 'sport==80' --buffer 2000000
+  tcpprobectl start web --filter 'sport==80'
+  tcpprobectl start web --filter 'sport==80' --buffer 2000000    # 2 GB, for heavy traffic
   tcpprobectl start all --duration 10m --max-size 500M
   tcpprobectl start loss --events 'tcp:tcp_retransmit_skb,tcp:tcp_cong_state_set'
   tcpprobectl start web --filter 'saddr == 10.0.0.0/8' --dry-run --sample")]
@@ -111,13 +112,13 @@ pub struct StartArgs {
     /// Stop by itself after this time: 90s, 5m, 2h30m, 1d
     #[arg(long, value_name = "D", value_parser = duration::parse_s, help_heading = "Limits")]
     pub duration: Option<u64>,
-    /// Keep at most this much trace, the newest: 500M, 2GiB
+    /// Delete the oldest trace beyond this size: 500M, 2GiB
     #[arg(long, value_name = "S", value_parser = size::parse, help_heading = "Limits")]
     pub max_size: Option<u64>,
-    /// Keep at most this long a time of trace, the newest: 12h, 7d
+    /// Delete trace older than this: 12h, 7d
     #[arg(long, value_name = "D", value_parser = duration::parse_s, help_heading = "Limits")]
     pub max_age: Option<u64>,
-    /// Go on with the job's last run instead of beginning a new one
+    /// Continue the job's last run instead of beginning a new one
     #[arg(long)]
     pub no_clear: bool,
     /// Change nothing; show what the kernel would filter, and the memory it takes
@@ -172,7 +173,7 @@ Examples:
 pub struct StatusArgs {
     /// The job; all of them when none is named
     pub name: Option<String>,
-    /// Go on and show every change, until Ctrl-C
+    /// Keep showing every change, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
     /// Print JSON: an object for a named job, else an array; with --watch one object a line
@@ -276,7 +277,7 @@ pub struct TailArgs {
     /// How many events
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
     pub lines: u64,
-    /// Go on with what is recorded from now on, until Ctrl-C or the end of the run
+    /// Keep printing new events, until Ctrl-C or the end of the run
     #[arg(short, long)]
     pub follow: bool,
     /// Only events that match; see `help filter`
@@ -286,7 +287,7 @@ pub struct TailArgs {
 
 /// Record now and print the events as text, until Ctrl-C
 ///
-/// The events are kept too, in a job of your own that goes on with each trace; at the end it is stopped, and its name told.
+/// The events are also saved in job trace-UID, a run for each trace; it is stopped at exit.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tcpprobectl trace 'sport==80' > web.txt\n  tcpprobectl trace --buffer 64M | head -1000"
@@ -396,11 +397,11 @@ pub struct ConvertArgs {
     pub filter: Option<String>,
 }
 
-/// Check whether captures work here, and say what mends it
+/// Check whether captures work here, and say how to fix it
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A line a check: ok, warning (captures work, but not as well as they could), failure, or skipped
-(it could not be looked at); what was found; and what mends it. To try a capture out, the daemon
+One check a line: ok, warning (captures work, but not as well as they could), failure, or skipped
+(it could not be checked); what was found; and how to fix it. To try a capture out, the daemon
 makes a kernel instance for a moment. The exit code is 0 only if a capture would work for you, and
 3 where no daemon answers; then the machine is looked at from here.
 

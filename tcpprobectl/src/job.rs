@@ -216,7 +216,7 @@ fn runs(job: &Job, now_ns: i64, paint: Paint) -> String {
             count::human(ledger.stored),
             count::human(missing(&ledger)),
             size::human(run.stored_bytes),
-            if run.ended_ns > 0 { run.ended_why.clone() } else { "goes on".to_owned() },
+            if run.ended_ns > 0 { run.ended_why.clone() } else { "running".to_owned() },
         ];
         table.row((missing(&ledger) > 0).then_some(Tone::Bad), cells);
     }

@@ -45,8 +45,8 @@ main() {
         echo "live.sh: the copy of trace_pipe_raw is left out: there is no perl; apt install perl-base" >&2
         recorders=("${recorders[@]/raw/}")
     fi
-    for program in tcpprobed tcpprobectl examples/traffic; do
-        [ -x "$built/$program" ] || die "no $built/$program: cargo build --release --bins --example traffic"
+    for program in tcpprobed tcpprobectl traffic; do
+        [ -x "$built/$program" ] || die "no $built/$program: cargo build --release --bins"
     done
     trap clean_up EXIT
     trap 'exit 130' INT
@@ -78,7 +78,7 @@ measure() {
     "start_$recorder"
     before=$(cpu_ns)
     # shellcheck disable=SC2086 # words
-    "$built/examples/traffic" ${loads[$load]} --seconds "$seconds" >"$folder/traffic" &
+    "$built/traffic" ${loads[$load]} --seconds "$seconds" >"$folder/traffic" &
     load_pid=$!
     wait "$load_pid" || die "the traffic failed"
     load_pid=''

@@ -31,8 +31,10 @@ pub struct Decoded {
     pub losses: Vec<Loss>,
 }
 
+/// `fixtures/`, of whichever of the crates this is compiled into.
 pub fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("fixtures"));
+    above.into_iter().find(|folder| folder.is_dir()).unwrap()
 }
 
 /// All captures, in a fixed order.

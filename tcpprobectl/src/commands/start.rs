@@ -31,7 +31,7 @@ pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     } else {
         for plan in reply.plan.iter().filter(|plan| !plan.missing_fields.is_empty()) {
             let fields = plan.missing_fields.join(", ");
-            say(&format!("{} has no {fields}: the filter leaves none out by that", plan.event));
+            say(&format!("{} has no {fields}: terms on those fields are ignored for this event", plan.event));
         }
         say(&format!(
             "started {name}, run {}, with {}; `tcpprobectl status {name}` shows it",

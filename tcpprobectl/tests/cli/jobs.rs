@@ -48,13 +48,14 @@ fn list_of_nothing() {
     assert_eq!(stdout(&run(&daemon.socket(), &["list", "--json"]).code(0)), "[]\n");
 }
 
-/// How long a run that goes on has lasted is another with every second, and with it the width of the table's column.
+/// How long a run has lasted that is running is another with every second, and with it the width of the table's column.
 fn settled(status: &str) -> String {
+    let is_running = |line: &str| line.ends_with(" running");
     let without_time = |line: &str| {
-        let words = line.split_whitespace().enumerate().filter(|(at, _)| *at != 3 || !line.ends_with("goes on"));
+        let words = line.split_whitespace().enumerate().filter(|(at, _)| *at != 3 || !is_running(line));
         words.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
     };
-    let settle = |paragraph: &str| match paragraph.contains("goes on") {
+    let settle = |paragraph: &str| match paragraph.lines().any(is_running) {
         true => paragraph.lines().map(without_time).collect::<Vec<_>>().join("\n"),
         false => paragraph.to_owned(),
     };
