@@ -108,7 +108,7 @@ impl Decoded {
     pub fn merged(&self) -> Vec<Record<'_>> {
         let merged = self.records.iter().map(|(cpu, time, bytes)| {
             let format = &self.formats[&u16::from_le_bytes([bytes[0], bytes[1]])];
-            let mut record = Record { time: *time, cpu: *cpu, comm: None, format, bytes };
+            let mut record = Record::new(*time, *cpu, None, format, bytes);
             record.comm = self.comms.get(&record.pid()).map(String::as_str);
             record
         });
