@@ -9,7 +9,7 @@ use tcpprobe::event::{EventReader, Value};
 use tcpprobe::file::block::{
     Block, BlockBuilder, HEAD_BYTES, PointerKey, Projection, Row, Schema, Seal, Timed, connection_id, put_varint,
 };
-use tcpprobe::flow::{self, Flows};
+use tcpprobe::flow::Collector;
 use tcpprobe::kernel::format::{Format, Kind};
 
 /// All values of a record, by name.
@@ -137,7 +137,7 @@ fn the_fields_of_flows_are_enough_for_flows() {
     let readers: Vec<EventReader> = schema.formats().map(EventReader::new).collect();
     let flows = |wanted| {
         let block = Block::decode(&bytes, &schema, &wanted).unwrap();
-        let (mut flows, mut buffer) = (Flows::default(), Vec::new());
+        let (mut flows, mut buffer) = (Collector::default(), Vec::new());
         for row in block.rows() {
             let record = block.record(row, &mut buffer);
             if let Some(event) = readers[schema.index_of(record.format.id).unwrap()].read(record.bytes) {
@@ -148,7 +148,7 @@ fn the_fields_of_flows_are_enough_for_flows() {
         format!("{:?}", flows.all())
     };
     assert!(
-        flows(Projection::default()) == flows(Projection::fields(flow::FIELDS.iter().copied())),
+        flows(Projection::default()) == flows(Projection::fields(Collector::fields())),
         "a field is missing"
     );
 }
