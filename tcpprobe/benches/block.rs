@@ -27,10 +27,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
         group.bench_function(format!("decode/{case}"), |bencher| {
             bencher.iter(|| {
-                Block::decode(black_box(&block), &schema, Projection::default()).map(|block| block.rows().len())
+                Block::decode(black_box(&block), &schema, &Projection::default()).map(|block| block.rows().len())
             });
         });
-        let decoded = Block::decode(&block, &schema, Projection::default())?;
+        let decoded = Block::decode(&block, &schema, &Projection::default())?;
         let mut buffer = Vec::new();
         group.bench_function(format!("records/{case}"), |bencher| {
             bencher

@@ -54,7 +54,7 @@ fn payload(case: &str) -> (Vec<u8>, Arc<Schema>) {
 
 fn block(case: &str) -> Block {
     let (payload, schema) = payload(case);
-    Block::decode(&payload, &schema, Projection::default()).expect("a block just made")
+    Block::decode(&payload, &schema, &Projection::default()).expect("a block just made")
 }
 
 /// Prints a block, and gives the writer back.
@@ -155,7 +155,7 @@ fn pages_to_block(mut pages: Pages) -> (usize, Pages) {
 #[bench::bulk("bulk-8-flows")]
 #[bench::ping_pong("ping-pong")]
 fn block_to_columns((payload, schema): (Vec<u8>, Arc<Schema>)) -> Option<Block> {
-    Block::decode(black_box(&payload), &schema, Projection::default()).ok()
+    Block::decode(black_box(&payload), &schema, &Projection::default()).ok()
 }
 
 #[library_benchmark(setup = block)]
@@ -172,7 +172,9 @@ fn columns_to_records(block: Block) -> (usize, Block) {
 fn text_in(text: Vec<u8>) -> (u64, Vec<u8>) {
     let mut trace = Trace::text("text", &text[..], Wanted::default()).expect("nothing is wanted of it");
     (&mut trace).for_each(|item| drop(black_box(item)));
-    (trace.selected(), text)
+    let events = trace.selected();
+    drop(trace);
+    (events, text)
 }
 
 #[library_benchmark(setup = text)]
@@ -182,6 +184,7 @@ fn text_to_json(text: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
     let mut trace = Trace::text("text", &text[..], Wanted::default()).expect("nothing is wanted of it");
     let mut exporter = ExportFormat::Json.exporter(&Options::default());
     export::export(&mut trace, &mut *exporter, &mut out, |_| ()).expect("nothing fails");
+    drop(trace);
     (out, text)
 }
 

@@ -6,8 +6,10 @@ mod common;
 use std::sync::Arc;
 
 use tcpprobe::event::{Record, Value};
-use tcpprobe::file::block::Schema;
-use tcpprobe::file::{Account, Anchor, Damage, Header, Item, Reader, Select, TraceError, Writer};
+use tcpprobe::file::block::{BlockBuilder, Schema, Seal};
+use tcpprobe::file::{
+    Account, Anchor, Damage, Header, Item, Kind as FrameKind, Reader, Select, TraceError, Writer, put_frame,
+};
 use tcpprobe::kernel::format::Kind;
 
 const ANCHOR: Anchor = Anchor { time: 0, wall: 1_000_000_000_000 };
@@ -197,4 +199,65 @@ fn a_trace_of_each_version_is_read_for_ever() {
         }
     }
     assert_eq!(at, expected.len());
+}
+
+/// A block of these records, sealed as one that says nothing of what is complete.
+fn open_block(schema: &Arc<Schema>, sequence: u64, records: &[Record<'_>], out: &mut Vec<u8>) {
+    let mut builder = BlockBuilder::new(Arc::clone(schema));
+    for record in records {
+        assert_eq!(builder.push(record.cpu, &[(record.time, record.bytes)]), 0);
+    }
+    put_frame(FrameKind::Block, out, |out| {
+        builder.seal(&Seal { sequence, complete_until: 0, pages: 0..0 }, None, |_| None, out);
+    });
+}
+
+/// What a file claims is still to come must not take memory, or time, beyond what its bytes are worth.
+#[test]
+fn blocks_that_never_are_complete_are_given_all_the_same() {
+    let decoded = capture();
+    let (schema, records) = (schema(&decoded), decoded.merged());
+    let mut bytes = trace("a", &schema, &[]);
+    let blocks = 20_000;
+    for sequence in 0..blocks {
+        open_block(&schema, sequence * 2 + 1, &records[..63], &mut bytes);
+    }
+    let (mut reader, mut events, mut batches) = (Reader::new(&*bytes), 0, Vec::new());
+    let started = std::time::Instant::now();
+    while let Some(item) = reader.next_item().unwrap() {
+        if let Item::Events(batch) = item {
+            events += batch.len();
+            let decoded = batch.blocks().iter().map(|block| block.memory_bytes()).sum::<usize>();
+            assert!(batch.blocks().len() <= 4097 && decoded < 200 << 20, "{decoded} bytes wait");
+            batches.push(batch.len());
+        }
+    }
+    assert_eq!(events, blocks as usize * 63);
+    assert!(batches.len() > 4, "all waited for the end");
+    // It took more than a minute when all that waited was sorted at each block; some seconds are a busy machine.
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_batch_has_columns_and_a_clock_and_can_be_thinned() {
+    let decoded = capture();
+    let records = decoded.merged();
+    let bytes = trace("a", &schema(&decoded), &records);
+    let mut reader = Reader::new(&*bytes);
+    while let Some(item) = reader.next_item().unwrap() {
+        let Item::Events(mut batch) = item else { continue };
+        assert!(batch.times().eq(records.iter().map(|record| record.time)));
+        assert_eq!(batch.clock().wall(5), Some(ANCHOR.wall + 5));
+        let found = batch.rows().map(|(block, row)| block.column(block.layout_of(row), "common_pid").unwrap().get(row));
+        assert!(found.eq(records.iter().map(|record| record.pid() as u32 as u64)));
+        let is_wanted = |record: &Record<'_>| record.value("snd_cwnd").is_some() && record.cpu == 0;
+        let wanted: Vec<_> = records.iter().filter(|record| is_wanted(record)).map(|r| (r.time, r.cpu)).collect();
+        assert!(!wanted.is_empty() && wanted.len() < records.len());
+        batch.retain(is_wanted);
+        let mut kept = Vec::new();
+        batch.for_each(|record| kept.push((record.time, record.cpu)));
+        assert_eq!(kept, wanted);
+        batch.retain(|_| false);
+        assert!(batch.is_empty() && batch.blocks().is_empty());
+    }
 }

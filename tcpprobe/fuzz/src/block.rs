@@ -30,8 +30,8 @@ pub fn tame(payload: &mut [u8], schema: &Schema) {
 
 fn check(payload: &[u8], schema: &Arc<Schema>) {
     let fields = Projection::fields(FIELDS.iter().copied());
-    let some = Block::decode(payload, schema, fields);
-    let Ok(block) = Block::decode(payload, schema, Projection::default()) else { return };
+    let some = Block::decode(payload, schema, &fields);
+    let Ok(block) = Block::decode(payload, schema, &Projection::default()) else { return };
     assert_eq!(block.rows().len(), block.head.events as usize);
     has_the_wanted(&block, &some.expect("to leave something out is no error"));
     has_the_connection(payload, &block);
@@ -82,7 +82,7 @@ fn has_the_connection(payload: &[u8], whole: &Block) {
 /// Encoded again, it has the same events, in the same bytes each time.
 fn comes_back(block: &Block) {
     let bytes = encode(block);
-    let again = Block::decode(&bytes, block.schema(), Projection::default()).expect("what was written is read");
+    let again = Block::decode(&bytes, block.schema(), &Projection::default()).expect("what was written is read");
     let (mut a, mut b) = (Vec::new(), Vec::new());
     assert_eq!(block.rows().len(), again.rows().len());
     for (row, other) in block.rows().iter().zip(again.rows()) {

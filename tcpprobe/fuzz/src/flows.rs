@@ -1,14 +1,14 @@
 //! Connections made of any events.
 
 use tcpprobe::event::Event;
-use tcpprobe::flow::{Collect, Curves, Flow, Flows, Limits, Metric};
+use tcpprobe::flow::{Collect, Collector, Curves, Flow, Limits, Metric};
 
 const LIMITS: Limits = Limits { connections: 3, bins: 8, bins_total: 1 << 10 };
 
 /// Every event counts once, what is kept has the limits that it was given, and totals do not depend on curves.
 pub fn check(events: &[(u64, Event)]) {
     let collect = |collect| {
-        let mut flows = Flows::new(collect, LIMITS);
+        let mut flows = Collector::new(collect, LIMITS);
         events.iter().for_each(|(time, event)| flows.push(*time, event));
         flows
     };
@@ -16,10 +16,13 @@ pub fn check(events: &[(u64, Event)]) {
     let times = events.iter().map(|(time, _)| *time);
     assert_eq!(flows.time_range(), times.clone().min().zip(times.max()));
     assert_eq!(flows.events(), events.len() as u64);
-    assert_eq!(flows.all().iter().map(|flow| flow.totals.events).sum::<u64>() + flows.beyond().events, flows.events());
+    assert_eq!(
+        flows.all().iter().map(|flow| flow.totals.events).sum::<u64>() + flows.untracked().events,
+        flows.events()
+    );
     assert!(flows.all().len() <= LIMITS.connections);
     assert_eq!(flows.top(usize::MAX).len(), flows.all().len());
-    assert_eq!(flows.beyond(), without.beyond());
+    assert_eq!(flows.untracked(), without.untracked());
     assert!(flows.all().iter().map(|flow| flow.totals).eq(without.all().iter().map(|flow| flow.totals)));
     for (id, flow) in (0..).zip(flows.all()) {
         assert_eq!(flow.connection.id, id);

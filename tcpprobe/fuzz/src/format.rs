@@ -75,7 +75,7 @@ fn stores(format: &Format, record: &[u8]) {
     assert_eq!(builder.push(7, &records), 0);
     let mut payload = Vec::new();
     builder.seal(&Seal::default(), None, |_| None, &mut payload);
-    let block = Block::decode(&payload, &schema, Projection::default()).expect("what was written is read");
+    let block = Block::decode(&payload, &schema, &Projection::default()).expect("what was written is read");
     let mut buffer = Vec::new();
     for (row, (time, original)) in block.rows().iter().zip(records) {
         let record = block.record(row, &mut buffer);

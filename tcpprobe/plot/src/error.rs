@@ -11,7 +11,7 @@ pub enum PlotError {
     OnlySsh(usize),
     /// The curves of a connection were not collected: it needs a second pass.
     #[error("the curves of connection {0} were not collected")]
-    NoCurves(u32),
+    NoCurves(u64),
     /// The font or the picture could not be made.
     #[error("cannot make the picture: {0}")]
     Encode(String),

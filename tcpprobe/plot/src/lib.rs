@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use tcpprobe::event::{AF_INET, Event, SSTHRESH_INFINITE, TcpProbe};
-//! use tcpprobe::flow::Flows;
+//! use tcpprobe::flow::Collector;
 //! use tcpprobe_plot::{Format, Options, Plot, PlotInput, Size, render};
 //!
 //! let mut event = TcpProbe {
@@ -10,7 +10,7 @@
 //!     snd_nxt: 1000, snd_una: 1000, snd_cwnd: 10, ssthresh: SSTHRESH_INFINITE, snd_wnd: 65_536, srtt: 180,
 //!     rcv_wnd: 65_536, sock_cookie: 7, skbaddr: 0, skaddr: 0,
 //! };
-//! let mut flows = Flows::default();
+//! let mut flows = Collector::default();
 //! for step in 0..100_u64 {
 //!     flows.push(step * 1_000_000, &Event::TcpProbe(event));
 //!     event.snd_una += 1448;
@@ -31,7 +31,7 @@
 //!
 //! # One pass or two
 //! [`choose`] says which connections are drawn. Where
-//! [`Flows::lacks_curves`](tcpprobe::flow::Flows::lacks_curves) of them, push the events once more into a `Flows` that
+//! [`Collector::lacks_curves`](tcpprobe::flow::Collector::lacks_curves) of them, push the events once more into a `Collector` that
 //! collects only those.
 
 mod draw;

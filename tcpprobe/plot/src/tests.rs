@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tcpprobe::event::{AF_INET, Event, SSTHRESH_INFINITE, TcpProbe, TcpRetransmitSkb};
-use tcpprobe::flow::{Collect, Flows, Limits};
+use tcpprobe::flow::{Collect, Collector, Limits};
 
 use super::draw::{Color, PALETTE};
 use super::*;
@@ -11,8 +11,8 @@ use super::*;
 #[path = "../../tests/pages/mod.rs"]
 mod pages;
 
-fn flows(events: &[(u64, Event)]) -> Flows {
-    let mut flows = Flows::default();
+fn flows(events: &[(u64, Event)]) -> Collector {
+    let mut flows = Collector::default();
     for (time, event) in events {
         flows.push(*time, event);
     }
@@ -45,7 +45,7 @@ fn retransmit(probe: &TcpProbe) -> Event {
     Event::TcpRetransmitSkb(TcpRetransmitSkb { family, src, dest, state: 1, skbaddr: 0, skaddr, err: None })
 }
 
-fn input<'a>(flows: &'a Flows, gaps: &'a [Gap]) -> PlotInput<'a> {
+fn input<'a>(flows: &'a Collector, gaps: &'a [Gap]) -> PlotInput<'a> {
     PlotInput { flows, title: "web", kernel: None, host: None, utc_offset_ns: None, gaps }
 }
 
@@ -109,7 +109,7 @@ fn a_spike_of_one_event_in_a_million_is_visible() {
     let events = |spike: Option<u64>| {
         let mut idle = probe(0, 80);
         let steady = TcpProbe { srtt: 100_000, ..probe(1, 80) };
-        let mut flows = Flows::default();
+        let mut flows = Collector::default();
         for number in 0..1_000_000_u64 {
             idle.snd_una = idle.snd_una.wrapping_add(1448);
             idle.snd_nxt = idle.snd_una;
@@ -161,11 +161,11 @@ fn the_rest_is_counted() {
 
 #[test]
 fn nothing_to_draw_is_said() {
-    let error = |flows: &Flows| Plot::new(&input(flows, &[]), &Options::default()).unwrap_err();
-    assert_eq!(error(&Flows::default()), PlotError::NoEvents);
+    let error = |flows: &Collector| Plot::new(&input(flows, &[]), &Options::default()).unwrap_err();
+    assert_eq!(error(&Collector::default()), PlotError::NoEvents);
     let ssh = flows(&[(1, Event::TcpProbe(probe(0, 22)))]);
     assert_eq!(error(&ssh), PlotError::OnlySsh(1));
-    let mut totals = Flows::new(Collect::Nothing, Limits::default());
+    let mut totals = Collector::new(Collect::Nothing, Limits::default());
     totals.push(1, &Event::TcpProbe(probe(0, 80)));
     assert_eq!(error(&totals), PlotError::NoCurves(0));
 }

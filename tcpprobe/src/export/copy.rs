@@ -116,7 +116,8 @@ impl BlockCopier {
         let (Some(schema), Some(builder)) = (&self.schema, &mut self.builder) else {
             return Err("a block without the schema that explains it".to_owned());
         };
-        let block = Block::decode(frame.payload(), schema, Projection::default()).map_err(|error| error.to_string())?;
+        let block =
+            Block::decode(frame.payload(), schema, &Projection::default()).map_err(|error| error.to_string())?;
         let mut comms: HashMap<i32, String> = HashMap::new();
         let mut buffer = Vec::new();
         for row in block.rows() {

@@ -5,20 +5,24 @@
 //! valid file, and a piece of a file can be sent as it is.
 
 mod anchors;
+mod batch;
 pub mod block;
 mod frame;
 mod header;
 mod ledger;
+mod order;
 mod reader;
+mod sequences;
 mod survey;
 mod writer;
 
 pub use anchors::{Anchor, Clock};
+pub use batch::Batch;
 pub use frame::{
     Damage, FRAME_HEAD_BYTES, Frame, FrameHead, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned, frame_head, put_frame,
 };
 pub use header::{FORMAT_VERSION, Header};
 pub use ledger::{Account, Totals, decode_accounts, decode_ledger, encode_accounts};
-pub use reader::{Batch, Item, Reader, Select, TraceError};
+pub use reader::{Item, Reader, Select, TraceError};
 pub use survey::Survey;
 pub use writer::Writer;

@@ -5,14 +5,13 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::anchors::{Anchor, Clock};
+use super::batch::Batch;
 use super::frame::{Damage, Frames, Kind, Scanned};
 use super::header::{FORMAT_VERSION, Header};
 use super::ledger::{Account, decode_accounts};
-use crate::event::Record;
+use super::order::Order;
+use super::sequences::Sequences;
 use crate::file::block::{Block, BlockHead, Projection, Schema};
-
-/// Most events held back for their order, if a damaged block claims that more are to come.
-const PENDING_MAX: usize = 4 << 20;
 
 /// A trace that cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -52,99 +51,6 @@ pub enum Item {
     Damage(Damage),
 }
 
-/// Events in the order of time.
-#[derive(Debug)]
-pub struct Batch {
-    clock: Arc<Clock>,
-    blocks: Vec<Arc<Block>>,
-    /// Block and row.
-    order: Vec<(u32, u32)>,
-}
-
-impl Batch {
-    /// Number of events.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
-    }
-
-    /// Calls `f` with each record.
-    pub fn for_each(&self, mut f: impl FnMut(Record<'_>)) {
-        let mut buffer = Vec::new();
-        for &(block, row) in &self.order {
-            let block = &self.blocks[block as usize];
-            f(block.record(&block.rows()[row as usize], &mut buffer));
-        }
-    }
-
-    /// The clock as it was known then.
-    #[must_use]
-    pub fn clock(&self) -> &Arc<Clock> {
-        &self.clock
-    }
-
-    /// Drops the events that `keep` does not want.
-    pub fn retain(&mut self, mut keep: impl FnMut(&Record<'_>) -> bool) {
-        let mut buffer = Vec::new();
-        let blocks = &self.blocks;
-        self.order.retain(|&(block, row)| {
-            let block = &blocks[block as usize];
-            keep(&block.record(&block.rows()[row as usize], &mut buffer))
-        });
-    }
-
-    /// Calls `f` with each record until it fails.
-    ///
-    /// # Errors
-    /// The first error of `f`.
-    pub fn try_for_each<E>(&self, mut f: impl FnMut(Record<'_>) -> Result<(), E>) -> Result<(), E> {
-        let mut buffer = Vec::new();
-        for &(block, row) in &self.order {
-            let block = &self.blocks[block as usize];
-            f(block.record(&block.rows()[row as usize], &mut buffer))?;
-        }
-        Ok(())
-    }
-}
-
-/// An event that waits for those that may come before it.
-#[derive(Debug, Clone, Copy)]
-struct Waiting {
-    time: u64,
-    cpu: u32,
-    block: u32,
-    row: u32,
-}
-
-/// A set of sequence numbers that mostly come in order, as ranges; the last number of each belongs to it.
-#[derive(Debug, Default)]
-struct Sequences(Vec<(u64, u64)>);
-
-impl Sequences {
-    /// Adds a number; `false` where it was there already.
-    fn insert(&mut self, number: u64) -> bool {
-        let place = self.0.partition_point(|range| range.1.saturating_add(1) < number);
-        match self.0.get_mut(place) {
-            Some(range) if (range.0..=range.1).contains(&number) => return false,
-            Some(range) if range.1.checked_add(1) == Some(number) => range.1 = number,
-            _ => self.0.insert(place, (number, number)),
-        }
-        if let [range, next, ..] = &mut self.0[place..]
-            && range.1.checked_add(1) == Some(next.0)
-        {
-            range.1 = next.1;
-            self.0.remove(place + 1);
-        }
-        true
-    }
-}
-
 /// Reads a trace from any input, one block at a time.
 #[derive(Debug)]
 pub struct Reader<R> {
@@ -152,9 +58,8 @@ pub struct Reader<R> {
     select: Select,
     header: Header,
     schema: Option<Arc<Schema>>,
-    clock: Clock,
-    blocks: Vec<Arc<Block>>,
-    waiting: Vec<Waiting>,
+    clock: Arc<Clock>,
+    order: Order,
     /// Blocks seen, by trace: a block that comes twice counts once.
     seen: HashMap<String, Sequences>,
     /// What is to be given next, before more is read.
@@ -176,9 +81,8 @@ impl<R: Read> Reader<R> {
             select,
             header: Header::default(),
             schema: None,
-            clock: Clock::default(),
-            blocks: Vec::new(),
-            waiting: Vec::new(),
+            clock: Arc::default(),
+            order: Order::default(),
             seen: HashMap::new(),
             queue: VecDeque::new(),
             any_frame: false,
@@ -188,7 +92,7 @@ impl<R: Read> Reader<R> {
 
     /// The clock of the trace, as far as it is known by now.
     #[must_use]
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }
 
@@ -251,7 +155,7 @@ impl<R: Read> Reader<R> {
                 Err(error) => self.queue.push_back(damaged(error.to_string())),
             },
             Kind::Anchor => match Anchor::decode(frame.payload()) {
-                Some(anchor) => self.clock.add(anchor),
+                Some(anchor) => Arc::make_mut(&mut self.clock).add(anchor),
                 None => self.queue.push_back(damaged("an anchor that cannot be read".into())),
             },
             Kind::Ledger => self.queue.push_back(match decode_accounts(frame.payload()) {
@@ -287,7 +191,7 @@ impl<R: Read> Reader<R> {
     /// From here on everything is of the trace with this header. What came before was given with its own clock.
     fn turn_to(&mut self, header: Header) {
         if header.get("trace") != self.header.get("trace") {
-            self.clock = Clock::default();
+            self.clock = Arc::default();
             self.schema = None;
         }
         self.header = header;
@@ -300,17 +204,9 @@ impl<R: Read> Reader<R> {
         }
         if self.is_wanted(&head) {
             let schema = self.schema.as_ref().ok_or("a block without the schema that explains it")?;
-            let block = Block::decode(payload, schema, self.select.wanted.clone()).map_err(|e| e.to_string())?;
-            let number = self.blocks.len() as u32;
-            self.waiting.extend(block.rows().iter().enumerate().map(|(row, r)| Waiting {
-                time: r.time,
-                cpu: r.cpu,
-                block: number,
-                row: row as u32,
-            }));
-            self.blocks.push(Arc::new(block));
+            self.order.push(Block::decode(payload, schema, &self.select.wanted).map_err(|e| e.to_string())?);
         }
-        self.release(if self.waiting.len() > PENDING_MAX { u64::MAX } else { head.complete_until });
+        self.release(if self.order.is_full() { u64::MAX } else { head.complete_until });
         Ok(())
     }
 
@@ -324,58 +220,16 @@ impl<R: Read> Reader<R> {
 
     /// Gives all events up to `time` that wait.
     fn release(&mut self, time: u64) {
-        // The kernel's own order: by time, then by CPU; of one CPU as in the ring buffer. The sort is stable.
-        self.waiting.sort_by_key(|event| (event.time, event.cpu));
-        let count = self.waiting.partition_point(|event| event.time <= time);
-        if count > 0 {
-            let (since, until) = self.bounds();
-            let order: Vec<(u32, u32)> = self
-                .waiting
-                .drain(..count)
-                .filter(|event| (since..=until).contains(&event.time))
-                .map(|event| (event.block, event.row))
-                .collect();
-            if !order.is_empty() {
-                self.queue.push_back(Item::Events(Batch {
-                    clock: Arc::new(self.clock.clone()),
-                    blocks: self.blocks.clone(),
-                    order,
-                }));
-            }
+        let mut batch = self.order.release(time, self.bounds());
+        if !batch.is_empty() {
+            batch.clock = Arc::clone(&self.clock);
+            self.queue.push_back(Item::Events(batch));
         }
-        self.forget_blocks();
     }
 
     /// The wanted range in the trace's clock.
     fn bounds(&self) -> (u64, u64) {
         let time = |wall: Option<i64>| wall.and_then(|wall| self.clock.time(wall));
         (time(self.select.since).unwrap_or(0), time(self.select.until).unwrap_or(u64::MAX))
-    }
-
-    /// Drops the blocks of which no event waits.
-    fn forget_blocks(&mut self) {
-        let Some(oldest) = self.waiting.iter().map(|event| event.block).min() else {
-            self.blocks.clear();
-            return;
-        };
-        self.blocks.drain(..oldest as usize);
-        self.waiting.iter_mut().for_each(|event| event.block -= oldest);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn sequences_are_a_set(numbers in prop::collection::vec(prop_oneof![0u64..50, u64::MAX - 9..=u64::MAX], 0..100)) {
-            let (mut ours, mut reference) = (Sequences::default(), std::collections::BTreeSet::new());
-            for number in numbers {
-                prop_assert_eq!(ours.insert(number), reference.insert(number));
-            }
-            prop_assert!(ours.0.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
-        }
     }
 }

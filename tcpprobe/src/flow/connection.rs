@@ -1,6 +1,7 @@
 //! Which socket an event belongs to.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
 
 use foldhash::fast::RandomState;
@@ -10,8 +11,8 @@ use crate::event::Socket;
 /// A socket, by everything that events have told about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection {
-    /// Counts connections from 0, in the order in which they were first seen.
-    pub id: u32,
+    /// Counts connections from 0, in the order in which they were first seen; never used twice.
+    pub id: u64,
     /// `AF_INET` or `AF_INET6`; an IPv4 connection on a dual-stack socket has `AF_INET6`.
     pub family: u16,
     /// The socket's own end; v4-mapped addresses are IPv4.
@@ -41,7 +42,7 @@ impl Connection {
     }
 }
 
-/// Finds the connection of an event by cookie, address or 4-tuple.
+/// Finds the slot of an event's connection by cookie, address or 4-tuple.
 ///
 /// Each map names the connection that was last found to have the key, so later events meet the later of two
 /// connections that share a 4-tuple or a socket address.
@@ -49,7 +50,9 @@ impl Connection {
 pub(super) struct Index {
     by_cookie: HashMap<u64, u32, RandomState>,
     by_skaddr: HashMap<u64, u32, RandomState>,
-    by_tuple: HashMap<(SocketAddr, SocketAddr), u32, RandomState>,
+    /// By a hash of the 4-tuple, a quarter of its size: what is found must fit anyway.
+    by_tuple: HashMap<u64, u32, RandomState>,
+    hash: RandomState,
 }
 
 impl Index {
@@ -62,32 +65,60 @@ impl Index {
     /// The connections whose address or 4-tuple `key` has.
     pub fn candidates(&self, key: &Socket) -> [Option<u32>; 2] {
         let by_skaddr = if key.skaddr == 0 { None } else { self.by_skaddr.get(&key.skaddr).copied() };
-        [by_skaddr, self.by_tuple.get(&(key.local, key.peer)).copied()]
+        [by_skaddr, self.by_tuple.get(&self.tuple(key.local, key.peer)).copied()]
     }
 
-    /// A connection seen for the first time, as `key` shows it.
-    pub fn add(&mut self, id: u32, key: &Socket) -> Connection {
+    fn tuple(&self, local: SocketAddr, peer: SocketAddr) -> u64 {
+        self.hash.hash_one((local, peer))
+    }
+
+    /// A connection seen for the first time, as `key` shows it; see [`Index::learn`].
+    pub fn add(&mut self, id: u64, slot: u32, key: &Socket) -> (Connection, bool) {
         let Socket { family, local, peer, .. } = *key;
         let mut connection = Connection { id, family, local, peer, cookie: 0, skaddr: 0 };
-        self.by_tuple.insert((local, peer), id);
-        self.learn(&mut connection, key);
-        connection
+        let tuple = self.tuple(local, peer);
+        self.by_tuple.insert(tuple, slot);
+        let moved = self.learn(&mut connection, slot, key);
+        (connection, moved)
     }
 
-    /// Takes over what `key` knows and `connection` does not.
+    /// Takes over what `key` knows and `connection` does not. Says whether a cookie is another connection's now, or the
+    /// connection has another address: what was found before may be another now.
     #[inline]
-    pub fn learn(&mut self, connection: &mut Connection, key: &Socket) {
+    pub fn learn(&mut self, connection: &mut Connection, slot: u32, key: &Socket) -> bool {
+        let mut moved = false;
         if key.cookie != 0 && key.cookie != connection.cookie {
             connection.cookie = key.cookie;
-            self.by_cookie.insert(key.cookie, connection.id);
+            moved = self.by_cookie.insert(key.cookie, slot).is_some();
         }
         if key.skaddr != 0 && key.skaddr != connection.skaddr {
+            moved |= connection.skaddr != 0;
             // A later run names the same socket by another opaque id; the old name must not pile up.
-            if self.by_skaddr.get(&connection.skaddr) == Some(&connection.id) {
-                self.by_skaddr.remove(&connection.skaddr);
-            }
+            remove_if(&mut self.by_skaddr, connection.skaddr, slot);
             connection.skaddr = key.skaddr;
-            self.by_skaddr.insert(key.skaddr, connection.id);
+            self.by_skaddr.insert(key.skaddr, slot);
         }
+        moved
+    }
+
+    /// Forgets a connection.
+    pub fn remove(&mut self, connection: &Connection, slot: u32) {
+        remove_if(&mut self.by_cookie, connection.cookie, slot);
+        remove_if(&mut self.by_skaddr, connection.skaddr, slot);
+        let tuple = self.tuple(connection.local, connection.peer);
+        remove_if(&mut self.by_tuple, tuple, slot);
+    }
+
+    /// The largest of its maps.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.by_cookie.len().max(self.by_skaddr.len()).max(self.by_tuple.len())
+    }
+}
+
+/// Removes `key`, where it names `slot`.
+fn remove_if(map: &mut HashMap<u64, u32, RandomState>, key: u64, slot: u32) {
+    if map.get(&key) == Some(&slot) {
+        map.remove(&key);
     }
 }

@@ -42,6 +42,14 @@ impl Batch {
         }
     }
 
+    /// UTC (nanoseconds since 1970) minus the trace's clock, at its first event; `None` where the trace does not know.
+    #[must_use]
+    pub fn utc_offset_ns(&self) -> Option<i64> {
+        let Batch::Columns(batch) = self else { return None };
+        let time = batch.times().next()?;
+        batch.clock().wall(time).map(|wall_ns| wall_ns.wrapping_sub_unsigned(time))
+    }
+
     /// Calls `f` with each record until it fails.
     ///
     /// # Errors

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use tcpprobe::event::{EventReader, Record};
 use tcpprobe::file::block::Projection;
 use tcpprobe::file::{Select, Survey};
-use tcpprobe::flow::{self, Collect, Flows, Limits};
-use tcpprobe::source::{self, About, Content, EventFilter, Gap, Item, Losses, Trace, Wanted};
+use tcpprobe::flow::{Collect, Collector, Limits};
+use tcpprobe::source::{self, Content, EventFilter, Gap, Item, Losses, Trace, Wanted};
 use tcpprobe_plot::{self as plot, PlotError, PlotInput};
 use tcpprobe_proto::v1::ReadRequest;
 
@@ -174,11 +173,11 @@ impl Input {
         interrupt: &Interrupt,
         report: &mut Report,
     ) -> Result<(Drawing, Losses)> {
-        let mut drawing = Drawing { flows: Flows::new(collect, Limits::default()), ..Drawing::default() };
+        let mut drawing = Drawing { flows: Collector::new(collect, Limits::default()), ..Drawing::default() };
         // A filter may be about any field.
         let wanted = |mut select: Select| {
             if filter.is_all() {
-                select.wanted = Projection::fields(flow::FIELDS.iter().copied());
+                select.wanted = Projection::fields(Collector::fields());
             }
             Wanted { select, events: filter.clone() }
         };
@@ -197,9 +196,11 @@ impl Input {
             }
         };
         for item in &mut trace {
-            match item? {
-                Item::Begin(about) => drawing.begin(about),
-                Item::Events(batch) => batch.for_each(|record| drawing.event(&record, || batch.wall(record.time))),
+            let item = item?;
+            drawing.flows.item(&item);
+            match item {
+                Item::Begin(about) => (drawing.kernel, drawing.host) = (about.kernel, about.host),
+                Item::Events(batch) => drawing.utc_offset_ns = drawing.utc_offset_ns.or_else(|| batch.utc_offset_ns()),
                 Item::Lost(gap) => drawing.lost(&gap),
                 Item::Problem(problem) => report.tell(&problem),
                 _ => {}
@@ -228,8 +229,7 @@ fn stem(name: &str) -> &str {
 /// What a trace shows.
 #[derive(Default)]
 struct Drawing {
-    flows: Flows,
-    readers: Vec<EventReader>,
+    flows: Collector,
     kernel: String,
     host: String,
     utc_offset_ns: Option<i64>,
@@ -237,20 +237,6 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn begin(&mut self, about: About) {
-        self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
-        (self.kernel, self.host) = (about.kernel, about.host);
-    }
-
-    fn event(&mut self, record: &Record<'_>, wall_ns: impl FnOnce() -> Option<i64>) {
-        if self.utc_offset_ns.is_none() {
-            self.utc_offset_ns = wall_ns().map(|wall_ns| wall_ns.wrapping_sub_unsigned(record.time));
-        }
-        if let Some(event) = self.readers.get(record.index).and_then(|reader| reader.read(record.bytes)) {
-            self.flows.push(record.time, &event);
-        }
-    }
-
     fn lost(&mut self, gap: &Gap) {
         if self.gaps.len() < GAPS_MAX {
             self.gaps.push(plot::Gap { start_ns: gap.from, end_ns: gap.to, lost: gap.lost });

@@ -134,7 +134,7 @@ impl Inspected {
 /// Decodes a block to its last event: its head, and its events by CPU; else what is wrong with it.
 pub fn decode(piece: Piece<'_>, schema: Option<&Arc<Schema>>) -> Result<(BlockHead, BTreeMap<u32, u64>), String> {
     let schema = schema.ok_or("a block without the schema that explains it")?;
-    let block = Block::decode(piece.payload(), schema, Projection::default()).map_err(|error| error.to_string())?;
+    let block = Block::decode(piece.payload(), schema, &Projection::default()).map_err(|error| error.to_string())?;
     let times = block.rows().iter().map(|row| row.time);
     if times.clone().min().zip(times.max()).is_some_and(|times| times != block.head.times) {
         return Err(format!("block {} has events at other times than its head says", block.head.sequence));

@@ -109,7 +109,7 @@ impl Scan {
     /// A block whose ledger is damaged: its events are accounted for; what else was in the ledger, nobody knows.
     fn unaccounted(&mut self, block: Piece<'_>) {
         let decoded =
-            self.schema.as_ref().and_then(|schema| Block::decode(block.payload(), schema, Projection::default()).ok());
+            self.schema.as_ref().and_then(|schema| Block::decode(block.payload(), schema, &Projection::default()).ok());
         let Some(decoded) = decoded else { return };
         self.block(block);
         for (cpu, stored) in events_by_cpu(&decoded) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 use std::sync::mpsc;
 
-use tcpprobe::event::{Event as Typed, EventReader};
+use tcpprobe::event::EventReader;
 use tcpprobe_proto::v1::JobSpec;
 
 use crate::common::{
@@ -143,10 +143,7 @@ fn a_filter_that_the_kernel_does_not_know() {
 }
 
 fn is_of(event: &Event, address: Ipv4Addr) -> bool {
-    let (src, dest) = match EventReader::new(&event.format).read(&event.record).unwrap() {
-        Typed::TcpProbe(probe) => (probe.src, probe.dest),
-        Typed::TcpRetransmitSkb(retransmit) => (retransmit.src, retransmit.dest),
-    };
+    let (src, dest) = EventReader::new(&event.format).read(&event.record).unwrap().ends();
     [src, dest].iter().any(|end| end.ip() == IpAddr::V4(address))
 }
 

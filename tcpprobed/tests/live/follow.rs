@@ -243,7 +243,7 @@ fn the_newest_events() {
 /// The events of one connection, by its id; wrong blocks may come, right ones may not be missing.
 #[test]
 fn one_connection() {
-    use tcpprobe::event::{Event as Typed, EventReader};
+    use tcpprobe::event::EventReader;
     let Some(daemon) = Daemon::start() else { return };
     let (api, site) = (daemon.api(), Site::v4());
     api.start(job("web", &site.filter()));
@@ -254,9 +254,9 @@ fn one_connection() {
         wait_until("a block of its own", || api.ledger("web").stored > before);
     }
     api.stop("web");
-    let id = |event: &Event| match EventReader::new(&event.format).read(&event.record).unwrap() {
-        Typed::TcpProbe(probe) => tcpprobe::file::block::connection_id(probe.src, probe.dest),
-        Typed::TcpRetransmitSkb(event) => tcpprobe::file::block::connection_id(event.src, event.dest),
+    let id = |event: &Event| {
+        let (local, peer) = EventReader::new(&event.format).read(&event.record).unwrap().ends();
+        tcpprobe::file::block::connection_id(local, peer)
     };
     let all = api.trace("web");
     let connections: std::collections::BTreeSet<u64> = all.events.iter().map(id).collect();

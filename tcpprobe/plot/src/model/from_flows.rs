@@ -1,7 +1,7 @@
 //! What a plot takes from the library's flows. Nothing else in this crate knows them.
 
 pub use tcpprobe::flow::Metric;
-use tcpprobe::flow::{Curves, Flow, Flows};
+use tcpprobe::flow::{Collector, Curves, Flow};
 
 use super::gap::Gap;
 use super::panel::{Bar, Sample};
@@ -33,7 +33,7 @@ impl Default for Options {
 #[derive(Debug, Clone, Copy)]
 pub struct PlotInput<'a> {
     /// The connections, with curves for those that [`choose`] names.
-    pub flows: &'a Flows,
+    pub flows: &'a Collector,
     /// The name of the job or file.
     pub title: &'a str,
     /// The release of the kernel that recorded it.
@@ -50,7 +50,7 @@ pub struct PlotInput<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// Ids of those drawn, the one with the most traffic first.
-    pub shown: Vec<u32>,
+    pub shown: Vec<u64>,
     /// Connections that had too little traffic to be drawn.
     pub more: usize,
     /// Their part of the bytes of all connections but those left out, 0 to 1.
@@ -63,16 +63,17 @@ pub struct Choice {
 ///
 /// # Errors
 /// When there are none, or none but SSH.
-pub fn choose(flows: &Flows, options: &Options) -> Result<Choice, PlotError> {
-    let is_ssh = |flow: &Flow| [flow.connection.local, flow.connection.peer].iter().any(|end| end.port() == SSH_PORT);
-    let wanted = |flow: &Flow| options.ssh || !is_ssh(flow);
+pub fn choose(flows: &Collector, options: &Options) -> Result<Choice, PlotError> {
+    let is_ssh =
+        |flow: &Flow<'_>| [flow.connection.local, flow.connection.peer].iter().any(|end| end.port() == SSH_PORT);
+    let wanted = |flow: &Flow<'_>| options.ssh || !is_ssh(flow);
     let shown = flows.top_of(options.top.clamp(1, TOP_MAX), wanted);
     let ssh = flows.all().iter().filter(|flow| !wanted(flow)).count();
     if shown.is_empty() {
         return Err(if ssh > 0 { PlotError::OnlySsh(ssh) } else { PlotError::NoEvents });
     }
     let all: u64 = flows.all().iter().filter(|flow| wanted(flow)).map(|flow| flow.totals.traffic()).sum();
-    let all = all + flows.beyond().traffic();
+    let all = all + flows.untracked().traffic();
     let drawn: u64 = shown.iter().filter_map(|&id| flows.get(id)).map(|flow| flow.totals.traffic()).sum();
     let more = flows.all().len() - ssh - shown.len();
     let more_share = if all == 0 { 0.0 } else { (all - drawn) as f64 / all as f64 };
@@ -88,8 +89,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub fn of(flows: &Flows) -> Self {
-        Counts { events: flows.events(), connections: flows.all().len() as u64, events_beyond: flows.beyond().events }
+    pub fn of(flows: &Collector) -> Self {
+        Counts {
+            events: flows.events(),
+            connections: flows.all().len() as u64,
+            events_beyond: flows.untracked().events,
+        }
     }
 }
 
@@ -97,7 +102,7 @@ impl Counts {
 pub struct Connection<'a> {
     /// Its row in the table.
     pub row: usize,
-    flow: &'a Flow,
+    flow: Flow<'a>,
     curves: &'a Curves,
 }
 
@@ -105,10 +110,10 @@ pub struct Connection<'a> {
 ///
 /// # Errors
 /// When the curves of one were not collected.
-pub fn connections<'a>(flows: &'a Flows, choice: &Choice) -> Result<Vec<Connection<'a>>, PlotError> {
-    let connection = |(row, &id): (usize, &u32)| {
+pub fn connections<'a>(flows: &'a Collector, choice: &Choice) -> Result<Vec<Connection<'a>>, PlotError> {
+    let connection = |(row, &id): (usize, &u64)| {
         let flow = flows.get(id).ok_or(PlotError::NoCurves(id))?;
-        let curves = flow.curves.as_deref().ok_or(PlotError::NoCurves(id))?;
+        let curves = flow.curves.ok_or(PlotError::NoCurves(id))?;
         Ok(Connection { row, flow, curves })
     };
     choice.shown.iter().enumerate().map(connection).collect()

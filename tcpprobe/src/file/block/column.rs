@@ -395,8 +395,9 @@ fn begin(column: &mut Vec<u8>, kind: u8, listed: &[u32]) {
 /// How a codeword begins that the next bits may be.
 #[derive(Debug, Clone, Copy, Default)]
 struct Codeword {
-    meaning: Meaning,
+    base: u32,
     length: u8,
+    extra: u8,
 }
 
 /// Decodes columns; keeps its memory between them.
@@ -464,13 +465,13 @@ impl ColumnDecoder {
     ) -> Result<(), ColumnError> {
         let lengths = huffman::read_lengths(&mut cursor).ok_or(ColumnError("bad prefix code"))?;
         let bits = self.fill_codewords(&lengths, meanings);
-        let codewords = &self.codewords[..];
+        let codewords = &self.codewords[..1 << bits];
         let mask = (1u64 << bits) - 1;
         let next = |stream: &mut BitReader<'_>| {
             let word = stream.peek();
-            let Codeword { meaning, length } = codewords[(word & mask) as usize];
-            stream.skip(u32::from(length + meaning.extra));
-            meaning.base | (word >> length) as u32 & ((1 << meaning.extra) - 1)
+            let Codeword { base, length, extra } = codewords[(word & mask) as usize];
+            stream.skip(u32::from(length + extra));
+            base | (word >> length) as u32 & ((1 << extra) - 1)
         };
         if count < STREAMS_MIN {
             let mut stream = BitReader::new(cursor.0);
@@ -508,12 +509,16 @@ impl ColumnDecoder {
     /// Fills the table of codewords by the bits that they begin with; says how many bits those are.
     fn fill_codewords(&mut self, lengths: &Lengths, meanings: &[Meaning; huffman::SYMBOLS]) -> u32 {
         let bits = lengths.iter().copied().max().map_or(1, |longest| u32::from(longest).max(1));
-        self.codewords.clear();
-        self.codewords.resize(1 << bits, Codeword::default());
+        if self.codewords.len() < 1 << bits {
+            self.codewords.resize(1 << bits, Codeword::default());
+        }
+        // A complete code fills its part of the table; one of a single symbol only half of it.
+        self.codewords[..2].fill(Codeword::default());
         let codes = huffman::codes(lengths);
         for (symbol, &length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
-            let codeword = Codeword { meaning: meanings[symbol], length };
-            for place in self.codewords[usize::from(codes[symbol])..].iter_mut().step_by(1 << length) {
+            let Meaning { base, extra } = meanings[symbol];
+            let codeword = Codeword { base, length, extra };
+            for place in self.codewords[usize::from(codes[symbol])..1 << bits].iter_mut().step_by(1 << length) {
                 *place = codeword;
             }
         }

@@ -1,15 +1,17 @@
 //! From a block back to records.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::bits::Cursor;
 use super::column::ColumnDecoder;
 use super::deflate::inflate_bytes;
 use super::matrix::{Events, Matrix};
+use super::projection::Projection;
 use super::rows::GROUP;
-use super::schema::{Layout, Part, Schema};
-use super::{BlockError, BlockHead, EVENTS_MAX, connection_id};
-use crate::event::{EventReader, Record};
+use super::schema::{Layout, Schema};
+use super::{BlockError, BlockHead, EVENTS_MAX};
+use crate::event::Record;
 
 /// Largest dynamic part of an identity: a record lies in a sub-buffer of at most 1 MiB.
 const IDENTITY_BYTES_MAX: usize = 1 << 20;
@@ -19,46 +21,6 @@ const IDENTITIES_BYTES_MAX: usize = 256 << 20;
 const VALUES_MAX: usize = 64 << 20;
 /// Longest name of a task, with room to spare (`TASK_COMM_LEN` is 16).
 const COMM_BYTES_MAX: usize = 256;
-
-/// What is wanted of a block: nothing else is decoded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Projection {
-    /// Names of fields; others are 0 in the records, but for those that tell what an event is about (addresses, ports,
-    /// cookie), which are always there. `None` for all.
-    pub fields: Option<Arc<[String]>>,
-    /// Only events of the connection of this id ([`connection_id`]), and those whose connection is not known.
-    pub connection: Option<u64>,
-}
-
-impl Projection {
-    /// These fields, of all connections.
-    #[must_use]
-    pub fn fields<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
-        Projection { fields: Some(names.into_iter().map(Into::into).collect()), connection: None }
-    }
-
-    /// A bit for each column that is wanted.
-    fn columns(&self, layout: &Layout, parts: &[Part]) -> u32 {
-        let Some(names) = &self.fields else { return u32::MAX };
-        let wanted = |part: &Part| {
-            let fields = &layout.format.fields;
-            let field = fields.iter().find(|f| (f.offset..f.offset + f.size).contains(&(part.offset as u32)));
-            // The dynamic part of a record is found by its column, and its task by pid.
-            field.is_none_or(|f| names.contains(&f.name) || f.name == "common_pid" || f.kind.is_dynamic())
-        };
-        parts.iter().enumerate().fold(0, |set, (at, part)| set | u32::from(wanted(part)) << at)
-    }
-
-    /// Whether events of this identity are.
-    fn holds(&self, layout: &Layout, record: &[u8]) -> bool {
-        let Some(connection) = self.connection else { return true };
-        let event = EventReader::new(&layout.format).read(record);
-        event.is_none_or(|event| {
-            let (local, peer) = event.ends();
-            connection_id(local, peer) == connection
-        })
-    }
-}
 
 /// One event of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +32,25 @@ pub struct Row {
     /// Number of its identity.
     pub key: u32,
     /// Its place among the wanted events of its kind.
-    place: u32,
+    pub(super) place: u32,
 }
 
-/// An identity: the record of an event with all columns 0.
-#[derive(Debug)]
-struct Key {
-    layout: usize,
-    rows: u32,
+/// An identity of a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    pub layout: u32,
     /// Its number among the identities of its kind.
     place: u32,
-    record: Vec<u8>,
+    pub rows: u32,
+    /// Where its record is in the list of those, and how long: one with all columns 0.
+    at: u32,
+    length: u32,
+}
+
+impl Key {
+    fn range(&self) -> Range<usize> {
+        self.at as usize..self.at as usize + self.length as usize
+    }
 }
 
 /// A decoded block.
@@ -90,10 +60,12 @@ pub struct Block {
     pub head: BlockHead,
     schema: Arc<Schema>,
     tasks: Vec<(i32, Option<String>)>,
-    keys: Vec<Key>,
+    pub(super) keys: Vec<Key>,
+    /// The records of all identities.
+    records: Vec<u8>,
     rows: Vec<Row>,
     /// By kind of event.
-    columns: Vec<Vec<Matrix>>,
+    pub(super) columns: Vec<Vec<Matrix>>,
 }
 
 impl Block {
@@ -101,7 +73,7 @@ impl Block {
     ///
     /// # Errors
     /// When it does not belong to `schema` or is not what the encoder writes.
-    pub fn decode(payload: &[u8], schema: &Arc<Schema>, wanted: Projection) -> Result<Self, BlockError> {
+    pub fn decode(payload: &[u8], schema: &Arc<Schema>, wanted: &Projection) -> Result<Self, BlockError> {
         let head = BlockHead::decode(payload)?;
         if head.schema != schema.id() {
             return Err(BlockError("of another schema"));
@@ -110,21 +82,25 @@ impl Block {
         let mut decoder = ColumnDecoder::default();
         let chunks = read_chunks(&mut cursor, &mut decoder, head.events)?;
         let tasks = read_tasks(&mut cursor).ok_or(BlockError("bad list of tasks"))?;
-        let keys = read_keys(&mut cursor, schema, head.events).ok_or(BlockError("bad list of identities"))?;
+        let bad = BlockError("bad list of identities");
+        let (keys, records) = read_keys(&mut cursor, schema, head.events).ok_or(bad)?;
         let layouts = schema.layouts();
-        let held: Vec<bool> = keys.iter().map(|key| wanted.holds(&layouts[key.layout], &key.record)).collect();
+        let is_held = |key: &Key| wanted.holds(&layouts[key.layout as usize], &records[key.range()]);
+        let held: Vec<bool> = keys.iter().map(is_held).collect();
         let (mut low, mut high) = (Vec::new(), Vec::new());
         decoder.decode(&mut cursor, head.events as usize, &mut low)?;
         decoder.decode(&mut cursor, head.events as usize, &mut high)?;
         let mut rows = times(&chunks, &low, &high, head.times.0);
         let numbers = &mut low;
         decoder.decode(&mut cursor, head.events as usize, numbers)?;
-        let kinds = split(numbers, &keys, &held, layouts.len())?;
+        let kinds = split(&mut rows, numbers, &keys, &held, layouts.len())?;
         let values = layouts.iter().zip(&kinds).map(|(layout, events)| layout.columns.len() * events.identities.len());
         if values.sum::<usize>() > VALUES_MAX {
             return Err(BlockError("more values than a block may have"));
         }
-        place(&mut rows, numbers, &keys, &held);
+        if held.contains(&false) {
+            rows.retain(|row| held[row.key as usize]);
+        }
 
         let mut columns = Vec::new();
         for (layout, events) in layouts.iter().zip(&kinds) {
@@ -134,7 +110,7 @@ impl Block {
                 .map(|parts| Matrix::read(&mut cursor, &mut decoder, events, parts, wanted.columns(layout, parts)));
             columns.push(matrices.collect::<Result<_, _>>()?);
         }
-        Ok(Block { head, schema: Arc::clone(schema), tasks, keys, rows, columns })
+        Ok(Block { head, schema: Arc::clone(schema), tasks, keys, records, rows, columns })
     }
 
     /// The events in the order of arrival: per CPU that of the ring buffer.
@@ -155,19 +131,39 @@ impl Block {
         self.keys.len()
     }
 
+    /// The record of the identity `key`, with all columns 0.
+    pub(super) fn template(&self, key: &Key) -> &[u8] {
+        &self.records[key.range()]
+    }
+
+    /// The name of the task `pid`, where the kernel knew it.
+    #[must_use]
+    pub fn comm(&self, pid: i32) -> Option<&str> {
+        let task = self.tasks.binary_search_by_key(&pid, |task| task.0).ok()?;
+        self.tasks[task].1.as_deref()
+    }
+
     /// The record of `row`, built in `buffer`. The bytes between fields, which no field describes, are 0.
     #[must_use]
     pub fn record<'a>(&'a self, row: &Row, buffer: &'a mut Vec<u8>) -> Record<'a> {
         let key = &self.keys[row.key as usize];
-        let layout = &self.schema.layouts()[key.layout];
+        let index = key.layout as usize;
+        let layout = &self.schema.layouts()[index];
         buffer.clear();
-        buffer.extend_from_slice(&key.record);
-        self.columns[key.layout].iter().for_each(|columns| columns.put(row.place as usize, buffer));
+        buffer.extend_from_slice(self.template(key));
+        self.columns[index].iter().for_each(|columns| columns.put(row.place as usize, buffer));
         let pid = buffer.get(4..8).and_then(|b| b.first_chunk()).map_or(0, |b| i32::from_le_bytes(*b));
-        let task = self.tasks.binary_search_by_key(&pid, |task| task.0).ok();
-        let comm = task.and_then(|place| self.tasks[place].1.as_deref());
-        let (kind, index) = (layout.kind, key.layout);
+        let (comm, kind) = (self.comm(pid), layout.kind);
         Record { time: row.time, cpu: row.cpu, comm, kind, index, format: &layout.format, bytes: buffer }
+    }
+
+    /// Bytes of memory that it takes, about.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let tasks: usize = self.tasks.iter().map(|(_, name)| 32 + name.as_ref().map_or(0, String::len)).sum();
+        let matrices: usize = self.columns.iter().flatten().map(Matrix::memory_bytes).sum();
+        let rows = self.rows.capacity() * size_of::<Row>() + self.keys.capacity() * size_of::<Key>();
+        size_of::<Self>() + 24 * self.columns.len() + tasks + rows + self.records.capacity() + matrices
     }
 }
 
@@ -201,40 +197,43 @@ fn read_tasks(cursor: &mut Cursor<'_>) -> Option<Vec<(i32, Option<String>)>> {
     Some(tasks)
 }
 
-fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<Vec<Key>> {
+/// The identities, and their records one behind the other.
+fn read_keys(cursor: &mut Cursor<'_>, schema: &Schema, events: u32) -> Option<(Vec<Key>, Vec<u8>)> {
+    let layouts = schema.layouts();
     let count = cursor.count(events as usize)?;
-    let mut keys = Vec::new();
-    let mut places = vec![0u32; schema.layouts().len()];
+    let (mut keys, mut records) = (Vec::new(), Vec::new());
+    // Where the records are of the identities of each kind.
+    let mut starts: Vec<Vec<u32>> = vec![Vec::new(); layouts.len()];
     let mut total = 0u32;
-    let mut room = IDENTITIES_BYTES_MAX;
     for _ in 0..count {
         let index = cursor.count(usize::from(u8::MAX))?;
-        let layout = schema.layouts().get(index)?;
+        let layout = layouts.get(index)?;
         let rows = u32::try_from(cursor.varint()?).ok().filter(|&rows| rows > 0)?;
         total = total.checked_add(rows)?;
-        let place = places[index];
-        places[index] += 1;
         let tail = if layout.dynamic { cursor.bytes().filter(|tail| tail.len() <= IDENTITY_BYTES_MAX)? } else { &[] };
-        room = room.checked_sub(layout.size + tail.len())?;
-        let mut record = vec![0; layout.size];
-        record[..2].copy_from_slice(&layout.format.id.to_le_bytes());
-        record.extend_from_slice(tail);
-        keys.push(Key { layout: index, rows, place, record });
+        let (at, length) = (records.len(), layout.size + tail.len());
+        if at + length > IDENTITIES_BYTES_MAX {
+            return None;
+        }
+        records.resize(at + layout.size, 0);
+        records[at..at + 2].copy_from_slice(&layout.format.id.to_le_bytes());
+        records.extend_from_slice(tail);
+        let (at, place) = (at as u32, starts[index].len() as u32);
+        starts[index].push(at);
+        keys.push(Key { layout: index as u32, place, rows, at, length: length as u32 });
     }
-    let identity_bytes =
-        |key: &Key| schema.layouts()[key.layout].spans.iter().map(ExactSizeIterator::len).sum::<usize>();
-    let bytes = inflate_bytes(cursor, keys.iter().map(identity_bytes).sum())?;
-    let mut bytes = bytes.into_iter();
-    for (index, layout) in schema.layouts().iter().enumerate() {
-        if keys.iter().any(|key| key.layout == index) {
-            for at in layout.spans.iter().flat_map(Clone::clone) {
-                for key in keys.iter_mut().filter(|key| key.layout == index) {
-                    key.record[at] = bytes.next()?;
-                }
-            }
+    let identity_bytes = |layout: &Layout| layout.spans.iter().map(ExactSizeIterator::len).sum::<usize>();
+    let sizes = layouts.iter().zip(&starts).map(|(layout, starts)| identity_bytes(layout) * starts.len());
+    let bytes = inflate_bytes(cursor, sizes.sum())?;
+    let mut bytes = &bytes[..];
+    for (layout, starts) in layouts.iter().zip(&starts).filter(|(_, starts)| !starts.is_empty()) {
+        for at in layout.spans.iter().flat_map(Clone::clone) {
+            let (column, rest) = bytes.split_at_checked(starts.len())?;
+            starts.iter().zip(column).for_each(|(&start, &byte)| records[start as usize + at] = byte);
+            bytes = rest;
         }
     }
-    (total == events && bytes.next().is_none()).then_some(keys)
+    (total == events && bytes.is_empty()).then_some((keys, records))
 }
 
 /// Rows with their times and CPUs, from the halves of the differences per CPU.
@@ -257,12 +256,19 @@ fn times(chunks: &[(u32, u32)], low: &[u32], high: &[u32], earliest: u64) -> Vec
     rows
 }
 
-/// Splits the identities of all events by kind of event.
-fn split(numbers: &[u32], keys: &[Key], held: &[bool], kinds: usize) -> Result<Vec<Events>, BlockError> {
+/// Gives each row its identity and its place among the wanted rows of its kind, and splits the identities of all events by
+/// kind.
+fn split(
+    rows: &mut [Row],
+    numbers: &[u32],
+    keys: &[Key],
+    held: &[bool],
+    kinds: usize,
+) -> Result<Vec<Events>, BlockError> {
     let mut split: Vec<Events> = Vec::new();
-    split.resize_with(kinds, || Events { groups: Vec::new(), identities: Vec::new(), wanted: Vec::new() });
+    split.resize_with(kinds, Events::default);
     for (key, &held) in keys.iter().zip(held) {
-        let events = &mut split[key.layout];
+        let events = &mut split[key.layout as usize];
         events.groups.push(key.rows);
         events.wanted.push(held);
     }
@@ -270,27 +276,16 @@ fn split(numbers: &[u32], keys: &[Key], held: &[bool], kinds: usize) -> Result<V
         events.identities.reserve_exact(events.groups.iter().map(|&rows| rows as usize).sum());
     }
     let mut left: Vec<u32> = keys.iter().map(|key| key.rows).collect();
-    for &number in numbers {
-        let left = left.get_mut(number as usize).ok_or(BlockError("an event of an identity that is not listed"))?;
+    let mut places = vec![0u32; kinds];
+    for (row, &number) in rows.iter_mut().zip(numbers) {
+        let at = number as usize;
+        let left = left.get_mut(at).ok_or(BlockError("an event of an identity that is not listed"))?;
         *left = left.checked_sub(1).ok_or(BlockError("more events of an identity than it has"))?;
-        let key = &keys[number as usize];
-        split[key.layout].identities.push(key.place);
+        let key = &keys[at];
+        let kind = key.layout as usize;
+        split[kind].identities.push(key.place);
+        (row.key, row.place) = (number, places[kind]);
+        places[kind] += u32::from(held[at]);
     }
     Ok(split)
-}
-
-/// Gives each row its identity and its place among the wanted rows of its kind; drops those that are not wanted.
-fn place(rows: &mut Vec<Row>, numbers: &[u32], keys: &[Key], held: &[bool]) {
-    let mut next = vec![0u32; keys.iter().map(|key| key.layout + 1).max().unwrap_or(0)];
-    for (row, &number) in rows.iter_mut().zip(numbers) {
-        row.key = number;
-        if held[number as usize] {
-            let next = &mut next[keys[number as usize].layout];
-            row.place = *next;
-            *next += 1;
-        }
-    }
-    if held.contains(&false) {
-        rows.retain(|row| held[row.key as usize]);
-    }
 }

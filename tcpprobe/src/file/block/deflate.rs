@@ -57,6 +57,13 @@ pub fn inflate_bytes(cursor: &mut Cursor<'_>, max: usize) -> Option<Vec<u8>> {
     }
 }
 
+/// Moves over what [`deflate_bytes`] wrote; `None` where it is cut short.
+pub fn skip_bytes(cursor: &mut Cursor<'_>) -> Option<()> {
+    cursor.take(1)?;
+    cursor.varint()?;
+    cursor.bytes().map(|_| ())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

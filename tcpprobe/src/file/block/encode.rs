@@ -197,7 +197,7 @@ impl BlockBuilder {
         let mut filter = [0; 4];
         for (key, template) in self.identities.keys.iter().zip(templates) {
             // An event whose connection is not known may be of any.
-            let Some(event) = self.rows[key.layout].reader.read(template) else {
+            let Some(event) = self.schema.layouts()[key.layout].reader.read(template) else {
                 filter = [u64::MAX; 4];
                 continue;
             };

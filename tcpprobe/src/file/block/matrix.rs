@@ -3,12 +3,12 @@
 use super::BlockError;
 use super::bits::Cursor;
 use super::column::{ColumnDecoder, unzigzag};
-use super::deflate::inflate_bytes;
+use super::deflate::{inflate_bytes, skip_bytes};
 use super::rows::{GROUP, NULL};
 use super::schema::Part;
 
 /// The events of one kind in a block, in order of arrival.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Events {
     /// How many events each identity of the kind has.
     pub groups: Vec<u32>,
@@ -18,16 +18,16 @@ pub struct Events {
     pub wanted: Vec<bool>,
 }
 
-/// Up to [`GROUP`] columns.
-#[derive(Debug)]
+/// Up to [`GROUP`] columns, of which some are decoded: the *lanes* of a row.
+#[derive(Debug, Default)]
 pub struct Matrix {
-    /// Number of columns.
-    width: usize,
-    /// Those that are decoded, with their number.
-    parts: Vec<(usize, Part)>,
+    /// The column of each lane.
+    parts: Vec<Part>,
+    /// The lane of each column; beyond the last where it is not decoded.
+    lanes: Vec<usize>,
     /// The values of all wanted events, row by row.
     values: Vec<u32>,
-    /// By column, what the values of a pointer number.
+    /// By lane, what the values of a pointer number.
     pointers: Vec<Vec<u64>>,
 }
 
@@ -36,6 +36,9 @@ pub struct Matrix {
 struct Told {
     values: Vec<u32>,
     used: usize,
+    lane: usize,
+    /// The bits that values have.
+    mask: u32,
     pointer: bool,
 }
 
@@ -45,12 +48,12 @@ impl Told {
     fn next(&mut self, last: u32) -> Option<u32> {
         let told = *self.values.get(self.used)?;
         self.used += 1;
-        Some(if self.pointer { told } else { last.wrapping_add(unzigzag(told)) })
+        Some(if self.pointer { told } else { last.wrapping_add(unzigzag(told)) & self.mask })
     }
 }
 
 impl Matrix {
-    /// Reads the columns `parts`, of which only those with their bit in `fields` are decoded; others are 0.
+    /// Reads the columns `parts`, of which only those with their bit in `fields` are decoded.
     ///
     /// # Errors
     /// When they are not what the encoder writes.
@@ -61,38 +64,49 @@ impl Matrix {
         parts: &[Part],
         fields: u32,
     ) -> Result<Self, BlockError> {
+        let fields = fields & (u32::MAX >> (GROUP - parts.len()));
         let mut changes = Vec::new();
         decoder.decode(cursor, events.identities.len(), &mut changes)?;
         let mut told: Vec<Told> = Vec::with_capacity(parts.len());
-        let mut pointers = Vec::with_capacity(parts.len());
+        let mut matrix = Matrix::default();
         for (at, part) in parts.iter().enumerate() {
             let wanted = fields >> at & 1 != 0;
-            pointers.push(match part.pointer {
-                true => read_pointers(cursor, events.identities.len())?,
-                false => Vec::new(),
-            });
-            let count = cursor.count(events.identities.len()).ok_or(BlockError("bad length of a column"))?;
-            let mut column = Told { pointer: part.pointer, ..Told::default() };
+            matrix.lanes.push(if wanted { matrix.parts.len() } else { usize::MAX });
             if wanted {
-                decoder.decode(cursor, count, &mut column.values)?;
-            } else if count > 0 {
-                ColumnDecoder::skip(cursor)?;
+                told.push(matrix.add(cursor, decoder, events.identities.len(), part)?);
+            } else {
+                skip(cursor, events.identities.len(), part)?;
+                told.push(Told::default());
             }
-            if part.pointer && column.values.iter().any(|&number| number as usize >= pointers[at].len()) {
-                return Err(BlockError("a pointer that is not listed"));
-            }
-            told.push(column);
         }
-        let decoded = parts.iter().cloned().enumerate().filter(|(at, _)| fields >> at & 1 != 0).collect();
-        let mut matrix = Matrix { width: parts.len(), parts: decoded, values: Vec::new(), pointers };
         matrix.fill(events, &mut changes, &mut told, fields).ok_or(BlockError("a column is cut short"))?;
         Ok(matrix)
     }
 
+    /// Reads the next column, one of at most `count` changes, which becomes a lane.
+    fn add(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        decoder: &mut ColumnDecoder,
+        count: usize,
+        part: &Part,
+    ) -> Result<Told, BlockError> {
+        let pointers = if part.pointer { read_pointers(cursor, count)? } else { Vec::new() };
+        let length = cursor.count(count).ok_or(BlockError("bad length of a column"))?;
+        let mask = u32::MAX >> (32 - 8 * part.size.min(4));
+        let mut told = Told { pointer: part.pointer, lane: self.parts.len(), mask, ..Told::default() };
+        decoder.decode(cursor, length, &mut told.values)?;
+        if part.pointer && told.values.iter().any(|&number| number as usize >= pointers.len()) {
+            return Err(BlockError("a pointer that is not listed"));
+        }
+        self.parts.push(*part);
+        self.pointers.push(pointers);
+        Ok(told)
+    }
+
     /// Makes rows of what changed; `None` where more did than is told.
     fn fill(&mut self, events: &Events, changes: &mut [u32], told: &mut [Told], fields: u32) -> Option<()> {
-        let width = self.width;
-        let fields = fields & (u32::MAX >> (GROUP - width));
+        let width = self.parts.len();
         // The first event of each identity is told from that of the identity before.
         let mut next = Vec::with_capacity(events.groups.len());
         let mut states = vec![0u32; width * events.groups.len()];
@@ -124,18 +138,40 @@ impl Matrix {
         Some(())
     }
 
+    /// The lanes of the event `row`; empty where there is no such event.
+    #[inline]
+    pub fn row(&self, row: usize) -> &[u32] {
+        let width = self.parts.len();
+        self.values.get(row * width..(row + 1) * width).unwrap_or_default()
+    }
+
+    /// The lane of the column `column`, beyond the last where it is not decoded.
+    pub fn lane(&self, column: usize) -> usize {
+        self.lanes.get(column).copied().unwrap_or(usize::MAX)
+    }
+
+    /// The pointer that the value `number` of `lane` stands for.
+    #[inline]
+    pub fn pointer(&self, lane: usize, number: u32) -> u64 {
+        self.pointers.get(lane).and_then(|list| list.get(number as usize)).copied().unwrap_or(NULL)
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn memory_bytes(&self) -> usize {
+        let pointers: usize = self.pointers.iter().map(|list| 24 + 8 * list.len()).sum();
+        4 * self.values.len() + pointers + 32 * self.lanes.len() + size_of::<Self>()
+    }
+
     /// Writes the columns of the event `row` into its record.
     #[inline]
     pub fn put(&self, row: usize, record: &mut [u8]) {
-        let row = &self.values[row * self.width..][..self.width];
-        for (at, part) in &self.parts {
-            let value = row[*at];
+        for ((lane, part), &value) in self.parts.iter().enumerate().zip(self.row(row)) {
             let out = &mut record[part.offset..];
             let bytes = value.to_le_bytes();
             // Each size on its own, for a copy of any length is a call.
             match part.size {
                 4 => out[..4].copy_from_slice(&bytes),
-                8 => out[..8].copy_from_slice(&self.pointers[*at][value as usize].to_le_bytes()),
+                8 => out[..8].copy_from_slice(&self.pointer(lane, value).to_le_bytes()),
                 2 => out[..2].copy_from_slice(&bytes[..2]),
                 _ => out[0] = bytes[0],
             }
@@ -143,12 +179,24 @@ impl Matrix {
     }
 }
 
+/// Moves over the next column, one of at most `count` changes.
+fn skip(cursor: &mut Cursor<'_>, count: usize, part: &Part) -> Result<(), BlockError> {
+    if part.pointer {
+        skip_bytes(cursor).ok_or(BlockError("bad list of pointers"))?;
+    }
+    if cursor.count(count).ok_or(BlockError("bad length of a column"))? > 0 {
+        ColumnDecoder::skip(cursor)?;
+    }
+    Ok(())
+}
+
 /// Brings the values of an identity from one event to the next.
 #[inline]
 fn step(mut changes: u32, state: &mut [u32], told: &mut [Told]) -> Option<()> {
     while changes != 0 {
-        let at = changes.trailing_zeros() as usize;
-        state[at] = told[at].next(state[at])?;
+        let told = &mut told[changes.trailing_zeros() as usize];
+        let value = &mut state[told.lane];
+        *value = told.next(*value)?;
         changes &= changes - 1;
     }
     Some(())

@@ -12,6 +12,7 @@
 
 mod bits;
 mod column;
+mod columns;
 mod decode;
 mod deflate;
 mod encode;
@@ -19,6 +20,7 @@ mod huffman;
 mod identity;
 mod matrix;
 mod opaque;
+mod projection;
 mod rows;
 mod schema;
 mod table;
@@ -26,9 +28,11 @@ mod table;
 use std::ops::Range;
 
 pub use bits::{Cursor, put_bytes, put_varint};
-pub use decode::{Block, Projection, Row};
+pub use columns::{Column, Columns, Identity};
+pub use decode::{Block, Row};
 pub use encode::{BlockBuilder, Seal, Timed};
 pub use opaque::PointerKey;
+pub use projection::Projection;
 pub use schema::{Layout, Part, Schema, SchemaError};
 
 /// Most events in a block, so that a reader can trust the count before it allocates.

@@ -8,7 +8,6 @@ use super::encode::Timed;
 use super::identity::{Identities, Key};
 use super::schema::{Layout, Part, WORD};
 use super::table::Values;
-use crate::event::EventReader;
 
 /// Columns whose changes are told together, a bit each.
 pub const GROUP: usize = 32;
@@ -133,7 +132,8 @@ impl Group {
             for (row, (&(_, record), &place)) in records.iter().zip(places).enumerate() {
                 let (before, now) = (last[place + word.at], word_of(record, word.at));
                 if (before ^ now) & word.mask != 0 {
-                    last[place + word.at] = now;
+                    // Other columns of the word may be of the next group, which must still see that they changed.
+                    last[place + word.at] = before ^ (before ^ now) & word.mask;
                     self.changed.push(Change { row, before, now });
                 }
             }
@@ -162,8 +162,6 @@ impl Group {
 /// The rows of one kind of event.
 #[derive(Debug)]
 pub struct Rows {
-    /// Makes typed events of its records.
-    pub reader: EventReader,
     groups: Vec<Group>,
     /// The words of the first record of the identity that appeared last.
     newest: Vec<u64>,
@@ -179,7 +177,6 @@ pub struct Rows {
 impl Rows {
     pub fn new(layout: &Layout) -> Self {
         Rows {
-            reader: EventReader::new(&layout.format),
             groups: layout.columns.chunks(GROUP).map(Group::new).collect(),
             padded: vec![[0; WORD]; layout.masks.len()],
             newest: vec![0; layout.masks.len()],

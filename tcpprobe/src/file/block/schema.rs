@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::bits::{Cursor, put_bytes, put_varint};
 use super::deflate::{deflate_bytes, inflate_bytes};
-use crate::event::EventKind;
+use crate::event::{EventKind, EventReader};
 use crate::kernel::format::{Field, Format, Kind};
 
 /// Scalar fields that belong to a socket. Arrays do too.
@@ -62,6 +62,8 @@ pub struct Layout {
     pub format: Arc<Format>,
     /// Which event it is.
     pub kind: EventKind,
+    /// Makes typed events of its records, and tells the sockets of identities.
+    pub reader: EventReader,
     /// Identity fields, in the order of their offsets.
     pub identity: Vec<Part>,
     /// The same as ranges of bytes, neighbours joined: what makes two records the same socket.
@@ -103,6 +105,7 @@ impl Layout {
             size,
             dynamic: format.fields.iter().any(|f| f.kind.is_dynamic()),
             kind: EventKind::of(&format.name),
+            reader: EventReader::new(&format),
             format,
         }
     }

@@ -1,0 +1,381 @@
+//! The table of connections: finds whose an event is, and is bounded for any number of them.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::columns::{Cursor, Found, Seen};
+use super::connection::{Connection, Index};
+use super::observer::{Observation, Observer};
+use crate::event::{Event, Socket};
+use crate::file::Batch;
+use crate::kernel::names::STATE_CLOSE;
+
+/// Connections in a table, of itself: more than the ports of a host towards one peer, in some 40 MB.
+pub const OPEN_MAX: usize = 1 << 17;
+/// How long a closed connection stays, in nanoseconds: what other CPUs recorded before may be read after its end, and is still
+/// its own. Between CPUs it is microseconds; in text that somebody merged, more.
+const LINGER_NS: u64 = 100_000_000;
+/// `IPPROTO_TCP`.
+const PROTOCOL_TCP: u16 = 6;
+/// `TCP_SYN_SENT` (`include/net/tcp_states.h`).
+const STATE_SYN_SENT: u8 = 2;
+/// What a list of slots may hold beyond those that are in use, before what is stale is dropped.
+const STALE_MAX: usize = 64;
+
+/// A connection in the table.
+#[derive(Debug, Clone)]
+struct Slot<S> {
+    connection: Connection,
+    state: S,
+    /// The number of its last event.
+    seen: u64,
+    /// Whether its socket was closed.
+    ended: bool,
+}
+
+/// A slot and what was in it when it was noted down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Noted {
+    /// When: the number of an event, or a time.
+    at: u64,
+    slot: u32,
+    id: u64,
+}
+
+/// Connections, by what events tell of their sockets, and what an observer keeps of each.
+///
+/// A connection begins with the first event of a kind that [`Observer::opens`] it, and leaves
+/// - when its socket is closed (`tcp_destroy_sock`, or `inet_sock_set_state` to `CLOSE`): a tenth of a second later, so that what
+///   was recorded beside the end counts, or at once when another socket has its address;
+/// - when there are too many: a closed one, or else the one longest without an event;
+/// - at the end ([`FlowTable::finish`]).
+///
+/// So its size does not depend on how long it is fed.
+///
+/// ```
+/// use tcpprobe::flow::{Connection, FlowTable, Observation, Observer};
+///
+/// /// Counts the resets of each connection, and prints them when it is gone.
+/// struct Resets;
+///
+/// impl Observer for Resets {
+///     type State = u32;
+///     fn fields() -> Vec<&'static str> { vec![] }
+///     fn open(&mut self, _: &Connection) -> u32 { 0 }
+///     fn event(&mut self, resets: &mut u32, _time: u64, seen: &Observation) {
+///         *resets += u32::from(matches!(seen, Observation::ResetSent | Observation::ResetReceived));
+///     }
+///     fn close(&mut self, connection: &Connection, resets: u32) {
+///         println!("{} → {}: {resets}", connection.local, connection.peer);
+///     }
+/// }
+///
+/// let mut table = FlowTable::new(Resets, 10_000);
+/// # fn feed(table: &mut FlowTable<Resets>, batch: &tcpprobe::file::Batch) {
+/// table.batch(batch); // or events of records, one by one: table.event(time, &event)
+/// # }
+/// table.finish();
+/// ```
+#[derive(Debug, Clone)]
+pub struct FlowTable<O: Observer> {
+    observer: O,
+    slots: Vec<Option<Slot<O::State>>>,
+    free: Vec<u32>,
+    index: Index,
+    limit: usize,
+    opened: u64,
+    /// Events observed.
+    events: u64,
+    /// The latest time.
+    now: u64,
+    /// How often a cookie or an address changed hands: what was found before does not hold any more.
+    moves: u32,
+    /// Closed ones, by when they leave.
+    ended: VecDeque<Noted>,
+    /// All, by the number of an event that was their last one once.
+    idle: BinaryHeap<Reverse<Noted>>,
+}
+
+impl<O: Observer> FlowTable<O> {
+    /// An empty table of at most `limit` connections (at least 1).
+    #[must_use]
+    pub fn new(observer: O, limit: usize) -> Self {
+        FlowTable {
+            observer,
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: Index::default(),
+            limit: limit.clamp(1, u32::MAX as usize),
+            opened: 0,
+            events: 0,
+            now: 0,
+            moves: 0,
+            ended: VecDeque::new(),
+            idle: BinaryHeap::new(),
+        }
+    }
+
+    /// Takes in an event: `time` in nanoseconds of the trace's clock, in about rising order. Says whether it is of a
+    /// connection of the table.
+    pub fn event(&mut self, time: u64, event: &Event) -> bool {
+        self.pass(time);
+        let seen = Observation::of(event);
+        let Some(slot) = self.slot_of(&event.socket(), &seen) else { return false };
+        self.observe(slot, time, &seen);
+        true
+    }
+
+    /// Takes in the events of a batch. The same as each of them, in a fraction of the time.
+    pub fn batch(&mut self, batch: &Batch) {
+        self.advance(&mut Cursor::new(batch), u64::MAX);
+    }
+
+    /// Takes in the events at a cursor, until so many are of a connection of the table; says how many are, fewer at the end.
+    pub(super) fn advance(&mut self, cursor: &mut Cursor<'_>, count: u64) -> u64 {
+        let mut observed = 0;
+        while observed < count {
+            let Some(mut seen) = cursor.next_seen() else { break };
+            let slot = match *seen.found {
+                Some(found) if is_plain(&seen.observation) && self.holds(&found) => {
+                    self.pass(seen.time);
+                    // Time may have closed it.
+                    self.holds(&found).then_some(found.slot)
+                }
+                _ => None,
+            };
+            let slot = slot.or_else(|| self.look_up(&mut seen));
+            if let Some(slot) = slot {
+                self.observe(slot, seen.time, &seen.observation);
+                observed += 1;
+            }
+        }
+        observed
+    }
+
+    #[cold]
+    fn look_up(&mut self, seen: &mut Seen<'_, '_>) -> Option<u32> {
+        let socket = seen.block.identity(seen.key).socket()?;
+        self.pass(seen.time);
+        let slot = self.slot_of(&socket, &seen.observation)?;
+        *seen.found = self.found(slot, &socket);
+        Some(slot)
+    }
+
+    /// Whether an identity is still of the connection that was found.
+    #[inline]
+    fn holds(&self, found: &Found) -> bool {
+        let slot = self.slots.get(found.slot as usize).and_then(Option::as_ref);
+        found.moves == self.moves && slot.is_some_and(|slot| slot.connection.id == found.id)
+    }
+
+    /// What holds for all events that say this of their socket: only where its cookie leads there, for addresses and ports are
+    /// used again.
+    fn found(&self, slot: u32, socket: &Socket) -> Option<Found> {
+        let id = self.slots[slot as usize].as_ref()?.connection.id;
+        (self.index.by_cookie(socket) == Some(slot)).then_some(Found { slot, id, moves: self.moves })
+    }
+
+    /// The connections in it, in no order: those that are open, and those that were closed just now.
+    pub fn iter(&self) -> impl Iterator<Item = (&Connection, &O::State)> {
+        self.slots.iter().flatten().map(|slot| (&slot.connection, &slot.state))
+    }
+
+    /// The observer, and what it keeps of the connections in the table.
+    pub fn parts_mut(&mut self) -> (&mut O, impl Iterator<Item = (&Connection, &mut O::State)>) {
+        let slots = self.slots.iter_mut().flatten();
+        (&mut self.observer, slots.map(|slot| (&slot.connection, &mut slot.state)))
+    }
+
+    /// Number of connections in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of connections that were seen in all: their ids are below.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// Number of events that were of a connection.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The observer.
+    #[must_use]
+    pub fn observer(&self) -> &O {
+        &self.observer
+    }
+
+    /// Lets all connections leave, in the order of their ids, and gives back the observer.
+    pub fn finish(mut self) -> O {
+        let mut left: Vec<Slot<O::State>> = self.slots.into_iter().flatten().collect();
+        left.sort_by_key(|slot| slot.connection.id);
+        left.into_iter().for_each(|slot| self.observer.close(&slot.connection, slot.state));
+        self.observer
+    }
+
+    /// Time goes on: those that were closed long enough ago leave.
+    #[inline]
+    fn pass(&mut self, time: u64) {
+        self.now = self.now.max(time);
+        while self.ended.front().is_some_and(|noted| noted.at <= self.now) {
+            self.leave_first_ended();
+        }
+    }
+
+    #[cold]
+    fn leave_first_ended(&mut self) -> bool {
+        let Some(noted) = self.ended.pop_front() else { return false };
+        let is_there = self.is_there(&noted);
+        if is_there {
+            self.leave(noted.slot);
+        }
+        is_there
+    }
+
+    #[inline]
+    fn observe(&mut self, slot: u32, time: u64, seen: &Observation) {
+        self.events += 1;
+        let Some(Some(slot)) = self.slots.get_mut(slot as usize) else { return };
+        slot.seen = self.events;
+        self.observer.event(&mut slot.state, time, seen);
+    }
+
+    /// The slot of the connection that `key` tells of, opened if need be; `None` where there is none.
+    fn slot_of(&mut self, key: &Socket, seen: &Observation) -> Option<u32> {
+        // A SYN-ACK has its listener's address.
+        let key = match seen {
+            Observation::SynAckRetransmission => Socket { skaddr: 0, ..*key },
+            Observation::State { protocol, .. } if *protocol != PROTOCOL_TCP => return None,
+            _ => *key,
+        };
+        let mut found = self.find(&key);
+        if let Some(slot) = found.filter(|&slot| self.is_of_next_socket(slot, seen)) {
+            self.leave(slot);
+            found = None;
+        }
+        let slot = match found {
+            Some(slot) => slot,
+            None if O::opens(seen.kind()) && !is_end(seen) => self.open(&key),
+            None => return None,
+        };
+        let entry = self.slots[slot as usize].as_mut()?;
+        if self.index.learn(&mut entry.connection, slot, &key) {
+            self.moves = self.moves.wrapping_add(1);
+        }
+        if is_end(seen) && !entry.ended {
+            entry.ended = true;
+            let noted = Noted { at: self.now.saturating_add(LINGER_NS), slot, id: entry.connection.id };
+            self.ended.push_back(noted);
+            self.drop_stale();
+        }
+        Some(slot)
+    }
+
+    #[inline]
+    fn find(&self, key: &Socket) -> Option<u32> {
+        let entry = |slot: u32| self.slots.get(slot as usize).and_then(Option::as_ref);
+        let fits = |slot: &u32| entry(*slot).is_some_and(|entry| entry.connection.fits(key));
+        self.index.by_cookie(key).filter(fits).or_else(|| {
+            // Two sockets may have shared the address or the 4-tuple, one after the other: take the one seen last.
+            let candidates = self.index.candidates(key).into_iter().flatten().filter(fits);
+            candidates.max_by_key(|&slot| entry(slot).map(|entry| (!entry.ended, entry.seen)))
+        })
+    }
+
+    /// Whether this happened to a socket that has the address and the ports of the one in `slot`, which was closed.
+    fn is_of_next_socket(&self, slot: u32, seen: &Observation) -> bool {
+        let begins = match seen {
+            Observation::State { new, .. } => *new != STATE_CLOSE,
+            Observation::Retransmission { state, .. } => *state == STATE_SYN_SENT,
+            _ => false,
+        };
+        begins && self.slots[slot as usize].as_ref().is_some_and(|entry| entry.ended)
+    }
+
+    fn open(&mut self, key: &Socket) -> u32 {
+        while self.len() >= self.limit {
+            self.make_room();
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
+        let id = self.opened;
+        self.opened += 1;
+        let (connection, moved) = self.index.add(id, slot, key);
+        self.moves = self.moves.wrapping_add(u32::from(moved));
+        let state = self.observer.open(&connection);
+        self.slots[slot as usize] = Some(Slot { connection, state, seen: self.events, ended: false });
+        self.idle.push(Reverse(Noted { at: self.events, slot, id }));
+        self.drop_stale();
+        slot
+    }
+
+    /// Lets a closed one leave, or else the one longest without an event.
+    fn make_room(&mut self) {
+        while !self.ended.is_empty() {
+            if self.leave_first_ended() {
+                return;
+            }
+        }
+        while let Some(Reverse(noted)) = self.idle.pop() {
+            let Some(entry) = self.slots[noted.slot as usize].as_ref().filter(|e| e.connection.id == noted.id) else {
+                continue;
+            };
+            if entry.seen == noted.at {
+                return self.leave(noted.slot);
+            }
+            // It had events since; of all others the last one is not earlier than what was noted.
+            self.idle.push(Reverse(Noted { at: entry.seen, ..noted }));
+        }
+    }
+
+    fn leave(&mut self, slot: u32) {
+        if let Some(entry) = self.slots[slot as usize].take() {
+            self.index.remove(&entry.connection, slot);
+            self.free.push(slot);
+            self.observer.close(&entry.connection, entry.state);
+        }
+    }
+
+    fn is_there(&self, noted: &Noted) -> bool {
+        self.slots[noted.slot as usize].as_ref().is_some_and(|entry| entry.connection.id == noted.id)
+    }
+
+    /// Drops notes about connections that left, when they are more than those in the table.
+    fn drop_stale(&mut self) {
+        let most = 2 * self.len() + STALE_MAX;
+        if self.idle.len() > most {
+            let mut idle = std::mem::take(&mut self.idle);
+            idle.retain(|Reverse(noted)| self.is_there(noted));
+            self.idle = idle;
+        }
+        if self.ended.len() > most {
+            let mut ended = std::mem::take(&mut self.ended);
+            ended.retain(|noted| self.is_there(noted));
+            self.ended = ended;
+        }
+    }
+}
+
+/// Whether the socket is gone with it.
+fn is_end(seen: &Observation) -> bool {
+    matches!(seen, Observation::Destroyed | Observation::State { new: STATE_CLOSE, .. })
+}
+
+/// Whether it says nothing of whether the socket lives, so that a connection found once is found again.
+fn is_plain(seen: &Observation) -> bool {
+    use Observation::{CongState, DataTaken, Probe, ResetReceived, ResetSent};
+    matches!(seen, Probe(_) | DataTaken | CongState(_) | ResetSent | ResetReceived)
+}
