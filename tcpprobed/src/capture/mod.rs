@@ -2,9 +2,9 @@
 //!
 //! Nothing here waits for the control plane: the thread shares counters with it, and is told to stop by an eventfd.
 
-mod books;
 mod comms;
 mod engine;
+mod loss_accounting;
 mod priority;
 mod residual;
 mod staging;

@@ -3,8 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use super::Scan;
-use crate::disk::{DiskFile, Entry, Folder};
+use super::names::{segment_name, segment_number};
+use super::scan::{Scan, scan};
+use crate::disk::{DiskFile, EntryKind, Folder};
+
+/// Files in the way of a segment: it gets another number then.
+const OBSTACLES_MAX: u32 = 100;
 
 /// What is in a segment: everything that is asked of one without reading it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,26 +38,13 @@ pub fn join(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> 
     }
 }
 
-/// The name of a segment in its run's folder.
-#[must_use]
-pub fn segment_name(number: u32) -> String {
-    format!("{number:08}.tcpp")
-}
-
-/// The number of the segment that has this name.
-#[must_use]
-pub fn segment_number(name: &str) -> Option<u32> {
-    let number = name.strip_suffix(".tcpp")?.parse().ok()?;
-    (name == segment_name(number)).then_some(number)
-}
-
 /// Numbers of the segments in a run's folder, in order.
 ///
 /// # Errors
 /// Those of the file system.
 pub fn segments(folder: &Folder) -> io::Result<Vec<u32>> {
     let entries = folder.entries()?;
-    let files = entries.iter().filter(|(_, kind)| *kind == Entry::File);
+    let files = entries.iter().filter(|(_, kind)| *kind == EntryKind::File);
     let mut numbers: Vec<u32> = files.filter_map(|(name, _)| segment_number(name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
@@ -70,12 +61,28 @@ pub struct SegmentWriter {
 
 impl SegmentWriter {
     /// Makes a new segment; there must be none of that number.
+    fn create(folder: &Folder, number: u32) -> io::Result<Self> {
+        let file = Arc::new(folder.create(&segment_name(number))?);
+        Ok(SegmentWriter { file, number, info: SegmentInfo::default() })
+    }
+
+    /// Makes a segment of this number or, where something is in the way, a later one. What an attempt left behind that
+    /// failed is not: nothing is in it.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn create(folder: &Folder, number: u32) -> io::Result<Self> {
-        let file = Arc::new(folder.create(&segment_name(number))?);
-        Ok(SegmentWriter { file, number, info: SegmentInfo::default() })
+    pub fn create_free(folder: &Folder, number: u32) -> io::Result<Self> {
+        for number in number..number.saturating_add(OBSTACLES_MAX) {
+            let name = segment_name(number);
+            if folder.file(&name).and_then(scan).is_ok_and(|found| found.is_empty()) {
+                folder.remove(&name)?;
+            }
+            match Self::create(folder, number) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => return other,
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, "other files have the names of the next segments"))
     }
 
     /// Appends whole frames, or nothing.
@@ -126,20 +133,4 @@ pub fn close_interrupted(folder: &Folder, number: u32, found: &Scan) -> io::Resu
     }
     file.sync()?;
     Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names() {
-        for number in [0, 1, 99_999_999, 123_456_789] {
-            assert_eq!(segment_number(&segment_name(number)), Some(number));
-        }
-        for name in ["1.tcpp", "00000001.tcp", "0000000x.tcpp", "+0000001.tcpp", "00000001.tcpp.new", "000000001.tcpp"]
-        {
-            assert_eq!(segment_number(name), None, "{name}");
-        }
-    }
 }

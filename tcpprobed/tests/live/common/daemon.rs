@@ -236,7 +236,7 @@ impl Drop for Daemon {
             let _ = child.wait();
         }
         for name in self.tracefs.instances(&self.prefix).unwrap_or_default() {
-            if let Err(error) = Instance::adopt(&self.tracefs, &name).and_then(Instance::remove) {
+            if let Err(error) = Instance::open(&self.tracefs, &name).and_then(Instance::remove) {
                 eprintln!("left behind: {error}");
             }
         }

@@ -1,12 +1,12 @@
 //! Who may do what: roles by the groups of the caller's process.
 
-use std::os::unix::fs::MetadataExt;
-
-use rustix::process::Pid;
 use tonic::Status;
 
+use super::groups::{self, GroupFile};
+use super::peer::Peer;
 use crate::config::Access;
 use crate::jobs::Caller;
+use crate::user::User;
 
 /// What a caller may do, each including the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ pub struct Rules {
     viewers: Vec<Group>,
     operators: Vec<Group>,
     admins: Vec<Group>,
-    own_uid: u32,
+    own: User,
 }
 
 /// A group that there is.
@@ -41,27 +41,27 @@ impl Rules {
     /// From the configuration; groups that do not exist let nobody in.
     #[must_use]
     pub fn new(access: &Access) -> Self {
-        let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+        let groups = GroupFile::read();
         let resolve = |names: &[String]| {
-            let (known, unknown): (Vec<_>, Vec<_>) = names.iter().partition(|name| group_id(&groups, name).is_some());
+            let (known, unknown): (Vec<_>, Vec<_>) = names.iter().partition(|name| groups.id(name).is_some());
             // Of its own group the socket has told.
             unknown.into_iter().filter(|&name| *name != access.group).for_each(warn_of_unknown);
-            let group = |name: &String| Some(Group { id: group_id(&groups, name)?, name: name.clone() });
+            let group = |name: &String| Some(Group { id: groups.id(name)?, name: name.clone() });
             known.into_iter().filter_map(group).collect()
         };
         Rules {
             viewers: resolve(&access.viewers),
             operators: resolve(&access.operators),
             admins: resolve(&access.admins),
-            own_uid: rustix::process::geteuid().as_raw(),
+            own: User::own(),
         }
     }
 
-    /// The role of a process of user `uid` in `groups`.
+    /// The role of a process of `user` in `groups`.
     #[must_use]
-    pub fn role(&self, uid: u32, groups: &[u32]) -> Role {
+    pub fn role(&self, user: &User, groups: &[u32]) -> Role {
         let is_in = |list: &[Group]| list.iter().any(|group| groups.contains(&group.id));
-        if uid == 0 || uid == self.own_uid || is_in(&self.admins) {
+        if user.is_privileged(&self.own) || is_in(&self.admins) {
             Role::Admin
         } else if is_in(&self.operators) {
             Role::Operator
@@ -75,17 +75,19 @@ impl Rules {
     /// The role of a caller, a stranger where nobody knows who it is.
     #[must_use]
     pub fn role_of(&self, peer: Option<&Peer>) -> Role {
-        peer.map_or(Role::Stranger, |peer| self.role(peer.uid, &peer.groups))
+        peer.map_or(Role::Stranger, |peer| self.role(&peer.user, &peer.groups()))
     }
 
     /// Lets a caller through who has at least the role `needed`.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`; what exists, a stranger does not learn.
-    pub fn require(&self, peer: Option<Peer>, needed: Role) -> Result<Caller, Status> {
-        let role = self.role_of(peer.as_ref());
+    pub fn require(&self, peer: Option<&Peer>, needed: Role) -> Result<Caller, Status> {
+        let role = self.role_of(peer);
         match peer {
-            Some(peer) if role >= needed => Ok(Caller { uid: peer.uid, pid: peer.pid, is_admin: role == Role::Admin }),
+            Some(peer) if role >= needed => {
+                Ok(Caller { user: peer.user.clone(), pid: peer.pid, is_admin: role == Role::Admin })
+            }
             _ => Err(Status::permission_denied(format!("denied; to be let in: {}", self.way_in(needed)))),
         }
     }
@@ -105,51 +107,10 @@ impl Rules {
     }
 }
 
-/// Who is at the other end of a connection.
-#[derive(Debug, Clone)]
-pub struct Peer {
-    /// User id.
-    pub uid: u32,
-    /// Process id.
-    pub pid: i32,
-    /// All group ids of the process.
-    pub groups: Vec<u32>,
-}
-
-impl Peer {
-    /// From the credentials that the kernel noted when the peer connected.
-    #[must_use]
-    pub fn new(uid: u32, gid: u32, pid: Option<i32>) -> Self {
-        let pid = pid.and_then(Pid::from_raw).map_or(0, |pid| pid.as_raw_nonzero().get());
-        let mut groups = vec![gid];
-        groups.extend(supplementary_groups(pid, uid));
-        Peer { uid, pid, groups }
-    }
-}
-
-/// The supplementary groups of a process, if it still is of that user.
-fn supplementary_groups(pid: i32, uid: u32) -> Vec<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let numbers = |name: &str| -> Vec<u32> {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
-        line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
-    };
-    // Real, effective, saved and file system uid: a process id may have been taken over by somebody else's process.
-    if numbers("Uid:").iter().all(|&known| known == uid) { numbers("Groups:") } else { Vec::new() }
-}
-
 fn warn_of_unknown(group: &String) {
-    // Alone and mounted into the unit's own /etc, the file stays the one of when the daemon started.
-    let is_replaced = std::fs::metadata("/etc/group").is_ok_and(|found| found.nlink() == 0);
-    let hint = if is_replaced { "; groups changed since the daemon started: restart it to see them" } else { "" };
+    let hint =
+        if groups::is_replaced() { "; groups changed since the daemon started: restart it to see them" } else { "" };
     tracing::warn!(group, "there is no such group, so it lets nobody in{hint}");
-}
-
-/// The id of a group in the text of `/etc/group`.
-#[must_use]
-pub fn group_id(text: &str, name: &str) -> Option<u32> {
-    let mut groups = text.lines().map(|line| line.split(':'));
-    groups.find_map(|mut fields| (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?)
 }
 
 #[cfg(test)]
@@ -159,7 +120,7 @@ mod tests {
     fn rules(viewers: &[(u32, &str)], operators: &[(u32, &str)], admins: &[(u32, &str)]) -> Rules {
         let groups =
             |list: &[(u32, &str)]| list.iter().map(|&(id, name)| Group { id, name: name.to_owned() }).collect();
-        Rules { viewers: groups(viewers), operators: groups(operators), admins: groups(admins), own_uid: 99 }
+        Rules { viewers: groups(viewers), operators: groups(operators), admins: groups(admins), own: User::of_uid(99) }
     }
 
     #[test]
@@ -178,17 +139,11 @@ mod tests {
     #[test]
     fn groups_make_roles() {
         let rules = rules(&[(1, "v")], &[(2, "o")], &[(3, "a")]);
-        let role = |uid, groups: &[u32]| rules.role(uid, groups);
+        let role = |uid, groups: &[u32]| rules.role(&User::of_uid(uid), groups);
         assert_eq!(role(5, &[]), Role::Stranger);
         assert_eq!(role(5, &[1]), Role::Viewer);
         assert_eq!(role(5, &[7, 2, 1]), Role::Operator);
         assert_eq!(role(5, &[1, 3]), Role::Admin);
         assert_eq!((role(0, &[]), role(99, &[])), (Role::Admin, Role::Admin));
-    }
-
-    #[test]
-    fn group_file() {
-        let text = "root:x:0:\ntcpprobe:x:990:ann,bob\n";
-        assert_eq!((group_id(text, "tcpprobe"), group_id(text, "tcp")), (Some(990), None));
     }
 }

@@ -11,6 +11,7 @@ use super::Check;
 use crate::capture::STAGING_BYTES;
 use crate::config::Config;
 use crate::jobs::{Jobs, Memory};
+use crate::wording::human_bytes;
 
 /// `TMPFS_MAGIC`, `include/uapi/linux/magic.h`.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
@@ -31,7 +32,7 @@ pub fn memory(jobs: &Jobs) -> Check {
 fn memory_check(memory: Memory, config: &Config, cpus: u64) -> Check {
     let Memory { used_kb, fits_kb } = memory;
     let default_kb = config.job.buffer_kb_per_cpu * cpus;
-    let (used, fits, default) = (human(used_kb << 10), human(fits_kb << 10), human(default_kb << 10));
+    let (used, fits, default) = (human_bytes(used_kb << 10), human_bytes(fits_kb << 10), human_bytes(default_kb << 10));
     if fits_kb < default_kb {
         return Check::failure(
             "memory",
@@ -71,16 +72,17 @@ fn store_check(state: &Path, config: &Config, disk: Disk) -> Check {
     let at = state.display();
     let space = format!(
         "{at}: traces have {} of at most {}, {} are free",
-        human(used),
-        human(config.store.max_size),
-        human(free)
+        human_bytes(used),
+        human_bytes(config.store.max_size),
+        human_bytes(free)
     );
     let floor = config.store.free_min;
     if free < FREE_BYTES_MIN {
         return Check::failure("store", space, format!("free space on the file system of {at}"));
     }
     if free < floor {
-        let finding = format!("{space}, less than store.free_min ({}): the oldest are being removed", human(floor));
+        let finding =
+            format!("{space}, less than store.free_min ({}): the oldest are being removed", human_bytes(floor));
         return Check::warning(
             "store",
             finding,
@@ -119,11 +121,11 @@ pub fn staging(runtime: &Path) -> Check {
 
 fn staging_check(runtime: &Path, is_tmpfs: bool, free: u64) -> Check {
     let at = runtime.display();
-    let job = human(STAGING_BYTES as u64);
+    let job = human_bytes(STAGING_BYTES as u64);
     if free < STAGING_BYTES as u64 {
         return Check::failure(
             "staging",
-            format!("{at} has {} free, and a job needs {job}", human(free)),
+            format!("{at} has {} free, and a job needs {job}", human_bytes(free)),
             format!("free space in {at}"),
         );
     }
@@ -131,15 +133,7 @@ fn staging_check(runtime: &Path, is_tmpfs: bool, free: u64) -> Check {
         let finding = format!("{at} is on no tmpfs: all that is recorded goes to its disk, and once more to the store");
         return Check::warning("staging", finding, "give a folder on a tmpfs as `runtime`, as /run/tcpprobed");
     }
-    Check::ok("staging", format!("{at}: a tmpfs with {} free; a job needs {job}", human(free)))
-}
-
-/// `17 MB`, `5.4 GB`.
-fn human(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
+    Check::ok("staging", format!("{at}: a tmpfs with {} free; a job needs {job}", human_bytes(free)))
 }
 
 #[cfg(test)]
@@ -172,7 +166,6 @@ mod tests {
         assert_eq!(low.level, Level::Warning);
         assert!(low.finding.ends_with("less than store.free_min (1.1 GB): the oldest are being removed"), "{low:?}");
         assert_eq!(check(1 << 20, 3).level, Level::Failure);
-        assert_eq!([0, 1, 999_999_999].map(human), ["0 MB", "1 MB", "1000 MB"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A kernel instance for a moment: to see whether a capture works, and to count what one would record.
+//! A sample: what a job would record, counted for a moment.
 
 use std::sync::Arc;
 use std::thread;
@@ -6,22 +6,18 @@ use std::time::{Duration, Instant};
 
 use tcpprobe::file::block::{BlockBuilder, PointerKey, Seal};
 use tcpprobe::file::{Kind, put_frame};
+use tcpprobe::kernel::format::PageLayout;
 use tcpprobe::kernel::page::Page;
 
-use super::entry::lock;
-use super::{JobError, Jobs, Plan, Spec};
+use super::scratch_instance::BUFFER_KB_MAX;
+use super::{JobError, Jobs, Plan};
 use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Comms, Residual, raise_priority};
-use crate::tracefs::{CpuReader, Instance, ReadOutcome, Settings, StatsFile, Tracefs};
+use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs};
 
 /// How long a sample counts.
 const SAMPLE_TIME: Duration = Duration::from_secs(2);
-/// How often its buffer is emptied: this takes 200,000 events a second and CPU to fill it.
+/// How often the buffer is emptied: this takes 200,000 events a second and CPU to fill it.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// Its buffer, a CPU.
-const BUFFER_KB_MAX: u64 = 1024;
-/// Follows the daemon's prefix; no job's name begins with a dot.
-const NAME: &str = ".trial";
-
 /// What a job would have recorded in a short time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -35,61 +31,14 @@ pub struct Sample {
     pub lost: u64,
 }
 
-/// An instance that is removed when it is done with, whatever happens.
-struct Trial(Option<Instance>);
-
-impl Trial {
-    fn new(tracefs: &Tracefs, name: &str) -> Result<Self, JobError> {
-        // One that a daemon left behind which was killed.
-        if Instance::exists(tracefs, name) {
-            Instance::adopt(tracefs, name)?.remove()?;
-        }
-        Ok(Trial(Some(Instance::create(tracefs, name)?)))
-    }
-
-    fn with<T>(mut self, work: impl FnOnce(&Instance) -> Result<T, JobError>) -> Result<T, JobError> {
-        let result = self.0.as_ref().ok_or(JobError::Stopping).and_then(work);
-        if let Some(instance) = self.0.take() {
-            instance.remove()?;
-        }
-        result
-    }
-}
-
-impl Drop for Trial {
-    fn drop(&mut self) {
-        if let Some(Err(error)) = self.0.take().map(Instance::remove) {
-            tracing::error!(%error, "an instance for trials cannot be removed");
-        }
-    }
-}
-
 impl Jobs {
-    /// Does all that starting a job with the default events does to the kernel, and undoes it; what the kernel made of it.
-    ///
-    /// # Errors
-    /// What starting a job would fail with.
-    pub fn try_out(&self) -> Result<Settings, JobError> {
-        let spec = Spec { filter: "port == 1".to_owned(), ..Spec::default() };
-        let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
-        self.trial(&plan, |instance| {
-            let settings = instance.configure(&settings(&plan))?;
-            for cpu in instance.cpus()? {
-                CpuReader::open(instance, cpu)?;
-                StatsFile::open(instance, cpu)?.read()?;
-            }
-            Ok(settings)
-        })
-    }
-
     /// Counts for two seconds what a job of this plan would record. Nothing of it is kept.
     ///
     /// # Errors
     /// What starting the job would fail with.
     pub fn sample(&self, plan: &Plan) -> Result<Sample, JobError> {
         let layout = self.tracefs.page_layout()?;
-        self.trial(plan, |instance| {
-            instance.configure(&settings(plan))?;
+        self.with_scratch(plan, |instance, _| {
             let cpus = instance.cpus()?;
             let readers = cpus.iter().map(|&cpu| Ok((cpu, CpuReader::open(instance, cpu)?)));
             let readers = readers.collect::<Result<Vec<_>, JobError>>()?;
@@ -109,19 +58,6 @@ impl Jobs {
             Ok(counter.sample)
         })
     }
-
-    /// Gives `work` an instance of its own. One at a time; `plan` must fit into the memory.
-    fn trial<T>(&self, plan: &Plan, work: impl FnOnce(&Instance) -> Result<T, JobError>) -> Result<T, JobError> {
-        let _promise = self.promise_memory(plan)?;
-        let _only = lock(&self.trying);
-        Trial::new(&self.tracefs, &self.instance_name(NAME))?.with(work)
-    }
-}
-
-/// Those of the plan, in a small buffer.
-fn settings(plan: &Plan) -> Settings {
-    let settings = plan.settings();
-    Settings { buffer_kb: settings.buffer_kb.min(BUFFER_KB_MAX), ..settings }
 }
 
 /// Counts what comes, and how small it gets.
@@ -153,12 +89,7 @@ impl Counter {
     }
 
     /// Counts as long as a sample takes.
-    fn count(
-        &mut self,
-        instance: &Instance,
-        readers: &[(u32, CpuReader)],
-        layout: tcpprobe::kernel::format::PageLayout,
-    ) -> Result<(), JobError> {
+    fn count(&mut self, instance: &Instance, readers: &[(u32, CpuReader)], layout: PageLayout) -> Result<(), JobError> {
         let began = Instant::now();
         instance.set_tracing(true)?;
         while began.elapsed() < SAMPLE_TIME {
@@ -173,11 +104,7 @@ impl Counter {
     }
 
     /// Reads everything that is there: a buffer full, where more comes as fast as it is read.
-    fn take(
-        &mut self,
-        readers: &[(u32, CpuReader)],
-        layout: tcpprobe::kernel::format::PageLayout,
-    ) -> Result<(), JobError> {
+    fn take(&mut self, readers: &[(u32, CpuReader)], layout: PageLayout) -> Result<(), JobError> {
         for (cpu, reader) in readers {
             self.page.resize(reader.subbuf_bytes(), 0);
             let mut page = std::mem::take(&mut self.page);

@@ -1,4 +1,4 @@
-//! What is in a closed segment, found from the heads of its frames alone: a thousandth of what a scan reads.
+//! The index of a closed segment by its heads: what is in it, found from the heads of its frames alone: a thousandth of what a scan reads.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,7 @@ use super::segment::SegmentInfo;
 /// The info of a segment of `length` bytes; `None` where anything is not as it should be, so that only a scan can tell.
 /// Checksums are not looked at.
 #[must_use]
-pub fn skim(file: &File, length: u64) -> Option<SegmentInfo> {
+pub fn head_index(file: &File, length: u64) -> Option<SegmentInfo> {
     let mut info = SegmentInfo { bytes: length, ..SegmentInfo::default() };
     let mut clock = Clock::default();
     let (mut at, mut is_open) = (0, false);

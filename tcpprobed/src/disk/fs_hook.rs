@@ -1,4 +1,4 @@
-//! Who sees what is written: nobody, or a test that records it or makes it fail.
+//! A hook before and after every change of the file system: none, or one by which a test records it or makes it fail.
 
 use std::fmt::Debug;
 use std::io;
@@ -27,7 +27,7 @@ pub enum Change<'a> {
 }
 
 /// Sees every change.
-pub trait Witness: Debug + Send + Sync {
+pub trait FsHook: Debug + Send + Sync {
     /// A change begins.
     ///
     /// # Errors
@@ -38,23 +38,23 @@ pub trait Witness: Debug + Send + Sync {
     fn after(&self, change: Change<'_>);
 }
 
-/// Where changes are told of.
+/// The hook, if there is one.
 #[derive(Debug, Clone, Default)]
-pub struct Watched(Option<Arc<dyn Witness>>);
+pub struct OptionalHook(Option<Arc<dyn FsHook>>);
 
-impl Watched {
-    /// By this witness.
+impl OptionalHook {
+    /// This hook.
     #[must_use]
-    pub fn by(witness: Arc<dyn Witness>) -> Self {
-        Watched(Some(witness))
+    pub fn some(hook: Arc<dyn FsHook>) -> Self {
+        OptionalHook(Some(hook))
     }
 
-    /// Makes a change, if the witness lets it be made.
+    /// Makes a change, if the hook lets it happen.
     pub(super) fn make<T>(&self, change: Change<'_>, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let Some(witness) = &self.0 else { return make() };
-        witness.before(change)?;
+        let Some(hook) = &self.0 else { return make() };
+        hook.before(change)?;
         let made = make()?;
-        witness.after(change);
+        hook.after(change);
         Ok(made)
     }
 }

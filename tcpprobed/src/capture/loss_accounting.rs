@@ -1,4 +1,4 @@
-//! The books of a capture: what became of every event of a CPU, exact to the last one.
+//! Loss accounting: what became of every event of a CPU, exact to the last one.
 //!
 //! Three sources have to agree. What was read is counted record by record. What was overwritten before it was read
 //! is told by the page behind the gap, which also tells when. And the kernel keeps totals (`stats`), which alone
@@ -11,9 +11,9 @@ use tcpprobe::kernel::page::Lost;
 
 use crate::tracefs::CpuStats;
 
-/// The books of one CPU.
+/// The account of one CPU.
 #[derive(Debug, Default)]
-pub struct Books {
+pub struct LossAccounting {
     cpu: u32,
     /// Start of the open interval, in the trace's clock.
     from: u64,
@@ -34,11 +34,11 @@ pub struct Books {
     commit_overrun: u64,
 }
 
-impl Books {
-    /// Opens the books of a CPU from `since` on. `booked` is what was booked since the instance was made.
+impl LossAccounting {
+    /// Opens the account of a CPU from `since` on. `booked` is what was booked since the instance was made.
     #[must_use]
     pub fn new(cpu: u32, booked: Totals, since: u64) -> Self {
-        Books { cpu, from: since, last_event: since, booked, ..Books::default() }
+        LossAccounting { cpu, from: since, last_event: since, booked, ..LossAccounting::default() }
     }
 
     /// A page begins.
@@ -126,90 +126,90 @@ mod tests {
         CpuStats { read_events, overrun, commit_overrun, dropped_events, ..CpuStats::default() }
     }
 
-    fn close(books: &mut Books, now: u64) -> Totals {
+    fn close(accounting: &mut LossAccounting, now: u64) -> Totals {
         let (mut accounts, mut totals) = (Vec::new(), Totals::default());
-        books.close(now, &mut accounts);
+        accounting.close(now, &mut accounts);
         accounts.iter().for_each(|account| totals.add(account));
         totals
     }
 
     #[test]
     fn pages_and_totals_tell_of_the_same_loss_once() {
-        let mut books = Books::new(0, Totals::default(), 100);
-        books.record(110, true);
-        books.totals(stats(1, 7, 0, 0), 120);
-        books.page(Lost::Events(7));
-        books.record(130, false);
-        books.drained(140);
-        assert_eq!(close(&mut books, 150), Totals { stored: 1, filtered: 1, lost: 7, dropped: 0 });
-        assert_eq!(close(&mut books, 160), Totals::default());
+        let mut accounting = LossAccounting::new(0, Totals::default(), 100);
+        accounting.record(110, true);
+        accounting.totals(stats(1, 7, 0, 0), 120);
+        accounting.page(Lost::Events(7));
+        accounting.record(130, false);
+        accounting.drained(140);
+        assert_eq!(close(&mut accounting, 150), Totals { stored: 1, filtered: 1, lost: 7, dropped: 0 });
+        assert_eq!(close(&mut accounting, 160), Totals::default());
     }
 
     #[test]
     fn a_gap_has_the_times_of_its_neighbours() {
-        let mut books = Books::new(2, Totals::default(), 100);
-        books.record(110, true);
-        books.page(Lost::Events(5));
-        books.record(190, true);
+        let mut accounting = LossAccounting::new(2, Totals::default(), 100);
+        accounting.record(110, true);
+        accounting.page(Lost::Events(5));
+        accounting.record(190, true);
         let mut accounts = Vec::new();
-        books.close(200, &mut accounts);
+        accounting.close(200, &mut accounts);
         assert_eq!(accounts[1], Account { cpu: 2, from: 110, to: 190, lost: 5, ..Account::default() });
     }
 
     #[test]
     fn what_only_the_totals_know_is_booked_after_a_drain() {
-        let mut books = Books::new(0, Totals::default(), 0);
-        books.page(Lost::Unknown);
-        books.record(10, true);
-        books.totals(stats(1, 4, 2, 3), 20);
+        let mut accounting = LossAccounting::new(0, Totals::default(), 0);
+        accounting.page(Lost::Unknown);
+        accounting.record(10, true);
+        accounting.totals(stats(1, 4, 2, 3), 20);
         // Dropped events leave no mark: booked at once. Overwritten ones may yet be told by a page.
-        assert_eq!(close(&mut books, 25), Totals { stored: 1, filtered: 0, lost: 0, dropped: 3 });
-        books.drained(30);
-        assert_eq!(close(&mut books, 35).lost, 6);
-        books.totals(stats(1, 4, 2, 3), 40);
-        books.drained(50);
-        assert_eq!(close(&mut books, 60), Totals::default(), "nothing twice");
+        assert_eq!(close(&mut accounting, 25), Totals { stored: 1, filtered: 0, lost: 0, dropped: 3 });
+        accounting.drained(30);
+        assert_eq!(close(&mut accounting, 35).lost, 6);
+        accounting.totals(stats(1, 4, 2, 3), 40);
+        accounting.drained(50);
+        assert_eq!(close(&mut accounting, 60), Totals::default(), "nothing twice");
     }
 
     #[test]
     fn a_gap_never_ends_before_it_begins() {
-        let mut books = Books::new(0, Totals::default(), 0);
-        books.totals(stats(0, 4, 0, 0), 5);
-        books.record(30, true);
-        books.drained(20);
+        let mut accounting = LossAccounting::new(0, Totals::default(), 0);
+        accounting.totals(stats(0, 4, 0, 0), 5);
+        accounting.record(30, true);
+        accounting.drained(20);
         let mut accounts = Vec::new();
-        books.close(40, &mut accounts);
+        accounting.close(40, &mut accounts);
         assert!(accounts.iter().all(|account| account.from <= account.to), "{accounts:?}");
         assert_eq!(accounts.iter().map(|account| account.lost).sum::<u64>(), 4);
     }
 
     #[test]
     fn records_that_could_not_be_understood_are_dropped() {
-        let mut books = Books::new(0, Totals::default(), 0);
-        books.record(10, true);
-        books.totals(stats(5, 0, 0, 0), 20);
-        assert_eq!(close(&mut books, 30), Totals { stored: 1, filtered: 0, lost: 0, dropped: 4 });
+        let mut accounting = LossAccounting::new(0, Totals::default(), 0);
+        accounting.record(10, true);
+        accounting.totals(stats(5, 0, 0, 0), 20);
+        assert_eq!(close(&mut accounting, 30), Totals { stored: 1, filtered: 0, lost: 0, dropped: 4 });
     }
 
     #[test]
     fn a_block_that_could_not_be_written_is_dropped_once() {
-        let mut books = Books::new(0, Totals::default(), 0);
-        books.record(10, true);
+        let mut accounting = LossAccounting::new(0, Totals::default(), 0);
+        accounting.record(10, true);
         let mut accounts = Vec::new();
-        books.close(20, &mut accounts);
-        books.not_stored(&mut accounts[0]);
+        accounting.close(20, &mut accounts);
+        accounting.not_stored(&mut accounts[0]);
         assert_eq!((accounts[0].stored, accounts[0].dropped), (0, 1));
-        books.totals(stats(1, 0, 0, 0), 30);
-        assert_eq!(close(&mut books, 40), Totals::default());
+        accounting.totals(stats(1, 0, 0, 0), 30);
+        assert_eq!(close(&mut accounting, 40), Totals::default());
     }
 
     #[test]
-    fn an_adopted_instance_goes_on_where_it_was() {
+    fn a_resumed_instance_continues_where_it_was() {
         let before = Totals { stored: 10, filtered: 5, lost: 3, dropped: 1 };
-        let mut books = Books::new(0, before, 0);
-        books.record(10, true);
-        books.totals(stats(16, 3, 0, 1), 20);
-        books.drained(30);
-        assert_eq!(close(&mut books, 40), Totals { stored: 1, filtered: 0, lost: 0, dropped: 0 });
+        let mut accounting = LossAccounting::new(0, before, 0);
+        accounting.record(10, true);
+        accounting.totals(stats(16, 3, 0, 1), 20);
+        accounting.drained(30);
+        assert_eq!(close(&mut accounting, 40), Totals { stored: 1, filtered: 0, lost: 0, dropped: 0 });
     }
 }

@@ -1,4 +1,4 @@
-//! The API's server: what a connection may cost is limited here, how many there are in [`crate::guests`].
+//! The API's server: what a connection may cost is limited here, how many there are in [`super::quota`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
-use crate::admission::Admission;
-use crate::connection::Connection;
-use crate::guests::Guests;
+use super::admission::Admission;
+use super::connection::Connection;
+use super::quota::Quota;
+use super::service::Service;
 use crate::jobs::Jobs;
-use crate::service::Service;
+use crate::user::User;
 
 /// Largest request: a filter has at most 8 KiB, a list of all jobs 66 bytes each.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
@@ -36,11 +37,11 @@ const MISTAKES_MAX: usize = 64;
 /// The longest that an answer takes to begin, also where the rest of a request never comes: a stop drains a whole kernel
 /// buffer. As long waits tcpprobectl.
 const ANSWER_TIME: Duration = Duration::from_secs(120);
-/// Connections that are told why they are turned away; with more at once, the rest is closed without a word.
-const TURNED_AWAY_MAX: usize = 64;
+/// Connections that are told why they are rejected; with more at once, the rest is closed without a word.
+const REJECTED_MAX: usize = 64;
 /// A wait before the next connection where none can be taken: there are no descriptors left, or no memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// The log says at most this often that somebody was turned away.
+/// The log says at most this often that somebody was rejected.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Serves the API until `stop` is over and all connections are closed.
@@ -58,9 +59,9 @@ pub async fn serve(
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(tcpprobe_proto::FILE_DESCRIPTOR_SET)
         .build_v1()?;
-    let guests = service.guests().clone();
+    let quota = service.quota().clone();
     let (sender, connections) = mpsc::channel(1);
-    tokio::spawn(accept(listener, Arc::clone(&jobs), guests.clone(), sender));
+    tokio::spawn(accept(listener, Arc::clone(&jobs), quota.clone(), sender));
     Server::builder()
         .max_concurrent_streams(REQUESTS_PER_CONNECTION)
         .initial_stream_window_size(REQUEST_WINDOW_BYTES)
@@ -69,7 +70,7 @@ pub async fn serve(
         .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
         .http2_max_local_error_reset_streams(Some(MISTAKES_MAX))
         .timeout(ANSWER_TIME)
-        .layer(Admission::new(guests, jobs))
+        .layer(Admission::new(quota, jobs))
         .add_service(health_service.max_decoding_message_size(SMALL_REQUEST_BYTES_MAX))
         .add_service(reflection.max_decoding_message_size(SMALL_REQUEST_BYTES_MAX))
         .add_service(TcpProbeServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
@@ -82,10 +83,10 @@ pub async fn serve(
 async fn accept(
     listener: UnixListener,
     jobs: Arc<Jobs>,
-    guests: Guests,
+    quota: Quota,
     sender: mpsc::Sender<std::io::Result<Connection>>,
 ) {
-    let doorway = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
+    let rejecting = Arc::new(Semaphore::new(REJECTED_MAX));
     let mut complaints = Complaints::default();
     loop {
         let accepted = tokio::select! {
@@ -100,14 +101,14 @@ async fn accept(
                 continue;
             }
         };
-        let uid = credentials.uid();
-        let is_keeper = uid == 0 || uid == rustix::process::geteuid().as_raw();
-        let connection = match guests.connect(uid, is_keeper, &jobs.config().limits) {
-            Ok(stay) => Connection::new(stream, credentials, stay),
+        let user = User::of_uid(credentials.uid());
+        let is_privileged = user.is_privileged(&User::own());
+        let connection = match quota.connect(&user, is_privileged, &jobs.config().limits) {
+            Ok(permit) => Connection::accepted(stream, credentials, permit),
             Err(refusal) => {
                 complaints.warn(&format!("a connection was turned away: {refusal}"));
-                let Ok(place) = Arc::clone(&doorway).try_acquire_owned() else { continue };
-                Connection::turned_away(stream, credentials, refusal, place)
+                let Ok(place) = Arc::clone(&rejecting).try_acquire_owned() else { continue };
+                Connection::rejected(stream, credentials, refusal, place)
             }
         };
         if sender.send(Ok(connection)).await.is_err() {

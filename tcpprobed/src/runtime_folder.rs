@@ -13,19 +13,19 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::disk::{Folder, FolderLock, Watched};
+use crate::disk::{Folder, FolderLock, OptionalHook};
 
 /// Others may enter: the socket in it says who may connect.
 const MODE: u32 = 0o755;
 
 /// The runtime folder of this daemon.
 #[derive(Debug)]
-pub struct Runtime {
+pub struct RuntimeFolder {
     folder: Folder,
     _lock: FolderLock,
 }
 
-impl Runtime {
+impl RuntimeFolder {
     /// Takes the folder, and makes it where there is none.
     ///
     /// # Errors
@@ -36,9 +36,9 @@ impl Runtime {
             std::fs::create_dir_all(path).with_context(shown)?;
             std::fs::set_permissions(path, Permissions::from_mode(MODE)).with_context(shown)?;
         }
-        let folder = Folder::open(path, Watched::default()).with_context(shown)?;
+        let folder = Folder::open(path, OptionalHook::default()).with_context(shown)?;
         match folder.lock().with_context(|| folder.path_of("lock").display().to_string())? {
-            Some(lock) => Ok(Runtime { folder, _lock: lock }),
+            Some(lock) => Ok(RuntimeFolder { folder, _lock: lock }),
             None => bail!("{} is in use by another tcpprobed; give this one another --runtime", path.display()),
         }
     }

@@ -32,16 +32,16 @@ mod tests {
     #[test]
     fn a_panic_ends_the_process() {
         if std::env::var_os(INNER).is_some() {
-            super::spawn("vital", || panic!("a test")).unwrap();
+            super::spawn("a-test", || panic!("a test")).unwrap();
             std::thread::sleep(Duration::from_secs(60));
             return;
         }
         let own = std::env::current_exe().unwrap();
         let mut command = Command::new(own);
-        command.args(["--exact", "vital::tests::a_panic_ends_the_process", "--nocapture"]).env(INNER, "1");
+        command.args(["--exact", "abort_on_panic::tests::a_panic_ends_the_process", "--nocapture"]).env(INNER, "1");
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.signal(), Some(SIGABRT), "{text}");
-        assert!(text.contains("'vital'") && text.contains("a test"), "{text}");
+        assert!(text.contains("'a-test'") && text.contains("a test"), "{text}");
     }
 }

@@ -1,6 +1,6 @@
-//! Gives the stored frames of a run to a reader, as they are on disk, without decoding an event.
+//! The stream of a run's stored frames to somebody who reads it, as they are on disk, without decoding an event.
 //!
-//! A [`Cursor`] walks the segments of a run. Closed segments outside of the time range are passed over by what the
+//! A [`RunReader`] walks the segments of a run. Closed segments outside of the time range are passed over by what the
 //! catalog knows of them, blocks outside of it by their heads. While the run goes on, only what the capture has
 //! declared whole is read.
 
@@ -14,11 +14,11 @@ use tokio::sync::watch;
 
 use crate::capture::Follower;
 use crate::disk::Folder;
-use crate::jobs::{Jobs, Source};
+use crate::jobs::{Jobs, ReadableRun};
 use crate::store::{Progress, SegmentInfo, StoreError, segment_name, segments};
 
-/// Bytes of a piece, at least, if there is more: a full block has about as many.
-const PIECE_BYTES: usize = 128 << 10;
+/// Bytes that are given at once, at least, if there is more: a full block has about as many.
+const GIVEN_BYTES: usize = 128 << 10;
 /// Bytes that are looked at in one go, wanted or not: then it is seen whether the reader still is there.
 const LOOK_BYTES: usize = 16 << 20;
 
@@ -55,17 +55,17 @@ impl Wanted {
 #[derive(Debug)]
 pub enum Next {
     /// Whole frames.
-    Piece(Vec<u8>),
+    Frames(Vec<u8>),
     /// There is more to look at.
     More,
-    /// No more for now: [`Cursor::wait`].
+    /// No more for now: [`RunReader::wait`].
     Later,
     /// No more.
     End,
 }
 
-/// A place in a run.
-pub struct Cursor {
+/// Reads a run, from the beginning of what is wanted of it.
+pub struct RunReader {
     folder: Folder,
     wanted: Wanted,
     /// Closed segments still to be read.
@@ -102,7 +102,7 @@ impl Read for Limited {
     }
 }
 
-impl Cursor {
+impl RunReader {
     /// At the beginning of what is wanted of a run.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Cursor {
         jobs: &Jobs,
         job: &str,
         run: u32,
-        source: Source,
+        source: ReadableRun,
         wanted: Wanted,
         follow: bool,
     ) -> Result<Self, StoreError> {
@@ -128,7 +128,7 @@ impl Cursor {
             0 => 0,
             last => (stored + live_events).saturating_sub(last),
         };
-        Ok(Cursor {
+        Ok(RunReader {
             folder: source.folder,
             wanted,
             closed,
@@ -142,29 +142,29 @@ impl Cursor {
         })
     }
 
-    /// The next piece, as far as is known now. What takes long comes in several turns.
+    /// The next frames, as far as is known now. What takes long comes in several turns.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn next_piece(&mut self) -> io::Result<Next> {
+    pub fn next_frames(&mut self) -> io::Result<Next> {
         // What the capture declares after this, it says anew.
         let ended = self.progress.as_mut().is_none_or(|progress| progress.borrow_and_update().ended);
-        let (mut piece, mut looked_at) = (Vec::new(), 0);
-        while piece.len() < PIECE_BYTES && looked_at < LOOK_BYTES {
+        let (mut frames, mut looked_at) = (Vec::new(), 0);
+        while frames.len() < GIVEN_BYTES && looked_at < LOOK_BYTES {
             if self.open.is_none() && !self.open_next()? {
                 break;
             }
-            match self.take_frame(&mut piece)? {
+            match self.take_frame(&mut frames)? {
                 Some(bytes) => looked_at = looked_at.saturating_add(bytes),
                 None if self.leave_segment()? => {}
                 None => break,
             }
         }
         Ok(match () {
-            () if !piece.is_empty() => {
+            () if !frames.is_empty() => {
                 // It may wait for long.
-                piece.shrink_to_fit();
-                Next::Piece(piece)
+                frames.shrink_to_fit();
+                Next::Frames(frames)
             }
             () if looked_at >= LOOK_BYTES || self.follow && self.has_more() => Next::More,
             () if self.follow && !ended => Next::Later,
@@ -227,7 +227,7 @@ impl Cursor {
     }
 
     /// Appends the next frame of the open segment, if it is wanted; how many bytes that took, `None` at its end.
-    fn take_frame(&mut self, piece: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    fn take_frame(&mut self, out: &mut Vec<u8>) -> io::Result<Option<usize>> {
         let Some(open) = &mut self.open else { return Ok(None) };
         let frame = match open.frames.next_frame()? {
             None => return Ok(None),
@@ -256,7 +256,7 @@ impl Cursor {
             }
             _ => {}
         }
-        piece.extend_from_slice(frame.bytes);
+        out.extend_from_slice(frame.bytes);
         Ok(looked_at)
     }
 

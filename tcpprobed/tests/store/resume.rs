@@ -15,10 +15,10 @@ fn sums(meta: &RunMeta) -> (u64, u64) {
     (sum.stored, sum.filtered + sum.lost + sum.dropped)
 }
 
-fn take_up(store: &Store) -> (RunMeta, Resumed) {
+fn resume(store: &Store) -> (RunMeta, Resumed) {
     let folder = store.run_folder("web", 1).unwrap();
     let mut meta = RunMeta::load(&folder).unwrap();
-    let resumed = meta.take_up(&folder, "web/000001", store.catalog()).unwrap();
+    let resumed = meta.resume(&folder, "web/000001", store.catalog()).unwrap();
     (meta, resumed)
 }
 
@@ -52,7 +52,7 @@ fn all_segments_that_run_toml_does_not_tell_of() {
         RunMeta { segment: 1, sequence: 0, pages: 0, accounted: 0, ledger: Default::default(), ..saved.clone() };
     for meta in [saved, first] {
         meta.save(&folder).unwrap();
-        let (taken, resumed) = take_up(&store);
+        let (taken, resumed) = resume(&store);
         assert_eq!(sums(&taken), (blocks * BLOCK_EVENTS, blocks));
         assert_eq!((taken.sequence, taken.segment, resumed.torn), (blocks, 5, 0));
         assert_eq!(resumed.damage, Vec::<String>::new());
@@ -65,13 +65,13 @@ fn again_and_again() {
     let (site, mut blocks) = interrupted(2);
     for _ in 0..3 {
         let store = site.open();
-        let (meta, _) = take_up(&store);
+        let (meta, _) = resume(&store);
         let mut recording = Recording::go_on(&store, "web", 1, meta);
         recording.block();
         blocks += 1;
         assert_eq!(recording.writer.sequence(), blocks);
     }
-    let (meta, _) = take_up(&site.open());
+    let (meta, _) = resume(&site.open());
     assert_eq!(sums(&meta), (blocks * BLOCK_EVENTS, blocks));
 }
 
@@ -83,7 +83,7 @@ fn a_torn_tail_is_cut_wherever_it_is_torn() {
     let last = whole.windows(5).rposition(|bytes| bytes == b"TCPP\x04").unwrap();
     for length in (last + 1..whole.len()).step_by(97) {
         fs::write(&path, &whole[..length]).unwrap();
-        let (meta, resumed) = take_up(&site.open());
+        let (meta, resumed) = resume(&site.open());
         assert_eq!(sums(&meta), ((blocks - 1) * BLOCK_EVENTS, blocks - 1), "cut at {length}");
         assert_eq!((meta.sequence, resumed.torn), (blocks - 1, (length - last) as u64), "cut at {length}");
         assert_eq!(fs::metadata(&path).unwrap().len(), last as u64);
@@ -105,13 +105,13 @@ fn damage_in_the_middle() {
     let (block, ledger) = (places(4)[1], places(5)[1]);
     fs::write(&path, &whole).unwrap();
     edit(&path, |bytes| bytes[ledger + 18] ^= 1);
-    let (meta, resumed) = take_up(&site.open());
+    let (meta, resumed) = resume(&site.open());
     assert_eq!(sums(&meta), (blocks * BLOCK_EVENTS, blocks - 1), "the ledger's filtered event is not known any more");
     assert_eq!((resumed.damage.len(), resumed.torn, meta.sequence), (1, 0, blocks));
 
     fs::write(&path, &whole).unwrap();
     edit(&path, |bytes| bytes[block + 150] ^= 1);
-    let (meta, resumed) = take_up(&site.open());
+    let (meta, resumed) = resume(&site.open());
     assert_eq!(sums(&meta), ((blocks - 1) * BLOCK_EVENTS, blocks + BLOCK_EVENTS));
     assert_eq!((resumed.damage.len(), resumed.torn, meta.sequence), (1, 0, blocks));
 }
@@ -124,7 +124,7 @@ fn segments_with_nothing_in_them() {
     for rubbish in [Vec::new(), vec![0; 5000], header] {
         fs::write(site.run("00000003.tcpp"), &rubbish).unwrap();
         let store = site.open();
-        let (meta, _) = take_up(&store);
+        let (meta, _) = resume(&store);
         assert_eq!((sums(&meta).0, meta.segment), (blocks * BLOCK_EVENTS, 3));
         assert!(!site.run("00000003.tcpp").exists());
     }
@@ -141,7 +141,7 @@ fn something_in_the_way() {
     recording.segments(3);
     let blocks = recording.writer.sequence();
     drop(recording);
-    let (meta, _) = take_up(&store);
+    let (meta, _) = resume(&store);
     assert_eq!(sums(&meta), (blocks * BLOCK_EVENTS, blocks));
     assert!(site.run("00000002.tcpp").is_dir());
 }

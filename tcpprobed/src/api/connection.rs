@@ -1,10 +1,9 @@
-//! A connection to the API's socket: who is at the other end, and how long it is waited for.
+//! A connection to the API's socket: what it is counted by, and how long it is waited for.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,43 +14,27 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::transport::server::Connected;
 
-use crate::guests::{Refusal, Stay};
+use super::peer::Peer;
+use super::quota::{Permit, Refusal};
 
 /// Who connects asks something by then, or is cut off: so long does half a handshake hold a place.
 const FIRST_REQUEST_TIME: Duration = Duration::from_secs(10);
-/// Who is turned away asks by then, is told why, and is cut off.
-const REFUSAL_TIME: Duration = Duration::from_secs(1);
-
-/// Who is at the other end.
-#[derive(Debug)]
-pub struct Guest {
-    /// As the kernel noted when it connected.
-    pub credentials: UCred,
-    /// Why its requests are refused.
-    pub refused: Option<Refusal>,
-    has_asked: AtomicBool,
-}
-
-impl Guest {
-    /// It has made a request.
-    pub fn asks(&self) {
-        self.has_asked.store(true, Ordering::Relaxed);
-    }
-}
+/// Who is rejected asks by then, is told why, and is cut off.
+const REJECTED_TIME: Duration = Duration::from_secs(1);
 
 /// What it is counted by.
 #[derive(Debug)]
-enum Place {
-    Guest(Stay),
-    Door(#[expect(dead_code, reason = "held until the connection is closed")] OwnedSemaphorePermit),
+enum Slot {
+    Accepted(Permit),
+    Rejected(#[expect(dead_code, reason = "held until the connection is closed")] OwnedSemaphorePermit),
 }
 
 /// A connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: UnixStream,
-    guest: Arc<Guest>,
-    place: Place,
+    peer: Arc<Peer>,
+    slot: Slot,
     /// Until when nothing is read.
     pause: Pin<Box<Sleep>>,
     is_paused: bool,
@@ -60,29 +43,28 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// With somebody who may stay.
+    /// With somebody who has a permit.
     #[must_use]
-    pub fn new(stream: UnixStream, credentials: UCred, stay: Stay) -> Self {
-        Self::with(stream, credentials, None, Place::Guest(stay), FIRST_REQUEST_TIME)
+    pub fn accepted(stream: UnixStream, credentials: UCred, permit: Permit) -> Self {
+        Self::new(stream, Peer::new(credentials, None), Slot::Accepted(permit), FIRST_REQUEST_TIME)
     }
 
     /// With somebody whose requests are refused, and who holds one of the places for such.
     #[must_use]
-    pub fn turned_away(stream: UnixStream, credentials: UCred, why: Refusal, place: OwnedSemaphorePermit) -> Self {
-        Self::with(stream, credentials, Some(why), Place::Door(place), REFUSAL_TIME)
+    pub fn rejected(stream: UnixStream, credentials: UCred, why: Refusal, place: OwnedSemaphorePermit) -> Self {
+        Self::new(stream, Peer::new(credentials, Some(why)), Slot::Rejected(place), REJECTED_TIME)
     }
 
-    fn with(stream: UnixStream, credentials: UCred, refused: Option<Refusal>, place: Place, time: Duration) -> Self {
-        let guest = Arc::new(Guest { credentials, refused, has_asked: AtomicBool::new(false) });
+    fn new(stream: UnixStream, peer: Peer, slot: Slot, time: Duration) -> Self {
         let now = Instant::now();
         let (pause, deadline) = (Box::pin(sleep_until(now)), Box::pin(sleep_until(now + time)));
-        Connection { stream, guest, place, pause, is_paused: false, deadline }
+        Connection { stream, peer: Arc::new(peer), slot, pause, is_paused: false, deadline }
     }
 
     /// An error where it has had its time.
     fn check_time(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let may_stay = self.guest.refused.is_none() && self.guest.has_asked.load(Ordering::Relaxed);
-        if !may_stay && self.deadline.as_mut().poll(cx).is_ready() {
+        let is_in_use = self.peer.rejected.is_none() && self.peer.has_asked();
+        if !is_in_use && self.deadline.as_mut().poll(cx).is_ready() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(())
@@ -90,10 +72,10 @@ impl Connection {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = Arc<Guest>;
+    type ConnectInfo = Arc<Peer>;
 
-    fn connect_info(&self) -> Arc<Guest> {
-        Arc::clone(&self.guest)
+    fn connect_info(&self) -> Arc<Peer> {
+        Arc::clone(&self.peer)
     }
 }
 
@@ -106,9 +88,9 @@ impl AsyncRead for Connection {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let wait = match &self.place {
-            Place::Guest(stay) => stay.sent(buffer.filled().len() - before),
-            Place::Door(_) => Duration::ZERO,
+        let wait = match &self.slot {
+            Slot::Accepted(permit) => permit.sent(buffer.filled().len() - before),
+            Slot::Rejected(_) => Duration::ZERO,
         };
         if !wait.is_zero() {
             self.pause.as_mut().reset(Instant::now() + wait);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::access::group_id;
+use super::groups::GroupFile;
 
 /// Listens at `path`, for the owner and `group` alone, whatever the umask is.
 ///
@@ -20,8 +20,7 @@ pub fn listen(path: &Path, group: &str) -> Result<UnixListener> {
     let bound = UnixListener::bind(path);
     rustix::process::umask(umask);
     let listener = bound.with_context(|| format!("the socket {} cannot be made", path.display()))?;
-    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
-    match group_id(&groups, group) {
+    match GroupFile::read().id(group) {
         Some(gid) => {
             // A daemon whose own group it is needs no right to chgrp, and has none under systemd.
             if std::fs::metadata(path).is_ok_and(|socket| socket.gid() != gid) {

@@ -13,32 +13,32 @@ use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{BoxFuture, Bytes};
 use tower::{Layer, Service};
 
-use crate::connection::Guest;
-use crate::guests::{Guests, Refusal, Stay};
+use super::peer::Peer;
+use super::quota::{Permit, Quota, Refusal};
 use crate::jobs::Jobs;
 
 /// Lets requests in.
 #[derive(Clone)]
 pub struct Admission {
-    guests: Guests,
+    quota: Quota,
     jobs: Arc<Jobs>,
 }
 
 impl Admission {
     /// As many as the configuration of these jobs says.
     #[must_use]
-    pub fn new(guests: Guests, jobs: Arc<Jobs>) -> Self {
-        Admission { guests, jobs }
+    pub fn new(quota: Quota, jobs: Arc<Jobs>) -> Self {
+        Admission { quota, jobs }
     }
 
-    fn admit<T>(&self, request: &Request<T>) -> Result<(Stay, Duration), Status> {
-        let guest = request.extensions().get::<Arc<Guest>>();
-        let guest = guest.ok_or_else(|| Status::internal("nobody knows who asks"))?;
-        guest.asks();
+    fn admit<T>(&self, request: &Request<T>) -> Result<(Permit, Duration), Status> {
+        let peer = request.extensions().get::<Arc<Peer>>();
+        let peer = peer.ok_or_else(|| Status::internal("nobody knows who asks"))?;
+        peer.asks();
         let refused = |refusal: Refusal| Status::resource_exhausted(refusal.to_string());
-        match &guest.refused {
+        match &peer.rejected {
             Some(refusal) => Err(refused(refusal.clone())),
-            None => self.guests.call(guest.credentials.uid(), &self.jobs.config().limits).map_err(refused),
+            None => self.quota.call(&peer.user, &self.jobs.config().limits).map_err(refused),
         }
     }
 }
@@ -75,7 +75,7 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         match self.admission.admit(&request) {
             Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
-            Ok((stay, wait)) => {
+            Ok((permit, wait)) => {
                 // The one that is ready; the next request gets a copy.
                 let copy = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, copy);
@@ -83,7 +83,7 @@ where
                     if !wait.is_zero() {
                         tokio::time::sleep(wait).await;
                     }
-                    Ok(inner.call(request).await?.map(|body| Body::new(Answer { body, _stay: stay })))
+                    Ok(inner.call(request).await?.map(|body| Body::new(Answer { body, _permit: permit })))
                 })
             }
         }
@@ -93,7 +93,7 @@ where
 /// An answer, whose request is open until all of it is sent.
 struct Answer {
     body: Body,
-    _stay: Stay,
+    _permit: Permit,
 }
 
 impl http_body::Body for Answer {
