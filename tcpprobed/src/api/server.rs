@@ -106,7 +106,7 @@ async fn accept(
         let connection = match quota.connect(&user, is_privileged, &jobs.config().limits) {
             Ok(permit) => Connection::accepted(stream, credentials, permit),
             Err(refusal) => {
-                complaints.warn(&format!("a connection was turned away: {refusal}"));
+                complaints.warn(&format!("a connection was rejected: {refusal}"));
                 let Ok(place) = Arc::clone(&rejecting).try_acquire_owned() else { continue };
                 Connection::rejected(stream, credentials, refusal, place)
             }

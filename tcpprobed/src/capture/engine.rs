@@ -1,24 +1,26 @@
 //! The loop of a capture: wait, read, seal.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use tcpprobe::file::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
+use tcpprobe::file::block::{BlockBuilder, Schema, Seal, Timed};
 use tcpprobe::file::{Account, Anchor, Kind, Totals, put_frame};
 use tcpprobe::kernel::format::PageLayout;
 use tcpprobe::kernel::page::Page;
 
+use super::block_limits::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS};
 use super::comms::Comms;
+use super::ending::Ending;
 use super::loss_accounting::LossAccounting;
+use super::priority;
 use super::residual::Residual;
-use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS, Shared, Staging, priority};
+use super::setup::Setup;
+use super::shared::Shared;
 use crate::clock;
-use crate::store::{LedgerByCpu, RunMeta, RunWriter, from_toml, to_toml};
-use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs, TracefsError};
+use crate::tracefs::{CpuReader, ReadOutcome, StatsFile, TracefsError};
 
 /// Pages of one CPU read before the next CPU has its turn.
 const TURN_BYTES: usize = 1 << 20;
@@ -35,68 +37,6 @@ const PENDING_ACCOUNTS_MAX: usize = 4096;
 
 /// Records handed to the block at a time: the columns are filled one after the other.
 const BATCH_RECORDS: usize = 64;
-
-/// Everything that a capture needs.
-pub struct Setup {
-    /// The kernel instance, recording.
-    pub instance: Instance,
-    /// Where it is.
-    pub tracefs: Tracefs,
-    /// Of its pages.
-    pub layout: PageLayout,
-    /// Of its events.
-    pub schema: Arc<Schema>,
-    /// What the kernel's filter leaves to be decided, by the schema's index.
-    pub residuals: Vec<Option<Residual>>,
-    /// Where blocks go.
-    pub run: RunWriter,
-    /// Where pages go before.
-    pub staging: Staging,
-    /// Number of the first staged page that is not accounted for.
-    pub pages_end: u64,
-    /// Where the accounting begins, in the trace's clock: when recording did, or where the account of an earlier process ends.
-    pub since: u64,
-    /// What was booked since the instance was made, by CPU.
-    pub booked: LedgerByCpu,
-    /// Makes pointers opaque.
-    pub pointer_key: PointerKey,
-}
-
-/// How a capture ended.
-pub struct Ending {
-    /// The run, to be closed or suspended.
-    pub run: RunWriter,
-    /// What ended it, if nobody stopped it.
-    pub error: Option<TracefsError>,
-    /// Accounts that could not be written.
-    accounts: Vec<Account>,
-    /// Number of the first staged page that is not in any account.
-    pages_end: u64,
-}
-
-impl Ending {
-    /// Writes what is still to be accounted for and ends the run.
-    ///
-    /// # Errors
-    /// Those of the file system. It can be tried again.
-    pub fn close(&mut self, ended_ns: i64, why: &str) -> io::Result<RunMeta> {
-        if !self.accounts.is_empty() {
-            self.run.append(&[], 0, (0, 0), &self.accounts, self.pages_end, clock::anchor())?;
-            self.accounts.clear();
-        }
-        self.run.finish(ended_ns, why)
-    }
-
-    /// What will be known of the run when it is closed.
-    #[must_use]
-    pub fn meta(&self, ended_ns: i64, why: &str) -> RunMeta {
-        let mut meta = self.run.ended(ended_ns, why);
-        let mut ledger = from_toml(&meta.ledger);
-        self.accounts.iter().for_each(|account| ledger.entry(account.cpu).or_default().add(account));
-        meta.ledger = to_toml(&ledger);
-        meta
-    }
-}
 
 /// One CPU's side of a capture.
 struct CpuCapture {
@@ -392,9 +332,7 @@ impl Engine {
             }
         }
     }
-}
 
-impl Engine {
     /// Has the shared counters know all accounts.
     fn count_accounts(&mut self) {
         let mut totals = Totals::default();

@@ -16,6 +16,8 @@ use std::sync::atomic::{Ordering, compiler_fence};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
+/// Bytes of a job's staging area: a block's worth of pages, the largest sub-buffer several times.
+pub const STAGING_BYTES: usize = 8 << 20;
 /// Bytes of an entry before its page: number, CPU, length.
 const HEAD_BYTES: usize = 16;
 /// Bytes of a page's header that are zeroed: its time and commit word.

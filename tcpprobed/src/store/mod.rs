@@ -27,6 +27,7 @@ mod run;
 mod run_meta;
 mod scan;
 mod segment;
+mod segment_writer;
 mod store_handles;
 mod syncer;
 mod toml_file;

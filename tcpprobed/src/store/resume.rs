@@ -7,7 +7,8 @@ use super::ledger::{from_toml, to_toml};
 use super::names::segment_name;
 use super::run_meta::RunMeta;
 use super::scan::scan;
-use super::segment::{close_interrupted, segments};
+use super::segment::segments;
+use super::segment_writer::close_interrupted;
 use crate::disk::Folder;
 
 /// What was found in the segments of an interrupted run.

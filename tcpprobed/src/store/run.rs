@@ -12,7 +12,7 @@ use super::ledger::{LedgerByCpu, from_toml, to_toml};
 use super::meta_file::MetaFile;
 use super::progress::Progress;
 use super::run_meta::RunMeta;
-use super::segment::SegmentWriter;
+use super::segment_writer::SegmentWriter;
 use super::store_handles::StoreHandles;
 use crate::disk::Folder;
 

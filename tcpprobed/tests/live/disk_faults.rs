@@ -99,7 +99,7 @@ fn each_kind_of_fault() {
     });
 }
 
-/// A job that an earlier daemon began and this one cannot go on with, for the disk refuses to be written.
+/// A job that an earlier daemon began and this one cannot resume, for the disk refuses to be written.
 struct Stuck {
     faults: Arc<Faults>,
     jobs: Arc<Jobs>,
@@ -158,7 +158,7 @@ impl Stuck {
     }
 }
 
-/// A job that cannot be taken up is taken up when the disk lets it be; the kernel goes on recording meanwhile.
+/// A job that cannot be resumed is resumed when the disk lets it be; the kernel goes on recording meanwhile.
 #[test]
 fn taken_up_on_a_bad_disk() {
     let Some(stuck) = Stuck::new("taken-up") else { return };
@@ -170,7 +170,7 @@ fn taken_up_on_a_bad_disk() {
     stuck.end();
 }
 
-/// One that is started anew when it cannot be taken up yet goes on for a moment, so that its run is whole.
+/// One that is started anew when it cannot be resumed yet is resumed for a moment, so that its run is whole.
 #[test]
 fn started_anew_on_a_bad_disk() {
     let Some(stuck) = Stuck::new("anew") else { return };

@@ -1,4 +1,4 @@
-//! A capture's thread that panics takes nothing with it: its job is taken up again as after a crash of the daemon.
+//! A capture's thread that panics takes nothing with it: its job is resumed as after a crash of the daemon.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -123,7 +123,7 @@ impl Recording {
         Self::go_on(store, job, run, RunMeta { started_ns: 1, trace, segment: 1, ..RunMeta::default() })
     }
 
-    /// Goes on with a run that was taken up.
+    /// Continues a run that was resumed.
     pub fn go_on(store: &Store, job: &str, run: u32, meta: RunMeta) -> Self {
         let schema = schema();
         let (folder, key) = (store.make_run_folder(job, run).unwrap(), Store::run_key(job, run));

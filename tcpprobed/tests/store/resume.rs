@@ -1,4 +1,4 @@
-//! Taking up a run that was interrupted: what is whole counts once, what is torn is cut, and the account is exact.
+//! Resuming a run that was interrupted: what is whole counts once, what is torn is cut, and the account is exact.
 
 use std::fs;
 use std::path::Path;

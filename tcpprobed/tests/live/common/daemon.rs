@@ -73,7 +73,7 @@ impl Daemon {
             None => UnixStream::connect(&socket).is_ok().then_some(None),
         });
         assert_eq!(gone, None, "the daemon ended\n{}", self.log());
-        // It listens before it has taken up its jobs; then it answers.
+        // It listens before it has resumed its jobs; then it answers.
         self.api().list();
     }
 

@@ -81,7 +81,7 @@ fn work(inside: &Inside, log: &Arc<Log>) {
     maintenance.join().unwrap();
 }
 
-/// A tracefs with all events in which no instance can be set up: jobs are taken up as far as their files go.
+/// A tracefs with all events in which no instance can be set up: jobs are resumed as far as their files go.
 fn without_instances(tracefs: &Tracefs, folder: &Path) -> Tracefs {
     fs::create_dir_all(folder.join("instances")).unwrap();
     for entry in fs::read_dir(tracefs.root()).unwrap() {
