@@ -147,7 +147,7 @@ fn the_fields_of_flows_are_enough_for_flows() {
         assert!(flows.all().len() > 1);
         format!("{:?}", flows.all())
     };
-    assert!(flows(&Projection::default()) == flows(Projection::fields(Collector::fields())), "a field is missing");
+    assert!(flows(Projection::default()) == flows(Projection::fields(Collector::fields())), "a field is missing");
 }
 
 #[test]

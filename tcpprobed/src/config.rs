@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
-use crate::disk::Watched;
+use crate::disk::OptionalHook;
 use crate::store::{SegmentLimits, Upkeep};
 
 /// Where the configuration is looked for when no `--config` is given; it may be missing there.
@@ -224,7 +224,7 @@ impl Config {
     pub fn upkeep(&self) -> Upkeep {
         let StoreConfig { segment_bytes: bytes, segment_seconds, sync_seconds, .. } = self.store;
         let limits = SegmentLimits { bytes, age: Duration::from_secs(segment_seconds) };
-        Upkeep { limits, sync_interval: Duration::from_secs(sync_seconds), watched: Watched::default() }
+        Upkeep { limits, sync_interval: Duration::from_secs(sync_seconds), hook: OptionalHook::default() }
     }
 }
 

@@ -1,28 +1,27 @@
 //! The parts of tcpprobed, which its tests reach too.
 //!
-//! Control plane: [`config`], [`server`], [`admission`], [`access`], [`service`] → [`jobs`]. Data plane: [`tracefs`] → [`capture`] → [`store`],
-//! one thread a job, with nothing of tokio on the way. [`reading`] gives what is stored back.
+//! Control plane: [`api`] → [`jobs`]. Data plane: [`tracefs`] → [`capture`] → [`store`], one thread a job, with nothing of
+//! tokio on the way. [`read_stream`] gives what is stored back. `tests/house.rs` lists the rooms from the lowest to the
+//! highest, and fails where a lower one imports a higher one.
 
-pub mod access;
-pub mod admission;
+pub mod abort_on_panic;
+pub mod api;
 pub mod capture;
 pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod connection;
 pub mod descriptors;
 pub mod disk;
 pub mod doctor;
-pub mod guests;
-pub mod handed_over;
+pub mod hash;
 pub mod jobs;
-pub mod reading;
-pub mod runtime;
-pub mod server;
-pub mod service;
-pub mod socket;
+pub mod listen_fds;
+pub mod lock;
+pub mod read_stream;
+pub mod runtime_folder;
 pub mod store;
 pub mod systemd;
 pub mod tracefs;
-pub mod vital;
+pub mod user;
+pub mod wording;

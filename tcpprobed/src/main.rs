@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
+use tcpprobed::api::quota::Quota;
+use tcpprobed::api::service::Service;
+use tcpprobed::api::{server, socket};
 use tcpprobed::cli::{Command, Flags};
 use tcpprobed::config::Config;
-use tcpprobed::guests::Guests;
+use tcpprobed::hash::fnv1a;
 use tcpprobed::jobs::Jobs;
-use tcpprobed::runtime::Runtime;
-use tcpprobed::service::Service;
+use tcpprobed::runtime_folder::RuntimeFolder;
 use tcpprobed::store::Store;
 use tcpprobed::tracefs::Tracefs;
-use tcpprobed::{descriptors, server, socket, systemd, vital};
+use tcpprobed::{abort_on_panic, descriptors, systemd};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -29,7 +31,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 const LOGGED: &str = "info,sled=warn,h2=error";
 /// The status line of systemd is written this often.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
-/// Threads for what may block: that of one user takes a few ([`tcpprobed::guests`]), a stream one for a moment at a time.
+/// Threads for what may block: that of one user takes a few ([`tcpprobed::api::quota`]), a stream one for a moment at a time.
 const BLOCKING_THREADS_MAX: usize = 512;
 
 fn main() -> ExitCode {
@@ -80,9 +82,9 @@ fn run(flags: &Flags) -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let config = flags.configuration()?;
 
-    let guests = Guests::new(descriptors::raise(&config.limits));
+    let quota = Quota::new(descriptors::raise(&config.limits));
     let tracefs = Tracefs::locate(config.tracefs.as_deref())?;
-    let runtime_folder = Runtime::open(&config.runtime)?;
+    let runtime_folder = RuntimeFolder::open(&config.runtime)?;
     let store = Store::open(&config.state, config.upkeep())?;
     let prefix = instance_prefix(&config);
     let listener = match systemd::activated_socket() {
@@ -94,7 +96,7 @@ fn run(flags: &Flags) -> Result<()> {
     tracing::info!(socket = %socket_path.display(), tracefs = %jobs.tracefs().root().display(), "ready");
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).enable_all().build()?;
-    let served = runtime.block_on(serve(flags, Arc::clone(&jobs), guests, listener));
+    let served = runtime.block_on(serve(flags, Arc::clone(&jobs), quota, listener));
     runtime.shutdown_timeout(DRAIN_TIME);
     tracing::info!("stopped");
     served
@@ -106,29 +108,19 @@ fn instance_prefix(config: &Config) -> String {
         return "tcpprobed.".into();
     }
     let path = std::fs::canonicalize(&config.state).unwrap_or_else(|_| config.state.clone());
-    format!("tcpprobed-{:08x}.", short_hash(path.as_os_str().as_encoded_bytes()))
+    format!("tcpprobed-{:08x}.", fnv1a(path.as_os_str().as_encoded_bytes()))
 }
 
-/// FNV-1a of 32 bits.
-fn short_hash(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
-}
-
-async fn serve(
-    flags: &Flags,
-    jobs: Arc<Jobs>,
-    guests: Guests,
-    listener: std::os::unix::net::UnixListener,
-) -> Result<()> {
+async fn serve(flags: &Flags, jobs: Arc<Jobs>, quota: Quota, listener: std::os::unix::net::UnixListener) -> Result<()> {
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
-    let care = Arc::clone(&jobs);
-    vital::spawn("care", move || care.care())?;
+    let maintained = Arc::clone(&jobs);
+    abort_on_panic::spawn("maintenance", move || maintained.maintain())?;
     let (trouble, told) = watch::channel(String::new());
     tokio::spawn(tell_systemd(Arc::clone(&jobs), told));
-    let service = Service::new(Arc::clone(&jobs), guests);
+    let service = Service::new(Arc::clone(&jobs), quota);
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(server::serve(listener, Arc::clone(&jobs), service.clone(), async {

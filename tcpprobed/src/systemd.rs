@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 pub fn activated_socket() -> Option<UnixListener> {
     let mut descriptors = sd_notify::listen_fds().ok()?;
     let descriptor = descriptors.next()?;
-    crate::handed_over::unix_listener(descriptor)
+    crate::listen_fds::unix_listener(descriptor)
 }
 
 /// The API is served.

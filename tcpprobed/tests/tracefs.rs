@@ -14,8 +14,9 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tcpprobe::kernel::page::{Lost, Page};
+use tcpprobed::clock::ClockPair;
 use tcpprobed::tracefs::{
-    Anchor, CpuReader, CpuStats, EventName, Instance, ReadOutcome, Settings, StatsFile, Tracefs, TracefsError,
+    CpuReader, CpuStats, EventName, Instance, ReadOutcome, Settings, StatsFile, Tracefs, TracefsError,
 };
 
 const PREFIX: &str = "tcpprobe-test-";
@@ -75,7 +76,7 @@ impl<'a> Scratch<'a> {
 
 impl Drop for Scratch<'_> {
     fn drop(&mut self) {
-        if let Ok(instance) = Instance::adopt(self.tracefs, self.instance.name())
+        if let Ok(instance) = Instance::open(self.tracefs, self.instance.name())
             && let Err(e) = instance.remove()
         {
             eprintln!("left behind: {e}");
@@ -218,7 +219,7 @@ fn instances_come_and_go() {
     scratch.instance.clone().remove().unwrap();
     assert!(!Instance::exists(&tracefs, &name));
     assert!(matches!(scratch.instance.clone().remove(), Err(TracefsError::NoInstance { .. })));
-    assert!(matches!(Instance::adopt(&tracefs, &name), Err(TracefsError::NoInstance { .. })));
+    assert!(matches!(Instance::open(&tracefs, &name), Err(TracefsError::NoInstance { .. })));
     for bad in ["", ".", "..", "a/b", "a\0", &"x".repeat(256)] {
         assert!(matches!(Instance::create(&tracefs, bad), Err(TracefsError::Name { .. })), "{bad:?}");
     }
@@ -249,7 +250,7 @@ fn what_is_set_can_be_read_back() {
         ..wanted.clone()
     };
     assert_eq!(made, expected, "rounded up to whole sub-buffers of 65536 - 16 bytes of data");
-    assert_eq!(Instance::adopt(&tracefs, instance.name()).unwrap().settings().unwrap(), made);
+    assert_eq!(Instance::open(&tracefs, instance.name()).unwrap().settings().unwrap(), made);
     let online = tcpprobed::tracefs::online_cpus().unwrap().len() as u64;
     assert_eq!(instance.kernel_memory_kb().unwrap(), buffer_kb * online);
 
@@ -300,7 +301,7 @@ fn every_event_is_read_once() {
         let mut sum = drain(&tracefs, &reader);
         assert_eq!(sum, Drained::default());
 
-        let before = Anchor::now();
+        let before = ClockPair::now();
         // Few events leave a sub-buffer partly written, which is read as it is and goes on being written.
         for rounds in [1, 3, 500, 2] {
             pair.rounds(rounds);
@@ -309,7 +310,7 @@ fn every_event_is_read_once() {
             sum.events += part.events;
             sum.times.extend(part.times);
         }
-        let after = Anchor::now();
+        let after = ClockPair::now();
         let stats = scratch.stats(&pair);
         assert_eq!((stats.read_events, stats.entries, stats.lost()), (sum.events, 0, 0), "sub-buffers of {subbuf_kb}");
         assert_eq!(text_events(&shadow.instance), sum.events);

@@ -78,7 +78,7 @@ fn what_a_root_says_is_believed() {
     assert_eq!(tracefs.instances("").unwrap(), ["a"]);
     assert_eq!(tracefs.saved_cmdlines().unwrap().get(&1).unwrap(), "init");
     assert!(!tracefs.features().subbuf_size && !tracefs.features().buffer_percent);
-    let settings = Instance::adopt(&tracefs, "a").unwrap().settings().unwrap();
+    let settings = Instance::open(&tracefs, "a").unwrap().settings().unwrap();
     assert_eq!((settings.clock.as_str(), settings.buffer_kb, settings.subbuf_kb), ("boot", 7, None));
     assert!(settings.overwrite && settings.tracing && settings.buffer_percent.is_none());
     assert_eq!(settings.events, [(events[0].clone(), None)].into());
@@ -92,7 +92,7 @@ fn bad_content_is_named_with_its_place() {
         let root = fake();
         put(root.path(), path, content);
         let tracefs = Tracefs::locate(Some(root.path())).unwrap();
-        let instance = Instance::adopt(&tracefs, "a").unwrap();
+        let instance = Instance::open(&tracefs, "a").unwrap();
         let message = match path.rsplit('/').next().unwrap() {
             "header_page" => tracefs.page_layout().unwrap_err(),
             "format" => tracefs.format(&tracefs.events().unwrap()[0]).unwrap_err(),
@@ -115,7 +115,7 @@ fn bad_content_is_named_with_its_place() {
     check("instances/a/per_cpu/cpu0/stats", "entries: 1\n", "a counter is missing");
     let root = fake();
     fs::write(root.path().join("instances/a/set_event"), b"tcp:tcp_probe\n\xff\n").unwrap();
-    let instance = Instance::adopt(&Tracefs::locate(Some(root.path())).unwrap(), "a").unwrap();
+    let instance = Instance::open(&Tracefs::locate(Some(root.path())).unwrap(), "a").unwrap();
     let message = instance.settings().unwrap_err().to_string();
     assert!(message.contains("set_event, line 2: not UTF-8"), "{message}");
 }
@@ -124,7 +124,7 @@ fn bad_content_is_named_with_its_place() {
 fn missing_files_are_named() {
     let root = fake();
     let tracefs = Tracefs::locate(Some(root.path())).unwrap();
-    let instance = Instance::adopt(&tracefs, "a").unwrap();
+    let instance = Instance::open(&tracefs, "a").unwrap();
     for (message, expected) in [
         (StatsFile::open(&instance, 7).unwrap_err(), "per_cpu/cpu7/stats: cannot open"),
         (CpuReader::open(&instance, 7).unwrap_err(), "per_cpu/cpu7/trace_pipe_raw: cannot open"),

@@ -161,7 +161,7 @@ fn read(file: impl Read, select: Select) -> Contents {
         }
     };
     contents.is_whole = end && damage == 0 && traces == 1;
-    contents.clock = reader.clock().clone();
+    contents.clock = Clock::clone(reader.clock());
     contents
 }
 

@@ -1,24 +1,26 @@
 //! The loop of a capture: wait, read, seal.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use tcpprobe::file::block::{BlockBuilder, PointerKey, Schema, Seal, Timed};
+use tcpprobe::file::block::{BlockBuilder, Schema, Seal, Timed};
 use tcpprobe::file::{Account, Anchor, Kind, Totals, put_frame};
 use tcpprobe::kernel::format::PageLayout;
 use tcpprobe::kernel::page::Page;
 
-use super::books::Books;
+use super::block_limits::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS};
 use super::comms::Comms;
+use super::ending::Ending;
+use super::loss_accounting::LossAccounting;
+use super::priority;
 use super::residual::Residual;
-use super::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS, Shared, Staging, priority};
+use super::setup::Setup;
+use super::shared::Shared;
 use crate::clock;
-use crate::store::{LedgerByCpu, RunMeta, RunWriter, from_toml, to_toml};
-use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs, TracefsError};
+use crate::tracefs::{CpuReader, ReadOutcome, StatsFile, TracefsError};
 
 /// Pages of one CPU read before the next CPU has its turn.
 const TURN_BYTES: usize = 1 << 20;
@@ -36,74 +38,12 @@ const PENDING_ACCOUNTS_MAX: usize = 4096;
 /// Records handed to the block at a time: the columns are filled one after the other.
 const BATCH_RECORDS: usize = 64;
 
-/// Everything that a capture needs.
-pub struct Setup {
-    /// The kernel instance, recording.
-    pub instance: Instance,
-    /// Where it is.
-    pub tracefs: Tracefs,
-    /// Of its pages.
-    pub layout: PageLayout,
-    /// Of its events.
-    pub schema: Arc<Schema>,
-    /// What the kernel's filter leaves to be decided, by the schema's index.
-    pub residuals: Vec<Option<Residual>>,
-    /// Where blocks go.
-    pub run: RunWriter,
-    /// Where pages go before.
-    pub staging: Staging,
-    /// Number of the first staged page that is not accounted for.
-    pub pages_end: u64,
-    /// Where the books begin, in the trace's clock: when recording did, or where the account of an earlier process ends.
-    pub since: u64,
-    /// What was booked since the instance was made, by CPU.
-    pub booked: LedgerByCpu,
-    /// Makes pointers opaque.
-    pub pointer_key: PointerKey,
-}
-
-/// How a capture ended.
-pub struct Ending {
-    /// The run, to be closed or suspended.
-    pub run: RunWriter,
-    /// What ended it, if nobody stopped it.
-    pub error: Option<TracefsError>,
-    /// Accounts that could not be written.
-    accounts: Vec<Account>,
-    /// Number of the first staged page that is not in any account.
-    pages_end: u64,
-}
-
-impl Ending {
-    /// Writes what is still to be accounted for and ends the run.
-    ///
-    /// # Errors
-    /// Those of the file system. It can be tried again.
-    pub fn close(&mut self, ended_ns: i64, why: &str) -> io::Result<RunMeta> {
-        if !self.accounts.is_empty() {
-            self.run.append(&[], 0, (0, 0), &self.accounts, self.pages_end, clock::anchor())?;
-            self.accounts.clear();
-        }
-        self.run.finish(ended_ns, why)
-    }
-
-    /// What will be known of the run when it is closed.
-    #[must_use]
-    pub fn meta(&self, ended_ns: i64, why: &str) -> RunMeta {
-        let mut meta = self.run.ended(ended_ns, why);
-        let mut ledger = from_toml(&meta.ledger);
-        self.accounts.iter().for_each(|account| ledger.entry(account.cpu).or_default().add(account));
-        meta.ledger = to_toml(&ledger);
-        meta
-    }
-}
-
 /// One CPU's side of a capture.
-struct Cpu {
+struct CpuCapture {
     number: u32,
     reader: CpuReader,
     stats: StatsFile,
-    books: Books,
+    accounting: LossAccounting,
     /// Every event of this CPU up to this time has been read.
     complete: u64,
     /// It has no buffer yet, and poll would not wait for it (`ring_buffer_poll_wait()`: `EPOLLERR`).
@@ -113,7 +53,7 @@ struct Cpu {
 pub struct Engine {
     setup: Setup,
     shared: Arc<Shared>,
-    cpus: Vec<Cpu>,
+    cpus: Vec<CpuCapture>,
     builder: BlockBuilder,
     comms: Comms,
     /// When the first event of the block came.
@@ -128,14 +68,12 @@ pub struct Engine {
     frame: Vec<u8>,
 }
 
-/// How a CPU's turn ended.
+/// What a CPU's turn left to be read.
 #[derive(PartialEq, Eq)]
-enum Turn {
-    /// Nothing is left.
-    Drained,
-    /// Only a page that is still being filled is left.
-    Short,
-    /// There is more.
+enum Left {
+    Nothing,
+    /// Only a page that is still being filled.
+    PartOfPage,
     More,
 }
 
@@ -168,31 +106,35 @@ impl Engine {
     fn open(&mut self) -> Result<(), TracefsError> {
         for number in self.setup.instance.cpus()? {
             let booked = self.setup.booked.get(&number).copied().unwrap_or_default();
-            self.cpus.push(Cpu {
+            self.cpus.push(CpuCapture {
                 number,
                 reader: CpuReader::open(&self.setup.instance, number)?,
                 stats: StatsFile::open(&self.setup.instance, number)?,
-                books: Books::new(number, booked, self.setup.since),
+                accounting: LossAccounting::new(number, booked, self.setup.since),
                 complete: 0,
                 offline: false,
             });
         }
         self.setup.run.ledger().values().for_each(|totals| count(&self.shared, totals));
-        self.recover();
+        self.resume();
         Ok(())
     }
 
-    /// Takes over the pages that an earlier process read and did not store.
-    fn recover(&mut self) {
+    /// Stores the pages that an earlier process read and did not store.
+    fn resume(&mut self) {
         let Engine { setup, cpus, builder, comms, .. } = self;
         let Setup { staging, layout, residuals, pages_end, .. } = setup;
-        let recovered = staging.recover(*pages_end, |number, bytes| {
+        let resumed = staging.resume(*pages_end, |number, bytes| {
             if let Some(cpu) = cpus.iter_mut().find(|cpu| cpu.number == number) {
                 walk(*layout, bytes, cpu, builder, residuals, comms);
             }
         });
-        if recovered > 0 {
-            tracing::info!(pages = recovered, events = builder.len(), "staged pages of an earlier process recovered");
+        if resumed > 0 {
+            tracing::info!(
+                pages = resumed,
+                events = builder.len(),
+                "resumed with the staged pages of an earlier process"
+            );
             self.opened = Some(Instant::now());
             self.seal();
         }
@@ -235,7 +177,7 @@ impl Engine {
         }
         if !paused {
             let now = clock::boot_ns();
-            self.cpus.iter_mut().for_each(|cpu| cpu.books.drained(now));
+            self.cpus.iter_mut().for_each(|cpu| cpu.accounting.drained(now));
         }
         self.seal();
         Ok(())
@@ -272,9 +214,9 @@ impl Engine {
             let mut still = Vec::new();
             for index in open {
                 match self.read_turn(index)? {
-                    Turn::Drained => {}
-                    Turn::Short if !to_the_end => {}
-                    Turn::Short | Turn::More => still.push(index),
+                    Left::Nothing => {}
+                    Left::PartOfPage if !to_the_end => {}
+                    Left::PartOfPage | Left::More => still.push(index),
                 }
             }
             open = still;
@@ -282,7 +224,7 @@ impl Engine {
         Ok(self.full_pages - before)
     }
 
-    fn read_turn(&mut self, index: usize) -> Result<Turn, TracefsError> {
+    fn read_turn(&mut self, index: usize) -> Result<Left, TracefsError> {
         let subbuf = self.cpus[index].reader.subbuf_bytes();
         let before = clock::boot_ns().saturating_sub(COMMIT_SLACK);
         let mut left = TURN_BYTES.max(subbuf);
@@ -299,10 +241,10 @@ impl Engine {
                 ReadOutcome::Page(_) => {}
                 ReadOutcome::Empty | ReadOutcome::Offline => {
                     cpu.complete = cpu.complete.max(before);
-                    cpu.books.drained(before);
-                    return Ok(Turn::Drained);
+                    cpu.accounting.drained(before);
+                    return Ok(Left::Nothing);
                 }
-                ReadOutcome::Again => return Ok(Turn::Drained),
+                ReadOutcome::Again => return Ok(Left::Nothing),
             }
             let used = used_bytes(setup.layout, slot);
             let page = setup.staging.commit(used);
@@ -310,32 +252,32 @@ impl Engine {
             self.read_since = true;
             self.opened.get_or_insert_with(Instant::now);
             if used < subbuf / 2 {
-                return Ok(Turn::Short);
+                return Ok(Left::PartOfPage);
             }
             self.full_pages += 1;
             left -= subbuf;
         }
-        Ok(Turn::More)
+        Ok(Left::More)
     }
 
-    /// Gives the kernel's totals to the books. Says how many events wait to be read.
+    /// Gives the kernel's totals to the accounting. Says how many events wait to be read.
     fn read_totals(&mut self) -> Result<u64, TracefsError> {
         let now = clock::boot_ns();
         let mut waiting = 0;
         for cpu in &mut self.cpus {
             let stats = cpu.stats.read()?;
             waiting += stats.entries;
-            cpu.books.totals(stats, now);
+            cpu.accounting.totals(stats, now);
         }
         (self.totals_read, self.read_since) = (Instant::now(), false);
         Ok(waiting)
     }
 
-    /// Stores the block and closes the books' interval.
+    /// Stores the block and closes the accounting's interval.
     fn seal(&mut self) {
         self.opened = None;
         let anchor = clock::anchor();
-        self.cpus.iter_mut().for_each(|cpu| cpu.books.close(anchor.time, &mut self.accounts));
+        self.cpus.iter_mut().for_each(|cpu| cpu.accounting.close(anchor.time, &mut self.accounts));
         if self.builder.is_empty() && self.accounts.is_empty() {
             self.setup.staging.clear();
             return;
@@ -375,7 +317,7 @@ impl Engine {
             Err(error) => {
                 for account in self.accounts.iter_mut().filter(|account| account.stored > 0) {
                     if let Some(cpu) = self.cpus.iter_mut().find(|cpu| cpu.number == account.cpu) {
-                        cpu.books.not_stored(account);
+                        cpu.accounting.not_stored(account);
                     }
                 }
                 self.count_accounts();
@@ -390,9 +332,7 @@ impl Engine {
             }
         }
     }
-}
 
-impl Engine {
     /// Has the shared counters know all accounts.
     fn count_accounts(&mut self) {
         let mut totals = Totals::default();
@@ -441,7 +381,7 @@ fn used_bytes(layout: PageLayout, page: &[u8]) -> usize {
 fn walk(
     layout: PageLayout,
     bytes: &[u8],
-    cpu: &mut Cpu,
+    cpu: &mut CpuCapture,
     builder: &mut BlockBuilder,
     residuals: &[Option<Residual>],
     comms: &mut Comms,
@@ -453,7 +393,7 @@ fn walk(
             return;
         }
     };
-    cpu.books.page(page.lost);
+    cpu.accounting.page(page.lost);
     let mut records = page.records();
     let mut batch: [Timed<'_>; BATCH_RECORDS] = [(0, &[]); BATCH_RECORDS];
     let mut filled = 0;
@@ -462,7 +402,7 @@ fn walk(
             continue;
         }
         let wanted = is_wanted(residuals, comms, builder.schema(), cpu.number, record);
-        cpu.books.record(time, wanted);
+        cpu.accounting.record(time, wanted);
         cpu.complete = cpu.complete.max(time);
         if wanted {
             batch[filled] = (time, record);

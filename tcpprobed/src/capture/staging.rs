@@ -16,6 +16,8 @@ use std::sync::atomic::{Ordering, compiler_fence};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
+/// Bytes of a job's staging area: a block's worth of pages, the largest sub-buffer several times.
+pub const STAGING_BYTES: usize = 8 << 20;
 /// Bytes of an entry before its page: number, CPU, length.
 const HEAD_BYTES: usize = 16;
 /// Bytes of a page's header that are zeroed: its time and commit word.
@@ -111,9 +113,9 @@ impl Staging {
     }
 
     /// Gives the entries that an earlier process left, in order, from `from` on: number and CPU of each, and its page.
-    /// The area then goes on behind them.
-    pub fn recover(&mut self, from: u64, mut page: impl FnMut(u32, &[u8])) -> u64 {
-        let (mut at, mut recovered) = (0, 0);
+    /// The area then continues behind them.
+    pub fn resume(&mut self, from: u64, mut page: impl FnMut(u32, &[u8])) -> u64 {
+        let (mut at, mut resumed) = (0, 0);
         let mut expected = None;
         let size = self.size;
         while at + HEAD_BYTES <= size {
@@ -129,14 +131,14 @@ impl Staging {
             self.first = if expected.is_none() { number } else { self.first };
             expected = Some(number + 1);
             at += HEAD_BYTES + length;
-            recovered += 1;
+            resumed += 1;
         }
         if let Some(next) = expected {
             (self.end, self.next) = (at, next);
         } else {
             (self.end, self.first, self.next) = (0, from, from);
         }
-        recovered
+        resumed
     }
 }
 
@@ -156,9 +158,9 @@ mod tests {
         staging.commit(bytes.len());
     }
 
-    fn recovered(file: &File, from: u64) -> Vec<(u32, u8)> {
+    fn resumed(file: &File, from: u64) -> Vec<(u32, u8)> {
         let mut list = Vec::new();
-        Staging::open(file, 4096, 0).unwrap().recover(from, |cpu, page| list.push((cpu, page[0])));
+        Staging::open(file, 4096, 0).unwrap().resume(from, |cpu, page| list.push((cpu, page[0])));
         list
     }
 
@@ -170,8 +172,8 @@ mod tests {
         put(&mut staging, 1, &[2; 64]);
         assert_eq!(staging.numbers(), 10..12);
         drop(staging);
-        assert_eq!(recovered(&file, 10), [(0, 1), (1, 2)]);
-        assert_eq!(recovered(&file, 12), [], "all of it is in blocks");
+        assert_eq!(resumed(&file, 10), [(0, 1), (1, 2)]);
+        assert_eq!(resumed(&file, 12), [], "all of it is in blocks");
     }
 
     #[test]
@@ -183,7 +185,7 @@ mod tests {
         put(&mut staging, 0, &[8; 24]);
         staging.slot(3, 64);
         drop(staging);
-        assert_eq!(recovered(&file, 1), [(0, 8), (3, 0)], "the old page behind the new one is not seen again");
+        assert_eq!(resumed(&file, 1), [(0, 8), (3, 0)], "the old page behind the new one is not seen again");
     }
 
     /// What an older page holds where the next entry would be.
@@ -198,7 +200,7 @@ mod tests {
         staging.clear();
         put(&mut staging, 0, &[8; 24]);
         drop(staging);
-        assert_eq!(recovered(&file, 1), [(0, 8)]);
+        assert_eq!(resumed(&file, 1), [(0, 8)]);
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Check;
+use super::StoreCheck;
 use crate::disk::Folder;
 use crate::store::{Catalog, SegmentInfo, StoreError, at, segment_name};
 
 /// What a segment really is.
-pub struct Segment {
+pub struct RealSegment {
     pub run: String,
     pub folder: Folder,
     pub number: u32,
@@ -20,7 +20,7 @@ pub struct Segment {
     pub is_damaged: bool,
 }
 
-impl Check {
+impl StoreCheck {
     /// Compares the catalog with the segments. That it lacks some, or knows some that are gone, is usual after a daemon was
     /// killed, and costs nothing; what it says of one that is there must be true.
     pub(super) fn catalog(&mut self, state: &Folder) -> Result<(), StoreError> {
@@ -50,7 +50,7 @@ impl Check {
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::Io { path: path.to_owned(), source }),
-            Ok(found) if !found.is_dir() => return Ok(Some(vec!["is no folder".to_owned()])),
+            Ok(found) if !found.is_dir() => return Ok(Some(vec!["is not a directory".to_owned()])),
             Ok(_) => {}
         }
         let copy = at(path, Copy::of(path))?;
@@ -62,7 +62,7 @@ impl Check {
         let mut wrong = Vec::new();
         for entry in entries {
             let segment = real.get(&(&entry.run[..], entry.number));
-            let is_meant = |segment: &&&Segment| !segment.is_damaged && segment.length == entry.length;
+            let is_meant = |segment: &&&RealSegment| !segment.is_damaged && segment.length == entry.length;
             if segment.filter(is_meant).is_some_and(|segment| segment.info != entry.info) {
                 let name = segment_name(entry.number);
                 wrong.push(format!("is wrong about jobs/{}/{name}, which holds something else", entry.run));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tcpprobe::file::block::{Block, BlockHead, Projection, Schema};
 use tcpprobe::file::{Account, FORMAT_VERSION, Header, Kind};
 
-use crate::store::{Ledger, Piece, Step, Walk, events_by_cpu};
+use crate::store::{LedgerFrame, Step, StoredFrame, Walk, events_by_cpu};
 
 /// Something wrong in a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +65,12 @@ pub fn inspect(file: File) -> io::Result<Inspected> {
             }
             Step::Missing(ledger) => {
                 let stored: u64 = ledger.accounts.iter().map(|account| account.stored).sum();
-                found.flaw(ledger.piece.offset, format!("accounts for {stored} events whose block is gone"));
+                found.flaw(ledger.frame.offset, format!("accounts for {stored} events whose block is gone"));
             }
-            Step::Other(Kind::Header, piece) => found.header(piece),
-            Step::Other(Kind::Schema, piece) => match Schema::decode(piece.payload()) {
+            Step::Other(Kind::Header, frame) => found.header(frame),
+            Step::Other(Kind::Schema, frame) => match Schema::decode(frame.payload()) {
                 Ok(schema) => found.schema = Some(schema),
-                Err(error) => found.flaw(piece.offset, error.to_string()),
+                Err(error) => found.flaw(frame.offset, error.to_string()),
             },
             Step::Ledger(_) | Step::Other(..) => {}
             Step::Damage(damage) => {
@@ -95,9 +95,9 @@ impl Inspected {
         self.flaws.push(Flaw { offset, what });
     }
 
-    fn header(&mut self, piece: Piece<'_>) {
-        match Header::decode(piece.payload()) {
-            None => self.flaw(piece.offset, "a header that cannot be read".into()),
+    fn header(&mut self, frame: StoredFrame<'_>) {
+        match Header::decode(frame.payload()) {
+            None => self.flaw(frame.offset, "a header that cannot be read".into()),
             Some(header) => {
                 self.is_newer = header.version() > FORMAT_VERSION;
                 self.header = Some(header);
@@ -106,35 +106,35 @@ impl Inspected {
     }
 
     /// Decodes a block and gives its events by CPU.
-    fn block(&mut self, piece: Piece<'_>) -> Option<BTreeMap<u32, u64>> {
-        let (head, events) = match decode(piece, self.schema.as_ref()) {
+    fn block(&mut self, frame: StoredFrame<'_>) -> Option<BTreeMap<u32, u64>> {
+        let (head, events) = match decode(frame, self.schema.as_ref()) {
             Ok(decoded) => decoded,
             Err(what) => {
-                self.flaw(piece.offset, what);
+                self.flaw(frame.offset, what);
                 return None;
             }
         };
-        self.blocks.push(BlockFound { number: head.sequence, offset: piece.offset, events: events.clone() });
+        self.blocks.push(BlockFound { number: head.sequence, offset: frame.offset, events: events.clone() });
         Some(events)
     }
 
     /// Compares the events of a block with what its ledger says.
-    fn compare(&mut self, events: &BTreeMap<u32, u64>, ledger: &Ledger<'_>) {
+    fn compare(&mut self, events: &BTreeMap<u32, u64>, ledger: &LedgerFrame<'_>) {
         let told = stored_by_cpu(&ledger.accounts);
         for cpu in events.keys().chain(told.keys().filter(|cpu| !events.contains_key(cpu))) {
             let (held, told) = (events.get(cpu).copied().unwrap_or(0), told.get(cpu).copied().unwrap_or(0));
             if held != told {
                 let what = format!("accounts for {told} events of CPU {cpu}, of which the block holds {held}");
-                self.flaw(ledger.piece.offset, what);
+                self.flaw(ledger.frame.offset, what);
             }
         }
     }
 }
 
 /// Decodes a block to its last event: its head, and its events by CPU; else what is wrong with it.
-pub fn decode(piece: Piece<'_>, schema: Option<&Arc<Schema>>) -> Result<(BlockHead, BTreeMap<u32, u64>), String> {
+pub fn decode(frame: StoredFrame<'_>, schema: Option<&Arc<Schema>>) -> Result<(BlockHead, BTreeMap<u32, u64>), String> {
     let schema = schema.ok_or("a block without the schema that explains it")?;
-    let block = Block::decode(piece.payload(), schema, &Projection::default()).map_err(|error| error.to_string())?;
+    let block = Block::decode(frame.payload(), schema, &Projection::default()).map_err(|error| error.to_string())?;
     let times = block.rows().iter().map(|row| row.time);
     if times.clone().min().zip(times.max()).is_some_and(|times| times != block.head.times) {
         return Err(format!("block {} has events at other times than its head says", block.head.sequence));

@@ -1,20 +1,20 @@
 //! A job's folder.
 
-use super::{Check, kind_name};
-use crate::disk::{Entry, Folder};
+use super::{StoreCheck, kind_name};
+use crate::disk::{EntryKind, Folder, is_temporary};
 use crate::jobs::{JobFile, check_name};
-use crate::store::{JOB_FILE, StoreError, at, holds_nothing, is_temporary, run_number};
+use crate::store::{JOB_FILE, StoreError, at, run_number};
 
-impl Check {
-    pub(super) fn job(&mut self, jobs: &Folder, name: &str, kind: Entry) -> Result<(), StoreError> {
-        if kind != Entry::Folder {
+impl StoreCheck {
+    pub(super) fn job(&mut self, jobs: &Folder, name: &str, kind: EntryKind) -> Result<(), StoreError> {
+        if kind != EntryKind::Folder {
             return self.found_misplaced(jobs, name, format!("is {}, where jobs have folders", kind_name(kind)));
         }
         if check_name(name).is_err() {
             return self.found_misplaced(jobs, name, "has a name that no job can have");
         }
         let folder = at(jobs.path_of(name), jobs.folder(name))?;
-        if holds_nothing(&folder) {
+        if folder.holds_nothing() {
             // Of an interrupted start; the daemon removes it.
             return Ok(());
         }
@@ -23,7 +23,7 @@ impl Check {
         self.job_file(&folder, entries.iter().any(|(name, _)| name == JOB_FILE))?;
         for (entry, kind) in entries {
             match (run_number(&entry), kind) {
-                (Some(number), Entry::Folder) => self.run(&folder, name, number)?,
+                (Some(number), EntryKind::Folder) => self.run(&folder, name, number)?,
                 _ if entry == JOB_FILE || is_temporary(&entry, kind) => {}
                 _ => {
                     self.found_misplaced(&folder, &entry, format!("is {}, and nothing of a job's", kind_name(kind)))?
@@ -35,7 +35,7 @@ impl Check {
 
     fn job_file(&mut self, folder: &Folder, is_there: bool) -> Result<(), StoreError> {
         if !is_there {
-            let what = "is missing: the daemon does not know the job; starting a job of this name takes its runs up";
+            let what = "is missing: the daemon does not know the job; starting a job of this name resumes its runs";
             self.found(&folder.path_of(JOB_FILE), None, what, None);
         } else if let Err(error) = JobFile::load(folder) {
             self.found_misplaced(folder, JOB_FILE, format!("cannot be read: {error}"))?;

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 pub use report::report;
 
-use crate::disk::{Entry, Folder, FolderLock, Watched};
+use crate::disk::{EntryKind, Folder, FolderLock, OptionalHook};
 use crate::store::{StoreError, at};
 use quarantine::Quarantine;
 
@@ -59,11 +59,11 @@ pub struct Summary {
 /// # Errors
 /// When there is no store, a daemon has it, or the file system refuses. What is wrong with the store is no error.
 pub fn check(state: &Path, repair: bool) -> Result<Summary, StoreError> {
-    let folder = at(state, Folder::open(state, Watched::default()))?;
+    let folder = at(state, Folder::open(state, OptionalHook::default()))?;
     let jobs = at(folder.path_of("jobs"), folder.folder("jobs"))?;
     let _lock = hold(&folder, repair)?;
     let mut check =
-        Check { state: state.to_owned(), summary: Summary::default(), quarantine: None, segments: Vec::new() };
+        StoreCheck { state: state.to_owned(), summary: Summary::default(), quarantine: None, segments: Vec::new() };
     if repair {
         check.quarantine = Some(Quarantine::new(folder.clone()));
     }
@@ -87,16 +87,16 @@ fn hold(folder: &Folder, repair: bool) -> Result<Option<FolderLock>, StoreError>
 }
 
 /// A check that goes on.
-struct Check {
+struct StoreCheck {
     state: PathBuf,
     summary: Summary,
     /// Where what is damaged goes, if it is to be repaired.
     quarantine: Option<Quarantine>,
     /// What the segments really are, for the catalog.
-    segments: Vec<catalog::Segment>,
+    segments: Vec<catalog::RealSegment>,
 }
 
-impl Check {
+impl StoreCheck {
     /// Notes what is wrong with the file or folder at `path`.
     fn found(&mut self, path: &Path, offset: Option<u64>, what: impl Into<String>, repair: Option<String>) {
         let path = path.strip_prefix(&self.state).unwrap_or(path).to_owned();
@@ -123,10 +123,10 @@ impl Check {
 }
 
 /// What an entry is, for people.
-fn kind_name(kind: Entry) -> &'static str {
+fn kind_name(kind: EntryKind) -> &'static str {
     match kind {
-        Entry::Folder => "a folder",
-        Entry::File => "a file",
-        Entry::Other => "neither file nor folder; a symbolic link is not followed here",
+        EntryKind::Folder => "a folder",
+        EntryKind::File => "a file",
+        EntryKind::Other => "neither file nor folder; a symbolic link is not followed here",
     }
 }

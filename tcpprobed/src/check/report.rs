@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Finding, Summary};
+use crate::wording::counted;
 
 /// Writes a line for each finding, or all of it as JSON.
 ///
@@ -28,8 +29,7 @@ impl Summary {
         let Summary { jobs, runs, segments, blocks, events, findings } = self;
         let found = match findings.len() {
             0 => "all is well".to_owned(),
-            1 => "1 finding".to_owned(),
-            many => format!("{many} findings"),
+            count => counted(count, "finding", "findings"),
         };
         format!("checked: {jobs} jobs, {runs} runs, {segments} segments, {blocks} blocks, {events} events; {found}")
     }

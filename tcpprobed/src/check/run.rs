@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use tcpprobe::file::Totals;
 
-use super::catalog::Segment;
+use super::catalog::RealSegment;
 use super::inspect::{BlockFound, Flaw, Inspected, inspect};
 use super::salvage::{REPAIRED, salvage};
-use super::{Check, kind_name};
-use crate::disk::{Entry, Folder};
+use super::{StoreCheck, kind_name};
+use crate::disk::{EntryKind, Folder, is_temporary};
 use crate::store::{
-    RUN_FILE, RunMeta, Store, StoreError, at, from_toml, holds_nothing, is_temporary, run_name, save_toml, scan,
-    segment_name, segment_number, to_toml,
+    RUN_FILE, RunMeta, Store, StoreError, at, from_toml, run_name, save_toml, scan, segment_name, segment_number,
+    to_toml,
 };
 
 /// What is known of a run while its segments are read, in order.
@@ -30,10 +30,10 @@ struct Run {
     events: BTreeMap<u32, u64>,
 }
 
-impl Check {
+impl StoreCheck {
     pub(super) fn run(&mut self, job_folder: &Folder, job: &str, number: u32) -> Result<(), StoreError> {
         let folder = at(job_folder.path_of(&run_name(number)), job_folder.folder(&run_name(number)))?;
-        if holds_nothing(&folder) {
+        if folder.holds_nothing() {
             // Of an interrupted start; the daemon removes it.
             return Ok(());
         }
@@ -58,7 +58,7 @@ impl Check {
         };
         for (name, kind) in at(run.folder.path(), run.folder.entries())? {
             match (segment_number(&name), kind) {
-                (Some(segment), Entry::File) => self.segment(&mut run, segment)?,
+                (Some(segment), EntryKind::File) => self.segment(&mut run, segment)?,
                 _ if name == RUN_FILE || is_temporary(&name, kind) => {}
                 _ => {
                     let what = format!("is {}, and nothing of a run's", kind_name(kind));
@@ -98,7 +98,7 @@ impl Check {
         if let Ok(file) = run.folder.file(&name) {
             let length = at(&path, file.metadata())?.len();
             let info = at(&path, scan(file))?.info;
-            self.segments.push(Segment {
+            self.segments.push(RealSegment {
                 run: run.key.clone(),
                 folder: run.folder.clone(),
                 number,

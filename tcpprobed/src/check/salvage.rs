@@ -10,7 +10,7 @@ use tcpprobe::file::{Account, Header, Kind, encode_accounts, put_frame};
 
 use super::inspect::{decode, stored_by_cpu};
 use crate::disk::DiskFile;
-use crate::store::{Ledger, Piece, Step, Walk};
+use crate::store::{LedgerFrame, Step, StoredFrame, Walk};
 
 /// In the header of a segment that was repaired: blocks may be missing in it.
 pub const REPAIRED: &str = "repaired";
@@ -40,12 +40,12 @@ pub fn salvage(input: File, output: &DiskFile, next: u64) -> io::Result<()> {
             Step::Unaccounted(block) => to.block(block, None)?,
             Step::Missing(ledger) => to.ledger(&ledger, &BTreeMap::new())?,
             Step::Ledger(ledger) => to.ledger(&ledger, &BTreeMap::new())?,
-            Step::Other(Kind::Header, piece) => to.header(piece)?,
-            Step::Other(kind, piece) => {
+            Step::Other(Kind::Header, frame) => to.header(frame)?,
+            Step::Other(kind, frame) => {
                 if kind == Kind::Schema {
-                    to.schema = Schema::decode(piece.payload()).ok().or(to.schema.take());
+                    to.schema = Schema::decode(frame.payload()).ok().or(to.schema.take());
                 }
-                to.write(piece.bytes)?;
+                to.write(frame.bytes)?;
             }
             Step::Damage(_) => {}
         }
@@ -69,21 +69,21 @@ impl Salvage<'_> {
         written
     }
 
-    fn header(&mut self, piece: Piece<'_>) -> io::Result<()> {
-        let Some(header) = Header::decode(piece.payload()) else { return Ok(()) };
+    fn header(&mut self, frame: StoredFrame<'_>) -> io::Result<()> {
+        let Some(header) = Header::decode(frame.payload()) else { return Ok(()) };
         let header = header.with(REPAIRED, "blocks may be missing");
         self.write_frame(Kind::Header, |out| header.encode(out))
     }
 
-    fn block(&mut self, piece: Piece<'_>, ledger: Option<Ledger<'_>>) -> io::Result<()> {
-        let Ok((head, events)) = decode(piece, self.schema.as_ref()) else {
+    fn block(&mut self, frame: StoredFrame<'_>, ledger: Option<LedgerFrame<'_>>) -> io::Result<()> {
+        let Ok((head, events)) = decode(frame, self.schema.as_ref()) else {
             return ledger.map_or(Ok(()), |ledger| self.ledger(&ledger, &BTreeMap::new()));
         };
         if head.sequence < self.next {
             return Ok(());
         }
         self.next = head.sequence + 1;
-        self.write(piece.bytes)?;
+        self.write(frame.bytes)?;
         match ledger {
             Some(ledger) => self.ledger(&ledger, &events),
             None => self.new_ledger(&head, &events),
@@ -91,10 +91,10 @@ impl Salvage<'_> {
     }
 
     /// Writes a ledger whose block holds `events`.
-    fn ledger(&mut self, ledger: &Ledger<'_>, events: &BTreeMap<u32, u64>) -> io::Result<()> {
+    fn ledger(&mut self, ledger: &LedgerFrame<'_>, events: &BTreeMap<u32, u64>) -> io::Result<()> {
         self.pages_end = ledger.pages_end;
         if stored_by_cpu(&ledger.accounts) == *events {
-            return self.write(ledger.piece.bytes);
+            return self.write(ledger.frame.bytes);
         }
         let mut left = events.clone();
         let mut accounts = ledger.accounts.clone();

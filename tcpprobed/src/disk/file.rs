@@ -6,20 +6,20 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::witness::{Change, Watched};
+use super::fs_hook::{Change, OptionalHook};
 
 /// A regular file, open for writing.
 #[derive(Debug)]
 pub struct DiskFile {
     file: File,
     path: PathBuf,
-    watched: Watched,
+    hook: OptionalHook,
     sync_asked: AtomicBool,
 }
 
 impl DiskFile {
-    pub(super) fn new(file: File, path: PathBuf, watched: Watched) -> Self {
-        DiskFile { file, path, watched, sync_asked: AtomicBool::new(false) }
+    pub(super) fn new(file: File, path: PathBuf, hook: OptionalHook) -> Self {
+        DiskFile { file, path, hook, sync_asked: AtomicBool::new(false) }
     }
 
     /// The path under which it was opened.
@@ -33,7 +33,7 @@ impl DiskFile {
     /// # Errors
     /// Those of the file system; some of the bytes may be written then.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.watched.make(Change::Write(&self.path, offset, bytes), || self.file.write_all_at(bytes, offset))
+        self.hook.make(Change::Write(&self.path, offset, bytes), || self.file.write_all_at(bytes, offset))
     }
 
     /// Cuts the file to this length.
@@ -41,7 +41,7 @@ impl DiskFile {
     /// # Errors
     /// Those of the file system.
     pub fn cut(&self, length: u64) -> io::Result<()> {
-        self.watched.make(Change::Cut(&self.path, length), || self.file.set_len(length))
+        self.hook.make(Change::Cut(&self.path, length), || self.file.set_len(length))
     }
 
     /// Asks for a sync. Says whether nobody had asked since the last one began.
@@ -55,6 +55,6 @@ impl DiskFile {
     /// Those of the file system.
     pub fn sync(&self) -> io::Result<()> {
         self.sync_asked.store(false, Ordering::Release);
-        self.watched.make(Change::SyncFile(&self.path), || self.file.sync_data())
+        self.hook.make(Change::SyncFile(&self.path), || self.file.sync_data())
     }
 }

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::DiskFile;
-use super::witness::{Change, Watched};
+use super::fs_hook::{Change, OptionalHook};
 
 /// Mode of files: they are the daemon's alone.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -28,12 +28,12 @@ const SMALL_FILE_BYTES_MAX: u64 = 16 << 20;
 pub struct Folder {
     fd: Arc<OwnedFd>,
     path: PathBuf,
-    watched: Watched,
+    hook: OptionalHook,
 }
 
 /// What a folder holds under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Entry {
+pub enum EntryKind {
     /// A folder.
     Folder,
     /// A regular file.
@@ -48,7 +48,7 @@ impl Folder {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open_or_make(path: &Path, watched: Watched) -> io::Result<Self> {
+    pub fn open_or_make(path: &Path, hook: OptionalHook) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         if !path.is_dir() {
             if let Some(parent) = path.parent() {
@@ -56,17 +56,17 @@ impl Folder {
             }
             std::fs::DirBuilder::new().mode(FOLDER_MODE.bits()).create(path)?;
         }
-        Folder::open(path, watched)
+        Folder::open(path, hook)
     }
 
     /// Opens the folder at `path`.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open(path: &Path, watched: Watched) -> io::Result<Self> {
+    pub fn open(path: &Path, hook: OptionalHook) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Folder { fd: Arc::new(fd), path: path.to_owned(), watched })
+        Ok(Folder { fd: Arc::new(fd), path: path.to_owned(), hook })
     }
 
     /// Where it is, for messages.
@@ -87,7 +87,7 @@ impl Folder {
     /// Those of the file system, also where the name is a symbolic link.
     pub fn folder(&self, name: &str) -> io::Result<Folder> {
         let fd = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        Ok(Folder { fd: Arc::new(fd), path: self.path_of(name), watched: self.watched.clone() })
+        Ok(Folder { fd: Arc::new(fd), path: self.path_of(name), hook: self.hook.clone() })
     }
 
     /// A folder in it, which is made, durably, where there is none.
@@ -97,7 +97,7 @@ impl Folder {
     pub fn make_folder(&self, name: &str) -> io::Result<Folder> {
         let path = self.path_of(name);
         let made = self
-            .watched
+            .hook
             .make(Change::MakeFolder(&path), || Ok(rustix::fs::mkdirat(&self.fd, single(name)?, FOLDER_MODE)?));
         match made {
             Ok(()) => self.sync()?,
@@ -111,7 +111,7 @@ impl Folder {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn entries(&self) -> io::Result<Vec<(String, Entry)>> {
+    pub fn entries(&self) -> io::Result<Vec<(String, EntryKind)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.fd)? {
             let entry = entry?;
@@ -126,7 +126,7 @@ impl Folder {
                 },
                 kind => kind,
             };
-            entries.push((name, Entry::of(kind)));
+            entries.push((name, EntryKind::of(kind)));
         }
         entries.sort();
         Ok(entries)
@@ -162,8 +162,8 @@ impl Folder {
     /// Those of the file system, also where it is no regular file.
     pub fn length(&self, name: &str) -> io::Result<u64> {
         let stat = self.stat(name)?;
-        match Entry::of(FileType::from_raw_mode(stat.st_mode)) {
-            Entry::File => Ok(stat.st_size.cast_unsigned()),
+        match EntryKind::of(FileType::from_raw_mode(stat.st_mode)) {
+            EntryKind::File => Ok(stat.st_size.cast_unsigned()),
             _ => Err(irregular()),
         }
     }
@@ -178,10 +178,10 @@ impl Folder {
 
     fn create_with(&self, name: &str, how: OFlags) -> io::Result<DiskFile> {
         let path = self.path_of(name);
-        let file = self.watched.make(Change::Create(&path), || {
+        let file = self.hook.make(Change::Create(&path), || {
             self.open_at(name, OFlags::WRONLY | OFlags::CREATE | OFlags::NONBLOCK | how)
         })?;
-        Ok(DiskFile::new(regular(File::from(file))?, path, self.watched.clone()))
+        Ok(DiskFile::new(regular(File::from(file))?, path, self.hook.clone()))
     }
 
     /// Makes a new file, or empties the one that has the name.
@@ -198,10 +198,10 @@ impl Folder {
     /// Those of the file system, also where it is no regular file.
     pub fn reopen(&self, name: &str) -> io::Result<DiskFile> {
         let file = File::from(self.open_at(name, OFlags::WRONLY | OFlags::NONBLOCK)?);
-        Ok(DiskFile::new(regular(file)?, self.path_of(name), self.watched.clone()))
+        Ok(DiskFile::new(regular(file)?, self.path_of(name), self.hook.clone()))
     }
 
-    /// A file for reading and writing, made where there is none; what is in it is kept. No witness sees what is written.
+    /// A file for reading and writing, made where there is none; what is in it is kept. No hook sees what is written.
     ///
     /// # Errors
     /// Those of the file system, also where it is no regular file.
@@ -230,7 +230,7 @@ impl Folder {
     /// Those of the file system.
     pub fn rename(&self, name: &str, to: &Folder, new_name: &str) -> io::Result<()> {
         let (from_path, to_path) = (self.path_of(name), to.path_of(new_name));
-        self.watched.make(Change::Rename(&from_path, &to_path), || {
+        self.hook.make(Change::Rename(&from_path, &to_path), || {
             Ok(rustix::fs::renameat(&self.fd, single(name)?, &to.fd, single(new_name)?)?)
         })
     }
@@ -241,6 +241,12 @@ impl Folder {
     /// Those of the file system.
     pub fn link(&self, name: &str, to: &Folder, new_name: &str) -> io::Result<()> {
         Ok(rustix::fs::linkat(&self.fd, single(name)?, &to.fd, single(new_name)?, AtFlags::empty())?)
+    }
+
+    /// Whether there is nothing in it but what interrupted replacements of small files left.
+    #[must_use]
+    pub fn holds_nothing(&self) -> bool {
+        self.entries().is_ok_and(|entries| entries.iter().all(|(name, kind)| is_temporary(name, *kind)))
     }
 
     /// A name that is free: this one, or with a number behind it.
@@ -271,7 +277,7 @@ impl Folder {
     }
 
     fn remove_tree(&self, name: &str, depth: usize) -> io::Result<()> {
-        if Entry::of(FileType::from_raw_mode(self.stat(name)?.st_mode)) != Entry::Folder {
+        if EntryKind::of(FileType::from_raw_mode(self.stat(name)?.st_mode)) != EntryKind::Folder {
             return self.remove(name);
         }
         let folder = self.folder(name)?;
@@ -284,7 +290,7 @@ impl Folder {
 
     fn unlink(&self, name: &str, flags: AtFlags) -> io::Result<()> {
         let path = self.path_of(name);
-        self.watched.make(Change::Remove(&path), || Ok(rustix::fs::unlinkat(&self.fd, single(name)?, flags)?))
+        self.hook.make(Change::Remove(&path), || Ok(rustix::fs::unlinkat(&self.fd, single(name)?, flags)?))
     }
 
     /// Makes the names in it durable.
@@ -292,7 +298,7 @@ impl Folder {
     /// # Errors
     /// Those of the file system.
     pub fn sync(&self) -> io::Result<()> {
-        self.watched.make(Change::SyncFolder(&self.path), || Ok(rustix::fs::fsync(&self.fd)?))
+        self.hook.make(Change::SyncFolder(&self.path), || Ok(rustix::fs::fsync(&self.fd)?))
     }
 
     /// Bytes free for this user on its file system.
@@ -322,14 +328,20 @@ impl Folder {
     }
 }
 
-impl Entry {
+impl EntryKind {
     fn of(kind: FileType) -> Self {
         match kind {
-            FileType::Directory => Entry::Folder,
-            FileType::RegularFile => Entry::File,
-            _ => Entry::Other,
+            FileType::Directory => EntryKind::Folder,
+            FileType::RegularFile => EntryKind::File,
+            _ => EntryKind::Other,
         }
     }
+}
+
+/// Whether it is what an interrupted [`Folder::replace`] left; the next one replaces it.
+#[must_use]
+pub fn is_temporary(name: &str, kind: EntryKind) -> bool {
+    kind == EntryKind::File && name.ends_with(".new")
 }
 
 /// The name of an entry, and nothing that leads elsewhere.
@@ -356,7 +368,7 @@ mod tests {
 
     fn folder() -> (tempfile::TempDir, Folder) {
         let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path(), Watched::default()).unwrap();
+        let folder = Folder::open(temporary.path(), OptionalHook::default()).unwrap();
         (temporary, folder)
     }
 
@@ -367,7 +379,7 @@ mod tests {
             folder.replace("a.toml", text.as_bytes()).unwrap();
             assert_eq!(folder.read("a.toml").unwrap(), text);
         }
-        assert_eq!(folder.entries().unwrap(), [("a.toml".to_owned(), Entry::File)]);
+        assert_eq!(folder.entries().unwrap(), [("a.toml".to_owned(), EntryKind::File)]);
     }
 
     #[test]

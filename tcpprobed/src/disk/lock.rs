@@ -51,12 +51,12 @@ fn flock(file: File) -> io::Result<Option<FolderLock>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::Watched;
+    use crate::disk::OptionalHook;
 
     #[test]
     fn a_folder_is_held_once() {
         let keep = tempfile::tempdir().unwrap();
-        let open = || Folder::open(keep.path(), Watched::default()).unwrap();
+        let open = || Folder::open(keep.path(), OptionalHook::default()).unwrap();
         let (folder, second) = (open(), open());
         assert_eq!(folder.lock_to_look().unwrap_err().kind(), io::ErrorKind::NotFound);
         let held = folder.lock().unwrap();

@@ -3,8 +3,9 @@
 use tcpprobe::event::EventReader;
 use tcpprobe::kernel::format::Format;
 
-use super::{Check, counted};
+use super::Check;
 use crate::tracefs::{DEFAULT_EVENTS, EventName, Tracefs};
+use crate::wording::counted;
 
 /// What a plot needs of the events that it draws.
 const NEEDED: [(&str, &[&str]); 2] = [

@@ -1,17 +1,18 @@
-//! The jobs themselves, what an earlier daemon left of them, and a capture for a trial.
+//! The jobs themselves, what an earlier daemon left of them, and a preflight of a capture.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Check, counted, some};
+use super::Check;
 use crate::jobs::{JobView, Jobs, State};
 use crate::tracefs::Tracefs;
+use crate::wording::{counted, shortened};
 
 /// Whether a capture can be set up.
-pub fn trial(jobs: &Jobs) -> Check {
+pub fn preflight(jobs: &Jobs) -> Check {
     let began = Instant::now();
-    match jobs.try_out() {
+    match jobs.preflight() {
         Ok(settings) => {
             let (events, took) = (counted(settings.events.len(), "event", "events"), began.elapsed().as_millis());
             Check::ok(
@@ -66,14 +67,14 @@ pub(super) fn leftover_check(tracefs: &Tracefs, prefix: &str, runtime: &Path, ru
     let mut finding = Vec::new();
     let mut remedy = Vec::new();
     let instances = tracefs.instances(prefix).unwrap_or_default();
-    // Those for trials are in use, or removed by the next trial.
+    // The scratch instance is in use, or removed by who needs it next.
     let stray = |name: &String| !running.contains(&name[prefix.len()..]) && !name[prefix.len()..].starts_with('.');
     let instances: Vec<String> = instances.into_iter().filter(stray).collect();
     if !instances.is_empty() {
         finding.push(format!(
             "{} ({})",
             counted(instances.len(), "kernel instance", "kernel instances"),
-            some(&instances)
+            shortened(&instances)
         ));
         remedy.extend(
             instances.iter().map(|name| format!("rmdir {}", tracefs.root().join("instances").join(name).display())),
@@ -81,7 +82,7 @@ pub(super) fn leftover_check(tracefs: &Tracefs, prefix: &str, runtime: &Path, ru
     }
     let staged: Vec<String> = staged_jobs(runtime).into_iter().filter(|name| !running.contains(name)).collect();
     if !staged.is_empty() {
-        finding.push(format!("{} ({})", counted(staged.len(), "staging area", "staging areas"), some(&staged)));
+        finding.push(format!("{} ({})", counted(staged.len(), "staging area", "staging areas"), shortened(&staged)));
         remedy.extend(staged.iter().map(|name| format!("rm {}", runtime.join(format!("{name}.staging")).display())));
     }
     if finding.is_empty() {

@@ -1,7 +1,8 @@
 //! The kernel and its tracefs.
 
-use super::{Check, counted, some};
+use super::Check;
 use crate::tracefs::{Features, Tracefs, kernel_release, online_cpus};
+use crate::wording::{counted, shortened};
 
 /// Clock sources whose every reading takes the kernel about a microsecond (`drivers/clocksource/`, `arch/x86`).
 const SLOW_CLOCK_SOURCES: [&str; 4] = ["hpet", "acpi_pm", "pit", "jiffies"];
@@ -92,7 +93,7 @@ pub fn others(tracefs: &Tracefs, prefix: &str) -> Check {
         remedies.push(format!("echo nop > {root}/current_tracer"));
     }
     if !top.events.is_empty() && top.tracing {
-        found.push(format!("{} on ({})", counted(top.events.len(), "event is", "events are"), some(&top.events)));
+        found.push(format!("{} on ({})", counted(top.events.len(), "event is", "events are"), shortened(&top.events)));
         remedies.push(format!("echo > {root}/set_event"));
     }
     if !top.readers.is_empty() {
@@ -100,7 +101,7 @@ pub fn others(tracefs: &Tracefs, prefix: &str) -> Check {
     }
     let instances = match instances.len() {
         0 => String::new(),
-        count => format!("; {} of others ({})", counted(count, "instance", "instances"), some(&instances)),
+        count => format!("; {} of others ({})", counted(count, "instance", "instances"), shortened(&instances)),
     };
     if found.is_empty() {
         return Check::ok("others", format!("nobody uses the top-level buffer{instances}"));

@@ -5,7 +5,7 @@
 mod events;
 mod jobs;
 mod kernel;
-mod room;
+mod space;
 
 use crate::jobs::Jobs;
 
@@ -66,29 +66,15 @@ pub fn examine(of: &Jobs) -> Vec<Check> {
         checks.extend(events::events(tracefs));
         checks.push(kernel::sub_buffers(tracefs.features(), of.config().job.subbuf_kb));
         checks.push(kernel::clock(tracefs, kernel::clock_source().as_deref()));
-        checks.push(jobs::trial(of));
+        checks.push(jobs::preflight(of));
         checks.push(kernel::others(tracefs, of.instance_prefix()));
     }
-    checks.push(room::memory(of));
-    checks.push(room::store(of));
-    checks.push(room::staging(&of.config().runtime));
+    checks.push(space::memory(of));
+    checks.push(space::store(of));
+    checks.push(space::staging(&of.config().runtime));
     checks.push(jobs::jobs(&of.list()));
     checks.push(jobs::leftovers(of));
     checks
-}
-
-/// `1 job`, `2 jobs`.
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// The first few, and how many more there are.
-fn some(names: &[String]) -> String {
-    const SHOWN_MAX: usize = 3;
-    match names.len().saturating_sub(SHOWN_MAX) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names[..SHOWN_MAX].join(", ")),
-    }
 }
 
 #[cfg(test)]

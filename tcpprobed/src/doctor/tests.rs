@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Check, Level, events, jobs, kernel, some};
+use super::{Check, Level, events, jobs, kernel};
 use crate::jobs::{JobView, RunView, Spec, State};
 use crate::tracefs::{Features, Tracefs};
+use crate::user::User;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/formats")
@@ -73,12 +74,6 @@ fn an_errors_second_half_is_the_remedy() {
     };
     assert_eq!(check("no tracefs; mount it; soon"), ("no tracefs".into(), "mount it; soon".into()));
     assert_eq!(check("no tracefs"), ("no tracefs".into(), String::new()));
-}
-
-#[test]
-fn lists_stay_short() {
-    let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
-    assert_eq!((some(&names[..3]), some(&names)), ("a, b, c".into(), "a, b, c and 2 more".into()));
 }
 
 #[test]
@@ -201,7 +196,7 @@ fn jobs_that_are_not_well_are_told() {
         name: name.to_owned(),
         spec: Spec::default(),
         state,
-        owner_uid: 0,
+        owner: User::root(),
         created_ns: 0,
         runs: vec![RunView {
             number: 1,

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use tcpprobe::file::Header;
 
-use super::entry::{Entry, Running, lock};
+use super::job::Job;
 use super::record::RunRecord;
-use super::{JobError, Jobs, Plan, State};
+use super::running::Running;
+use super::{JobError, Jobs, Plan};
 use crate::capture::{Capture, STAGING_BYTES, Setup, Staging};
 use crate::clock;
-use crate::store::{RunMeta, RunPlace, RunWriter, Store, at};
+use crate::store::{RunMeta, RunTarget, RunWriter, Store, at};
 use crate::tracefs::{Instance, kernel_release};
 
 impl Jobs {
@@ -23,49 +24,49 @@ impl Jobs {
         opened.map_err(|source| JobError::Io { doing: "the staging area", source })
     }
 
-    /// Makes the kernel instance and begins a run, or goes on with the last one.
-    pub(super) fn begin(&self, entry: &Entry, plan: &Plan, no_clear: bool) -> Result<(), JobError> {
-        self.close_rest(entry)?;
-        let name = self.instance_name(&entry.name);
+    /// Makes the kernel instance and begins a run, or continues the last one.
+    pub(super) fn begin(&self, job: &Job, plan: &Plan, no_clear: bool) -> Result<(), JobError> {
+        self.close_rest(job)?;
+        let name = self.instance_name(&job.name);
         if Instance::exists(&self.tracefs, &name) {
-            Instance::adopt(&self.tracefs, &name)?.remove()?;
+            Instance::open(&self.tracefs, &name)?.remove()?;
         }
         let instance = Instance::create(&self.tracefs, &name)?;
-        let last = self.store.runs(&entry.name)?.last().copied();
-        let begun = self.begin_in(entry, plan, no_clear, &instance);
+        let last = self.store.runs(&job.name)?.last().copied();
+        let begun = self.begin_in(job, plan, no_clear, &instance);
         if begun.is_err() {
             let _ = instance.remove();
             // A run that never began leaves nothing.
-            for run in self.store.runs(&entry.name)?.into_iter().filter(|&run| Some(run) > last) {
-                let _ = self.store.remove_run(&entry.name, run);
+            for run in self.store.runs(&job.name)?.into_iter().filter(|&run| Some(run) > last) {
+                let _ = self.store.remove_run(&job.name, run);
             }
         }
         begun
     }
 
-    fn begin_in(&self, entry: &Entry, plan: &Plan, no_clear: bool, instance: &Instance) -> Result<(), JobError> {
+    fn begin_in(&self, job: &Job, plan: &Plan, no_clear: bool, instance: &Instance) -> Result<(), JobError> {
         instance.configure(&plan.settings())?;
         // Pages of a run that ended are in its blocks.
-        self.runtime.remove_staging(&entry.name);
-        let last = lock(&entry.now).last_run();
-        let go_on = no_clear && last > 0;
+        self.runtime.remove_staging(&job.name);
+        let last = job.now().last_run();
+        let continues = no_clear && last > 0;
         // A run that could not be read has its number all the same.
-        let next = self.store.runs(&entry.name)?.last().map_or(1, |newest| newest + 1);
-        let number = if go_on { last } else { next };
-        let folder = self.store.make_run_folder(&entry.name, number)?;
-        let key = Store::run_key(&entry.name, number);
-        let meta = if go_on {
+        let next = self.store.runs(&job.name)?.last().map_or(1, |newest| newest + 1);
+        let number = if continues { last } else { next };
+        let folder = self.store.make_run_folder(&job.name, number)?;
+        let key = Store::run_key(&job.name, number);
+        let meta = if continues {
             let mut meta = at(folder.path(), RunMeta::load(&folder))?;
-            at(folder.path(), meta.take_up(&folder, &key, self.store.catalog()))?;
+            at(folder.path(), meta.resume(&folder, &key, self.store.catalog()))?;
             meta.baseline = meta.ledger.clone();
-            meta.boot = boot_id();
+            meta.boot = clock::boot_id();
             meta
         } else {
-            new_meta().map_err(|source| JobError::Io { doing: "random numbers", source })?
+            RunMeta::new().map_err(|source| JobError::Io { doing: "random numbers", source })?
         };
-        let (header, schema, path) = (self.header(entry, number, &meta), plan.schema()?, folder.path().to_owned());
-        let place = RunPlace { folder, key, meta: meta.clone(), header, schema: schema.clone() };
-        let run = at(path, RunWriter::create(place, self.store.workshop()))?;
+        let (header, schema, path) = (self.header(job, number, &meta), plan.schema()?, folder.path().to_owned());
+        let target = RunTarget { folder, key, meta: meta.clone(), header, schema: schema.clone() };
+        let run = at(path, RunWriter::create(target, self.store.handles()))?;
         let setup = Setup {
             instance: instance.clone(),
             tracefs: self.tracefs.clone(),
@@ -74,79 +75,55 @@ impl Jobs {
             pointer_key: meta.pointer_key(),
             since: clock::boot_ns(),
             booked: BTreeMap::new(),
-            staging: self.open_staging(&entry.name, meta.pages)?,
+            staging: self.open_staging(&job.name, meta.pages)?,
             pages_end: meta.pages,
             schema,
             run,
         };
-        self.keep_running(entry, true)?;
+        self.keep_running(job, true)?;
         instance.set_tracing(true)?;
-        self.launch(entry, setup, RunRecord { number, meta })
+        self.launch(job, setup, RunRecord { number, meta })
     }
 
     /// Starts the capture's thread and notes that it runs.
-    pub(super) fn launch(&self, entry: &Entry, setup: Setup, record: RunRecord) -> Result<(), JobError> {
+    pub(super) fn launch(&self, job: &Job, setup: Setup, record: RunRecord) -> Result<(), JobError> {
         let instance = setup.instance.clone();
         let kernel_buffer_kb = instance.kernel_memory_kb()?;
-        let duration = lock(&entry.now).file.spec.duration_s;
+        let duration = job.now().file.spec.duration_s;
         let elapsed = clock::wall_ns().saturating_sub(record.meta.started_ns).max(0).cast_unsigned() / 1_000_000_000;
         let deadline = (duration > 0).then(|| Instant::now() + Duration::from_secs(duration.saturating_sub(elapsed)));
         let meta_file = setup.run.meta_file();
-        let capture =
-            Capture::start(&entry.name, setup).map_err(|source| JobError::Io { doing: "a thread", source })?;
-        let rate = [(Instant::now(), capture.shared().totals().stored); 2];
-        let mut now = lock(&entry.now);
-        now.runs.retain(|run| run.number != record.number);
-        now.runs.push(record);
-        now.capture = Some(Running { capture, instance, meta_file, kernel_buffer_kb, rate, deadline });
-        (now.state, now.message) = (State::Running, String::new());
+        let capture = Capture::start(&job.name, setup).map_err(|source| JobError::Io { doing: "a thread", source })?;
+        let mut now = job.now();
+        now.note_run(record);
+        now.state.launched(Running::new(capture, instance, meta_file, kernel_buffer_kb, deadline));
         Ok(())
     }
 
     /// Notes in `job.toml` whether the job is to run.
-    pub(super) fn keep_running(&self, entry: &Entry, running: bool) -> Result<(), JobError> {
-        lock(&entry.now).file.running = running;
-        self.save(entry)
+    pub(super) fn keep_running(&self, job: &Job, running: bool) -> Result<(), JobError> {
+        job.now().file.running = running;
+        self.save(job)
     }
 
     /// Writes `job.toml`. Where that fails, it is tried again later.
-    pub(super) fn save(&self, entry: &Entry) -> Result<(), JobError> {
-        let file = lock(&entry.now).file.clone();
-        let saved = self.store.job_folder(&entry.name).and_then(|folder| at(folder.path(), file.save(&folder)));
-        lock(&entry.now).is_unsaved = saved.is_err();
+    pub(super) fn save(&self, job: &Job) -> Result<(), JobError> {
+        let file = job.now().file.clone();
+        let saved = self.store.job_folder(&job.name).and_then(|folder| at(folder.path(), file.save(&folder)));
+        job.now().is_unsaved = saved.is_err();
         Ok(saved?)
     }
 
-    pub(super) fn header(&self, entry: &Entry, run: u32, meta: &RunMeta) -> Header {
-        let now = lock(&entry.now);
+    pub(super) fn header(&self, job: &Job, run: u32, meta: &RunMeta) -> Header {
+        let now = job.now();
         Header::new(&meta.trace)
             .with("clock", "boot")
             .with("kernel", kernel_release())
             .with("host", rustix::system::uname().nodename().to_string_lossy())
             .with("boot", &meta.boot)
-            .with("job", &entry.name)
+            .with("job", &job.name)
             .with("run", run)
             .with("filter", &now.file.spec.filter)
             .with("writer", concat!("tcpprobed ", env!("CARGO_PKG_VERSION")))
     }
-}
-
-/// A new run, from now on.
-fn new_meta() -> std::io::Result<RunMeta> {
-    let mut random = [0u8; 24];
-    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut random)?;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Ok(RunMeta {
-        started_ns: clock::wall_ns(),
-        trace: hex(&random[..8]),
-        pointer_secret: hex(&random[8..]),
-        boot: boot_id(),
-        segment: 1,
-        ..RunMeta::default()
-    })
-}
-
-/// Names this boot of the machine.
-pub(super) fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }

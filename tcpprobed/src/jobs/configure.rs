@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Jobs;
-use super::entry::lock;
 use crate::config::Config;
+use crate::lock::lock;
 
 impl Jobs {
     /// Follows another configuration from now on; no capture is touched. Gives the names of those settings that changed and

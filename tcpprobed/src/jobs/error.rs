@@ -4,6 +4,7 @@ use tcpprobe::filter::FilterError;
 
 use crate::store::StoreError;
 use crate::tracefs::TracefsError;
+use crate::user::User;
 
 /// A request that was not carried out. Nothing was changed, and the message is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -35,12 +36,12 @@ pub enum JobError {
     #[error("job {0:?} is not running; `tcpprobectl start {0}` begins a new run")]
     NotRunning(String),
     /// Somebody else's job.
-    #[error("job {job:?} belongs to uid {owner}; only its owner or an administrator may change it")]
+    #[error("job {job:?} belongs to {owner}; only its owner or an administrator may change it")]
     NotOwner {
         /// The job.
         job: String,
         /// Its owner.
-        owner: u32,
+        owner: User,
     },
     /// The kernel's buffers would take too much memory.
     #[error("a buffer of {asked_kb} KB is more than jobs may take of this machine's memory; {}", fitting(*fits_kb))]

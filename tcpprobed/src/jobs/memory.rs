@@ -2,8 +2,8 @@
 
 use std::sync::Mutex;
 
-use super::entry::lock;
 use super::{JobError, Jobs, Plan};
+use crate::lock::lock;
 
 /// Kernel memory of all jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Jobs {
     /// When `/proc/meminfo` cannot be read.
     pub fn memory(&self) -> Result<Memory, JobError> {
         let used_kb: u64 =
-            self.all().iter().map(|e| lock(&e.now).capture.as_ref().map_or(0, |r| r.kernel_buffer_kb)).sum();
+            self.all().iter().map(|job| job.now().state.running().map_or(0, |running| running.kernel_buffer_kb)).sum();
         let (total_kb, available_kb) = memory_kb().map_err(|source| JobError::Io { doing: "/proc/meminfo", source })?;
         let share_kb = (total_kb / 100 * self.config().limits.kernel_memory_percent).saturating_sub(used_kb);
         Ok(Memory { used_kb, fits_kb: share_kb.min(available_kb / 10 * 9) })

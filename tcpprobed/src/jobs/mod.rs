@@ -2,20 +2,32 @@
 //!
 //! Everything here may block (tracefs, disk, a thread that drains) and is called from threads that may. Each job has
 //! one lock for what changes it, and one for looking at it that is only ever held for a moment.
-mod adopt;
+//!
+//! `state` owns the states of a job and every way from one to another. The verbs are in files of their own, each a part of
+//! `impl Jobs`: `load`, `resume`, `start` and `begin`, `stop`, `let_go`, `remove`, `maintenance`, `configure`, `preflight`, `sample`.
+
 mod begin;
-mod care;
 mod configure;
-mod entry;
 mod error;
+mod job;
+mod let_go;
+mod load;
+mod maintenance;
 mod memory;
 mod plan;
+mod preflight;
+mod readable_run;
 mod record;
-mod source;
+mod remove;
+mod resume;
+mod running;
+mod sample;
+mod scratch_instance;
 mod spec;
 mod start;
+mod state;
 mod stop;
-mod trial;
+mod unclosed;
 mod view;
 
 use std::collections::BTreeMap;
@@ -27,43 +39,43 @@ use tokio::sync::watch;
 pub use error::JobError;
 pub use memory::Memory;
 pub use plan::{EventPlan, Plan};
-pub use source::Source;
+pub use readable_run::ReadableRun;
+pub use sample::Sample;
 pub use spec::{JobFile, Spec, check_name};
 pub use start::Started;
-pub use trial::Sample;
 pub use view::{JobView, RunView, State};
 
-use entry::Entry;
-pub use entry::lock;
-
 use crate::config::Config;
-use crate::runtime::Runtime;
+use crate::lock::lock;
+use crate::runtime_folder::RuntimeFolder;
 use crate::store::{Store, StoreError};
 use crate::tracefs::Tracefs;
+use crate::user::User;
+use job::Job;
 
 /// All jobs of a daemon.
 pub struct Jobs {
     config: Mutex<Arc<Config>>,
     tracefs: Tracefs,
     store: Store,
-    runtime: Runtime,
+    runtime: RuntimeFolder,
     /// Beginning of the names of this daemon's kernel instances.
     prefix: String,
-    entries: Mutex<BTreeMap<String, Arc<Entry>>>,
+    jobs: Mutex<BTreeMap<String, Arc<Job>>>,
     /// Counts changes, for watchers.
     changes: watch::Sender<u64>,
     stopping: AtomicBool,
     /// Kernel memory of jobs that are starting.
     promised_kb: Mutex<u64>,
-    /// Held by whoever uses the instance for trials.
-    trying: Mutex<()>,
+    /// Held by whoever uses the scratch instance.
+    scratch: Mutex<()>,
 }
 
 /// Who asks: for the log, and for the rules about owners.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Caller {
-    /// User id.
-    pub uid: u32,
+    /// The user.
+    pub user: User,
     /// Process id, 0 where it is not known.
     pub pid: i32,
     /// Whether other people's jobs may be changed.
@@ -71,21 +83,22 @@ pub struct Caller {
 }
 
 impl Jobs {
-    /// Takes up the jobs of a store, and starts again those that were running.
+    /// Loads the jobs of a store, and resumes those that were running.
     ///
     /// # Errors
-    /// When the store cannot be listed. A job that cannot be taken up is there as failed.
+    /// When the store cannot be listed. A job that cannot be resumed is there as failed.
     pub fn open(
         config: Config,
         tracefs: Tracefs,
         store: Store,
-        runtime: Runtime,
+        runtime: RuntimeFolder,
         prefix: String,
     ) -> Result<Arc<Self>, StoreError> {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
-        let (config, entries) = (Mutex::new(Arc::new(config)), Mutex::default());
-        let (promised_kb, trying) = (Mutex::default(), Mutex::default());
-        let jobs = Jobs { config, tracefs, store, runtime, prefix, entries, changes, stopping, promised_kb, trying };
+        let (config, by_name) = (Mutex::new(Arc::new(config)), Mutex::default());
+        let (promised_kb, scratch) = (Mutex::default(), Mutex::default());
+        let jobs =
+            Jobs { config, tracefs, store, runtime, prefix, jobs: by_name, changes, stopping, promised_kb, scratch };
         let mut unread = Vec::new();
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {
@@ -94,21 +107,21 @@ impl Jobs {
             }
         }
         jobs.remove_leftovers(&unread);
-        for entry in jobs.all() {
-            if jobs.goes_on(&entry) {
-                let _change = lock(&entry.change);
-                jobs.resume_or_say(&entry);
+        for job in jobs.all() {
+            if jobs.is_to_resume(&job) {
+                let _change = job.change();
+                jobs.resume_or_say(&job);
             }
         }
         Ok(Arc::new(jobs))
     }
 
-    fn all(&self) -> Vec<Arc<Entry>> {
-        lock(&self.entries).values().cloned().collect()
+    fn all(&self) -> Vec<Arc<Job>> {
+        lock(&self.jobs).values().cloned().collect()
     }
 
-    fn entry(&self, name: &str) -> Result<Arc<Entry>, JobError> {
-        lock(&self.entries).get(name).cloned().ok_or_else(|| JobError::NotFound(name.to_owned()))
+    fn job(&self, name: &str) -> Result<Arc<Job>, JobError> {
+        lock(&self.jobs).get(name).cloned().ok_or_else(|| JobError::NotFound(name.to_owned()))
     }
 
     fn changed(&self) {
@@ -148,7 +161,7 @@ impl Jobs {
     /// All jobs, by name, each with its newest run.
     #[must_use]
     pub fn list(&self) -> Vec<JobView> {
-        self.all().iter().map(|entry| lock(&entry.now).view(&entry.name, false, self.store.catalog())).collect()
+        self.all().iter().map(|job| job.now().view(&job.name, false, self.store.catalog())).collect()
     }
 
     /// One job with all its runs, and its bytes on disk.
@@ -156,14 +169,14 @@ impl Jobs {
     /// # Errors
     /// [`JobError::NotFound`].
     pub fn get(&self, name: &str) -> Result<JobView, JobError> {
-        let entry = self.entry(name)?;
-        let now = lock(&entry.now);
+        let job = self.job(name)?;
+        let now = job.now();
         Ok(now.view(name, true, self.store.catalog()))
     }
 
     /// Bytes on disk of a job.
     #[must_use]
     pub fn stored_bytes(&self, name: &str) -> u64 {
-        self.entry(name).map_or(0, |entry| lock(&entry.now).stored_bytes(name, self.store.catalog()))
+        self.job(name).map_or(0, |job| job.now().stored_bytes(name, self.store.catalog()))
     }
 }

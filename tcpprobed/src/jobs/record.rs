@@ -5,7 +5,7 @@ use tcpprobe::file::Totals;
 use super::RunView;
 use crate::store::{Catalog, RunMeta, Store, StoreError, at, from_toml};
 
-/// A run that is not going on; of the one that is, what was before this daemon took it up.
+/// A run that is not going on; of the one that is, what was before this daemon resumed it.
 pub struct RunRecord {
     pub number: u32,
     pub meta: RunMeta,

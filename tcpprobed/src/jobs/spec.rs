@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::JobError;
 use crate::disk::Folder;
 use crate::store::{JOB_FILE, load_toml, save_toml};
+use crate::user::User;
 
 /// What a job records and what it may use. Empty and 0 stand for defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +31,11 @@ pub struct Spec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFile {
     /// Who made it.
-    pub owner_uid: u32,
+    #[serde(rename = "owner_uid")]
+    pub owner: User,
     /// Nanoseconds since 1970.
     pub created_ns: i64,
-    /// Whether it should be running: a daemon that starts takes it up again.
+    /// Whether it should be running: a daemon that starts resumes it.
     pub running: bool,
     /// What it records.
     pub spec: Spec,

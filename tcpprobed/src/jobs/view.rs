@@ -3,6 +3,7 @@
 use tcpprobe::file::Totals;
 
 use super::Spec;
+use crate::user::User;
 
 /// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub struct JobView {
     /// Its state.
     pub state: State,
     /// Who made it.
-    pub owner_uid: u32,
+    pub owner: User,
     /// Nanoseconds since 1970.
     pub created_ns: i64,
     /// Oldest first.

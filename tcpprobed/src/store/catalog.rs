@@ -10,13 +10,16 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::head_index::head_index;
+use super::names::segment_name;
 use super::scan::scan;
-use super::segment::{SegmentInfo, join, segment_name};
-use super::skim::skim;
+use super::segment::{SegmentInfo, join};
 use crate::disk::Folder;
+use crate::hash::fnv1a;
+use crate::lock::lock;
 
 /// Memory that sled may use as cache; the whole catalog of ten thousand segments is smaller.
 const CACHE_BYTES: u64 = 1 << 20;
@@ -98,7 +101,7 @@ impl Catalog {
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<Key, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     fn send(&self, request: Request) -> Option<()> {
@@ -118,7 +121,7 @@ impl Catalog {
             return Ok(known.info.clone());
         }
         let file = folder.file(&name)?;
-        let info = match skim(&file, length) {
+        let info = match head_index(&file, length) {
             Some(info) => info,
             None => scan(file)?.info,
         };
@@ -283,23 +286,19 @@ fn encode(known: &Known) -> Vec<u8> {
     let words = [known.length, info.bytes, info.events, first.cast_unsigned(), last.cast_unsigned()];
     let mut out: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     // sled's own checksums cover its pages; this one covers our understanding of the bytes.
-    out.extend(check_sum(&out).to_le_bytes());
+    out.extend(fnv1a(&out).to_le_bytes());
     out
 }
 
 fn decode(bytes: &[u8]) -> Option<Known> {
     let (words, check) = bytes.split_at_checked(40)?;
-    if check != check_sum(words).to_le_bytes() {
+    if check != fnv1a(words).to_le_bytes() {
         return None;
     }
     let word = |at: usize| words[at * 8..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
     let walls = (word(3).cast_signed(), word(4).cast_signed());
     let info = SegmentInfo { bytes: word(1), events: word(2), walls: (walls.0 <= walls.1).then_some(walls) };
     Some(Known { length: word(0), info })
-}
-
-fn check_sum(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5u32, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

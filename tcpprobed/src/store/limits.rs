@@ -4,6 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// A segment is closed at this length…
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// …or at this age.
+pub const SEGMENT_AGE: Duration = Duration::from_secs(600);
+
 /// When a segment is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentLimits {

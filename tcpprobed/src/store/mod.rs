@@ -14,103 +14,56 @@
 //! What run.toml tells of segments is true whatever happens: they are made durable before.
 
 mod catalog;
+mod error;
+mod head_index;
+mod ledger;
 mod limits;
+mod meta_file;
+mod names;
+mod progress;
+mod resume;
 mod retention;
 mod run;
 mod run_meta;
 mod scan;
 mod segment;
-mod skim;
+mod segment_writer;
+mod store_handles;
 mod syncer;
+mod toml_file;
+mod upkeep;
 mod walk;
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::path::Path;
 
 pub use catalog::{Catalog, CatalogEntry, Sum};
-pub use limits::{SegmentLimits, SharedLimits};
-pub use retention::{Keep, enforce};
-pub use run::{Progress, RunPlace, RunWriter, SEGMENT_AGE, SEGMENT_BYTES, Workshop};
-pub use run_meta::{LedgerByCpu, MetaFile, RUN_FILE, Resumed, RunMeta, from_toml, to_toml};
+pub use error::{StoreError, at};
+pub use ledger::{LedgerByCpu, from_toml, to_toml};
+pub use limits::{SEGMENT_AGE, SEGMENT_BYTES, SegmentLimits, SharedLimits};
+pub use meta_file::MetaFile;
+pub use names::{JOB_FILE, RUN_FILE, run_name, run_number, segment_name, segment_number};
+pub use progress::Progress;
+pub use resume::Resumed;
+pub use retention::{Capacity, Keep, enforce};
+pub use run::{RunTarget, RunWriter};
+pub use run_meta::RunMeta;
 pub use scan::{Scan, events_by_cpu, scan};
-pub use segment::{SegmentInfo, join, segment_name, segment_number, segments};
+pub use segment::{SegmentInfo, join, segments};
+pub use store_handles::StoreHandles;
 pub use syncer::Syncer;
-pub use walk::{Ledger, Piece, Step, Walk};
+pub use toml_file::{load_toml, save_toml};
+pub use upkeep::{SYNC_INTERVAL, Upkeep};
+pub use walk::{LedgerFrame, Step, StoredFrame, Walk};
 
-use crate::disk::{Entry, Folder, FolderLock, Watched};
-
-/// Power loss costs at most what was written in this time.
-pub const SYNC_INTERVAL: Duration = Duration::from_secs(5);
-
-/// The name of a job's own file in its folder.
-pub const JOB_FILE: &str = "job.toml";
-
-/// A store that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file system refuses.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another daemon has it.
-    #[error("{0} is in use by another tcpprobed; stop it, or give this one another --state")]
-    Locked(PathBuf),
-}
-
-/// Adds the path to an I/O error.
-pub fn at<T>(path: impl AsRef<Path>, result: io::Result<T>) -> Result<T, StoreError> {
-    result.map_err(|source| StoreError::Io { path: path.as_ref().to_owned(), source })
-}
-
-/// Reads a small file.
-///
-/// # Errors
-/// Those of the file system, and where it is not what [`save_toml`] wrote: then in one line.
-pub fn load_toml<T: DeserializeOwned>(folder: &Folder, name: &str) -> io::Result<T> {
-    let text = folder.read(name)?;
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().and_then(|span| text.get(..span.start)).unwrap_or("").matches('\n').count() + 1;
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{name}, line {line}: {}", error.message().replace('\n', " ")),
-        )
-    })
-}
-
-/// Replaces a small file.
-///
-/// # Errors
-/// Those of the file system; the old file is then still there.
-pub fn save_toml(folder: &Folder, name: &str, value: &impl Serialize) -> io::Result<()> {
-    let text = toml::to_string(value).map_err(io::Error::other)?;
-    folder.replace(name, text.as_bytes())
-}
-
-/// How a store is to be kept.
-#[derive(Debug, Clone)]
-pub struct Upkeep {
-    /// When segments are closed.
-    pub limits: SegmentLimits,
-    /// Power loss costs at most what was written in this time.
-    pub sync_interval: Duration,
-    /// Sees what is written.
-    pub watched: Watched,
-}
+use crate::disk::{EntryKind, Folder, FolderLock};
 
 /// The store in a state directory.
 #[derive(Debug)]
 pub struct Store {
     jobs: Folder,
     removed: Folder,
-    workshop: Workshop,
+    handles: StoreHandles,
     /// Held while the daemon lives.
     _lock: FolderLock,
 }
@@ -121,7 +74,7 @@ impl Store {
     /// # Errors
     /// When another daemon has it, or the file system refuses.
     pub fn open(state: &Path, upkeep: Upkeep) -> Result<Self, StoreError> {
-        let folder = at(state, Folder::open_or_make(state, upkeep.watched))?;
+        let folder = at(state, Folder::open_or_make(state, upkeep.hook))?;
         let lock = at(folder.path_of("lock"), folder.lock())?.ok_or_else(|| StoreError::Locked(state.to_owned()))?;
         let inner = |name: &str| at(folder.path_of(name), folder.make_folder(name));
         let (jobs, removed) = (inner("jobs")?, inner("removed")?);
@@ -129,25 +82,25 @@ impl Store {
         let catalog = Catalog::open(folder.path_of("catalog"));
         let syncer = at(state, Syncer::start(upkeep.sync_interval))?;
         let limits = SharedLimits::new(upkeep.limits);
-        Ok(Store { jobs, removed, workshop: Workshop { catalog, syncer, limits }, _lock: lock })
+        Ok(Store { jobs, removed, handles: StoreHandles { catalog, syncer, limits }, _lock: lock })
     }
 
     /// Keeps the store in another way from now on; who sees what is written stays.
     pub fn configure(&self, upkeep: &Upkeep) {
-        self.workshop.limits.set(upkeep.limits);
-        self.workshop.syncer.set_interval(upkeep.sync_interval);
+        self.handles.limits.set(upkeep.limits);
+        self.handles.syncer.set_interval(upkeep.sync_interval);
     }
 
     /// What runs are written with.
     #[must_use]
-    pub fn workshop(&self) -> Workshop {
-        self.workshop.clone()
+    pub fn handles(&self) -> StoreHandles {
+        self.handles.clone()
     }
 
     /// The catalog of closed segments.
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
-        &self.workshop.catalog
+        &self.handles.catalog
     }
 
     /// Names of all jobs that have a `job.toml`.
@@ -158,17 +111,17 @@ impl Store {
         let mut names = Vec::new();
         for (name, kind) in at(self.jobs.path(), self.jobs.entries())? {
             match kind {
-                Entry::Folder if self.jobs.folder(&name).is_ok_and(|job| job.length(JOB_FILE).is_ok()) => {
+                EntryKind::Folder if self.jobs.folder(&name).is_ok_and(|job| job.length(JOB_FILE).is_ok()) => {
                     names.push(name)
                 }
                 // A job that was made by halves, when nothing had begun.
-                Entry::Folder if self.jobs.folder(&name).is_ok_and(|job| holds_nothing(&job)) => {
+                EntryKind::Folder if self.jobs.folder(&name).is_ok_and(|job| job.holds_nothing()) => {
                     let _ = self.jobs.remove_folder(&name);
                 }
-                Entry::Folder => {}
-                Entry::File | Entry::Other => {
+                EntryKind::Folder => {}
+                EntryKind::File | EntryKind::Other => {
                     let path = self.jobs.path_of(&name);
-                    tracing::error!(path = %path.display(), "is no folder (a symbolic link is none here); it is left alone");
+                    tracing::error!(path = %path.display(), "is not a directory (a symbolic link is none here); it is left alone");
                 }
             }
         }
@@ -214,7 +167,7 @@ impl Store {
     /// # Errors
     /// See [`Store::run_folder`].
     pub fn has_not_begun(&self, job: &str, run: u32) -> Result<bool, StoreError> {
-        Ok(holds_nothing(&self.run_folder(job, run)?))
+        Ok(self.run_folder(job, run)?.holds_nothing())
     }
 
     /// Removes a run that never began.
@@ -239,7 +192,7 @@ impl Store {
     pub fn runs(&self, job: &str) -> Result<Vec<u32>, StoreError> {
         let folder = self.job_folder(job)?;
         let entries = at(folder.path(), folder.entries())?;
-        let folders = entries.into_iter().filter(|(_, kind)| *kind != Entry::File);
+        let folders = entries.into_iter().filter(|(_, kind)| *kind != EntryKind::File);
         let mut runs: Vec<u32> = folders.filter_map(|(name, _)| run_number(&name)).collect();
         runs.sort_unstable();
         Ok(runs)
@@ -299,38 +252,4 @@ fn empty(folder: &Folder) {
     if let Err(error) = removed {
         tracing::error!(folder = %folder.path().display(), %error, "what was removed is still there");
     }
-}
-
-/// Whether there is nothing in a folder but what interrupted replacements of small files left.
-#[must_use]
-pub fn holds_nothing(folder: &Folder) -> bool {
-    folder.entries().is_ok_and(|entries| entries.iter().all(|(name, kind)| is_temporary(name, *kind)))
-}
-
-/// Whether it is what an interrupted replacement of a small file left; the next one replaces it.
-#[must_use]
-pub fn is_temporary(name: &str, kind: Entry) -> bool {
-    kind == Entry::File && name.ends_with(".new")
-}
-
-/// The name of a run's folder.
-#[must_use]
-pub fn run_name(run: u32) -> String {
-    format!("{run:06}")
-}
-
-/// The number of the run whose folder has this name.
-#[must_use]
-pub fn run_number(name: &str) -> Option<u32> {
-    let number = name.parse().ok()?;
-    (name == run_name(number)).then_some(number)
-}
-
-/// What a store may take, over all jobs.
-#[derive(Debug, Clone, Copy)]
-pub struct Capacity {
-    /// Bytes of all segments.
-    pub bytes_max: u64,
-    /// Bytes that stay free on the file system.
-    pub free_min: u64,
 }

@@ -3,7 +3,16 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Capacity, Store, StoreError, segment_name};
+use super::{Store, StoreError, segment_name};
+
+/// What a store may take, over all jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Bytes of all segments.
+    pub bytes_max: u64,
+    /// Bytes that stay free on the file system.
+    pub free_min: u64,
+}
 
 /// What one job keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +23,7 @@ pub struct Keep {
     pub age_max_ns: i64,
     /// Its runs, oldest first.
     pub runs: Vec<u32>,
-    /// The first segment of the newest run that is needed to take the run up; none when it ended.
+    /// The first segment of the newest run that is needed to resume the run; none when it ended.
     pub needed: Option<u32>,
     /// Bytes of the segment that is being written.
     pub live_bytes: u64,

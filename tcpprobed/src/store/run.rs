@@ -8,50 +8,22 @@ use tcpprobe::file::block::Schema;
 use tcpprobe::file::{Account, Anchor, Clock, Header, Kind, encode_accounts, put_frame};
 use tokio::sync::watch;
 
-use super::catalog::Catalog;
-use super::limits::SharedLimits;
-use super::run_meta::{LedgerByCpu, MetaFile, RunMeta, from_toml, to_toml};
-use super::scan::scan;
-use super::segment::{SegmentWriter, segment_name};
-use super::syncer::Syncer;
+use super::ledger::{LedgerByCpu, from_toml, to_toml};
+use super::meta_file::MetaFile;
+use super::progress::Progress;
+use super::run_meta::RunMeta;
+use super::segment_writer::SegmentWriter;
+use super::store_handles::StoreHandles;
 use crate::disk::Folder;
 
-/// A segment is closed at this length…
-pub const SEGMENT_BYTES: u64 = 64 << 20;
-/// …or at this age.
-pub const SEGMENT_AGE: Duration = Duration::from_secs(600);
 /// Anchors are written this often: a wall clock drifts by less than 100 µs meanwhile.
 const ANCHOR_INTERVAL: Duration = Duration::from_secs(30);
 /// A segment that cannot be closed, for there is no room for another one, grows to so many times its length.
 const OVERLONG: u64 = 2;
-/// Files in the way of a segment: it gets another number then.
-const OBSTACLES_MAX: u32 = 100;
-
-/// How far a run has been written: what readers may read, and when to look again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// The segment that is being written.
-    pub segment: u32,
-    /// Its length in whole frames.
-    pub bytes: u64,
-    /// Nothing more will come.
-    pub ended: bool,
-}
-
-/// The tools that every run of a store writes with.
-#[derive(Debug, Clone)]
-pub struct Workshop {
-    /// Notes closed segments.
-    pub catalog: Catalog,
-    /// Makes what is written durable.
-    pub syncer: Syncer,
-    /// When segments are closed.
-    pub limits: SharedLimits,
-}
 
 /// What a run is and where it is written.
 #[derive(Debug)]
-pub struct RunPlace {
+pub struct RunTarget {
     /// Its folder.
     pub folder: Folder,
     /// Its name in the catalog.
@@ -67,8 +39,8 @@ pub struct RunPlace {
 /// Writes the blocks and the ledger of a run into its segments.
 #[derive(Debug)]
 pub struct RunWriter {
-    place: RunPlace,
-    workshop: Workshop,
+    target: RunTarget,
+    handles: StoreHandles,
     meta_file: Arc<MetaFile>,
     segment: SegmentWriter,
     segment_began: Instant,
@@ -85,14 +57,14 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    /// Begins a run, or goes on with one, in the segment that `place.meta` names, which is made.
+    /// Begins a run, or continues one, in the segment that `target.meta` names, which is made.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn create(place: RunPlace, workshop: Workshop) -> io::Result<Self> {
-        let meta = &place.meta;
-        let meta_file = Arc::new(MetaFile::create(place.folder.clone(), meta)?);
-        let segment = new_segment(&place.folder, meta.segment)?;
+    pub fn create(target: RunTarget, handles: StoreHandles) -> io::Result<Self> {
+        let meta = &target.meta;
+        let meta_file = Arc::new(MetaFile::create(target.folder.clone(), meta)?);
+        let segment = SegmentWriter::create_free(&target.folder, meta.segment)?;
         let now = Instant::now();
         let mut writer = RunWriter {
             meta_file,
@@ -106,8 +78,8 @@ impl RunWriter {
             accounted: meta.accounted,
             progress: watch::Sender::new(Progress { segment: meta.segment, ..Progress::default() }),
             frames: Vec::new(),
-            workshop,
-            place,
+            handles,
+            target,
         };
         writer.begin_segment()?;
         Ok(writer)
@@ -119,7 +91,7 @@ impl RunWriter {
         self.progress.subscribe()
     }
 
-    /// Knows which segments are still needed to take the run up.
+    /// Knows which segments are still needed to resume the run.
     #[must_use]
     pub fn meta_file(&self) -> Arc<MetaFile> {
         Arc::clone(&self.meta_file)
@@ -154,7 +126,7 @@ impl RunWriter {
     ) -> io::Result<(i64, i64)> {
         if let Err(error) = self.rotate_if_due() {
             // The segment goes on, but not for ever: retention can remove only what is closed.
-            if self.segment.info.bytes >= self.workshop.limits.get().bytes * OVERLONG {
+            if self.segment.info.bytes >= self.handles.limits.get().bytes * OVERLONG {
                 return Err(error);
             }
         }
@@ -182,7 +154,7 @@ impl RunWriter {
         for account in accounts {
             self.ledger.entry(account.cpu).or_default().add(account);
         }
-        self.workshop.syncer.dirty(&self.segment.file());
+        self.handles.syncer.dirty(&self.segment.file());
         self.published(false);
         Ok(walls)
     }
@@ -192,23 +164,23 @@ impl RunWriter {
     /// # Errors
     /// Those of the file system; the segment then goes on.
     pub fn rotate_if_due(&mut self) -> io::Result<()> {
-        let limits = self.workshop.limits.get();
+        let limits = self.handles.limits.get();
         let due = self.segment.info.bytes >= limits.bytes || self.segment_began.elapsed() >= limits.age;
         if due && self.segment.info.events > 0 { self.rotate() } else { Ok(()) }
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let next = new_segment(&self.place.folder, self.segment.number() + 1)?;
+        let next = SegmentWriter::create_free(&self.target.folder, self.segment.number() + 1)?;
         let closed = std::mem::replace(&mut self.segment, next);
         if let Err(error) = self.begin_segment() {
             self.segment = closed;
             return Err(error);
         }
         self.segment_began = Instant::now();
-        let (catalog, key, number) = (self.workshop.catalog.clone(), self.place.key.clone(), closed.number());
+        let (catalog, key, number) = (self.handles.catalog.clone(), self.target.key.clone(), closed.number());
         catalog.put(&key, number, &closed.info);
         let (meta_file, meta) = (self.meta_file(), self.meta(self.segment.number()));
-        self.workshop.syncer.closed(closed.file(), move || {
+        self.handles.syncer.closed(closed.file(), move || {
             catalog.keep(&key, number);
             meta_file.advance(&meta);
         });
@@ -223,7 +195,7 @@ impl RunWriter {
             pages: self.pages_end,
             accounted: self.accounted,
             ledger: to_toml(&self.ledger),
-            ..self.place.meta.clone()
+            ..self.target.meta.clone()
         }
     }
 
@@ -231,8 +203,8 @@ impl RunWriter {
     fn begin_segment(&mut self) -> io::Result<()> {
         let mut frames = Vec::new();
         for _ in 0..2 {
-            put_frame(Kind::Header, &mut frames, |out| self.place.header.encode(out));
-            put_frame(Kind::Schema, &mut frames, |out| out.extend(self.place.schema.encode()));
+            put_frame(Kind::Header, &mut frames, |out| self.target.header.encode(out));
+            put_frame(Kind::Schema, &mut frames, |out| out.extend(self.target.schema.encode()));
         }
         let now = crate::clock::anchor();
         put_frame(Kind::Anchor, &mut frames, |out| now.encode(out));
@@ -240,8 +212,8 @@ impl RunWriter {
         self.clock = Clock::default();
         self.clock.add(now);
         self.anchored = Instant::now();
-        self.workshop.syncer.made(self.place.folder.clone());
-        self.workshop.syncer.dirty(&self.segment.file());
+        self.handles.syncer.made(self.target.folder.clone());
+        self.handles.syncer.dirty(&self.segment.file());
         self.published(false);
         Ok(())
     }
@@ -251,19 +223,19 @@ impl RunWriter {
         self.progress.send_replace(Progress { segment, bytes, ended });
     }
 
-    /// Ends the run and makes it durable. If it goes on one day, then in a segment of its own.
+    /// Ends the run and makes it durable. If it is continued one day, then in a segment of its own.
     ///
     /// # Errors
     /// Those of the file system. It can be tried again; if nobody does, the run is found interrupted at the next start.
     pub fn finish(&mut self, ended_ns: i64, why: &str) -> io::Result<RunMeta> {
         self.published(true);
         let meta = self.ended(ended_ns, why);
-        self.workshop.syncer.wait();
+        self.handles.syncer.wait();
         self.segment.file().sync()?;
-        self.place.folder.sync()?;
+        self.target.folder.sync()?;
         self.meta_file.end(&meta)?;
-        self.workshop.catalog.put(&self.place.key, self.segment.number(), &self.segment.info);
-        self.workshop.catalog.keep(&self.place.key, self.segment.number());
+        self.handles.catalog.put(&self.target.key, self.segment.number(), &self.segment.info);
+        self.handles.catalog.keep(&self.target.key, self.segment.number());
         Ok(meta)
     }
 
@@ -276,10 +248,10 @@ impl RunWriter {
     /// Lets go of the run without ending it: somebody will resume it.
     pub fn suspend(mut self) {
         self.published(true);
-        self.workshop.syncer.wait();
-        let synced = self.segment.file().sync().and_then(|()| self.place.folder.sync());
+        self.handles.syncer.wait();
+        let synced = self.segment.file().sync().and_then(|()| self.target.folder.sync());
         if let Err(error) = synced {
-            tracing::error!(folder = %self.place.folder.path().display(), %error, "what was recorded last may get lost");
+            tracing::error!(folder = %self.target.folder.path().display(), %error, "what was recorded last may get lost");
         }
     }
 }
@@ -289,20 +261,4 @@ impl Drop for RunWriter {
     fn drop(&mut self) {
         self.meta_file.leave();
     }
-}
-
-/// Makes a segment of this number or, where something is in the way, a later one. What an attempt left behind that
-/// failed is not: nothing is in it.
-fn new_segment(folder: &Folder, number: u32) -> io::Result<SegmentWriter> {
-    for number in number..number.saturating_add(OBSTACLES_MAX) {
-        let name = segment_name(number);
-        if folder.file(&name).and_then(scan).is_ok_and(|found| found.is_empty()) {
-            folder.remove(&name)?;
-        }
-        match SegmentWriter::create(folder, number) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => return other,
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "other files have the names of the next segments"))
 }

@@ -2,20 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tcpprobe::file::Totals;
 use tcpprobe::file::block::PointerKey;
 
-use super::catalog::Catalog;
-use super::scan::scan;
-use super::segment::{close_interrupted, segment_name, segments};
-use super::{load_toml, save_toml};
+use super::ledger::Counts;
+use super::names::RUN_FILE;
+use super::toml_file::{load_toml, save_toml};
+use crate::clock;
 use crate::disk::Folder;
-
-/// Its name in the run's folder.
-pub const RUN_FILE: &str = "run.toml";
 
 /// What is known of a run without its segments. Of those before `segment` it tells what they came to; they are durable.
 /// What later ones came to, only they tell.
@@ -47,52 +42,25 @@ pub struct RunMeta {
     pub baseline: BTreeMap<String, Counts>,
 }
 
-/// [`Totals`] as `run.toml` keeps them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    stored: u64,
-    filtered: u64,
-    lost: u64,
-    dropped: u64,
-}
-
-impl From<Totals> for Counts {
-    fn from(t: Totals) -> Self {
-        Counts { stored: t.stored, filtered: t.filtered, lost: t.lost, dropped: t.dropped }
-    }
-}
-
-impl From<Counts> for Totals {
-    fn from(c: Counts) -> Self {
-        Totals { stored: c.stored, filtered: c.filtered, lost: c.lost, dropped: c.dropped }
-    }
-}
-
-/// Ledger by CPU.
-pub type LedgerByCpu = BTreeMap<u32, Totals>;
-
-/// By CPU as TOML has it, whose keys are strings.
-pub fn to_toml(ledger: &LedgerByCpu) -> BTreeMap<String, Counts> {
-    ledger.iter().map(|(cpu, totals)| (cpu.to_string(), Counts::from(*totals))).collect()
-}
-
-/// The inverse of [`to_toml`].
-pub fn from_toml(ledger: &BTreeMap<String, Counts>) -> LedgerByCpu {
-    ledger.iter().filter_map(|(cpu, counts)| Some((cpu.parse().ok()?, Totals::from(*counts)))).collect()
-}
-
-/// What was found in the segments of an interrupted run.
-#[derive(Debug, Clone, Default)]
-pub struct Resumed {
-    /// Wall clock of their newest event.
-    pub last_wall: Option<i64>,
-    /// Bytes that were cut off them.
-    pub torn: u64,
-    /// Damage in them, as lines.
-    pub damage: Vec<String>,
-}
-
 impl RunMeta {
+    /// A new run, from now on.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new() -> io::Result<Self> {
+        let mut random = [0u8; 24];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Ok(RunMeta {
+            started_ns: clock::wall_ns(),
+            trace: hex(&random[..8]),
+            pointer_secret: hex(&random[8..]),
+            boot: clock::boot_id(),
+            segment: 1,
+            ..RunMeta::default()
+        })
+    }
+
     /// Reads `run.toml` of a run's folder.
     ///
     /// # Errors
@@ -109,57 +77,6 @@ impl RunMeta {
         save_toml(folder, RUN_FILE, self)
     }
 
-    /// Takes up the segments that are not in these figures, of a run that was interrupted: torn tails are cut, and what
-    /// the segments came to is known here then, and they are durable, so that the run can go on. Saves nothing.
-    ///
-    /// # Errors
-    /// Those of the file system. A segment that cannot be read is passed over as damaged.
-    pub fn take_up(&mut self, folder: &Folder, key: &str, catalog: &Catalog) -> io::Result<Resumed> {
-        (self.ended_ns, self.ended_why) = (0, String::new());
-        let mut resumed = Resumed::default();
-        let first = self.segment;
-        for number in segments(folder)?.into_iter().filter(|&number| number >= first) {
-            match self.take_up_segment(folder, key, number, catalog, &mut resumed) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    self.segment = number + 1;
-                    resumed.damage.push(format!("segment {number} is passed over: {error}"));
-                }
-                Ok(()) => {}
-            }
-        }
-        folder.sync()?;
-        Ok(resumed)
-    }
-
-    fn take_up_segment(
-        &mut self,
-        folder: &Folder,
-        key: &str,
-        number: u32,
-        catalog: &Catalog,
-        resumed: &mut Resumed,
-    ) -> io::Result<()> {
-        let found = scan(folder.file(&segment_name(number))?)?;
-        catalog.forget(key, number);
-        resumed.torn += found.torn;
-        if !close_interrupted(folder, number, &found)? {
-            return Ok(());
-        }
-        catalog.put(key, number, &found.info);
-        catalog.keep(key, number);
-        let mut ledger = from_toml(&self.ledger);
-        found.totals.iter().for_each(|(cpu, totals)| *ledger.entry(*cpu).or_default() += *totals);
-        self.ledger = to_toml(&ledger);
-        self.sequence = found.last_block.map_or(self.sequence, |last| last + 1).max(self.sequence);
-        self.pages = found.pages_end.unwrap_or(self.pages);
-        self.accounted = self.accounted.max(found.accounted_until);
-        self.segment = number + 1;
-        resumed.last_wall = resumed.last_wall.max(found.info.walls.map(|walls| walls.1));
-        resumed.damage.extend(found.damage.iter().map(|line| format!("segment {number}: {line}")));
-        Ok(())
-    }
-
     /// The key of the run's pointer ids.
     #[must_use]
     pub fn pointer_key(&self) -> PointerKey {
@@ -168,58 +85,5 @@ impl RunMeta {
             *byte = self.pointer_secret.get(place..place + 2).and_then(|s| u8::from_str_radix(s, 16).ok()).unwrap_or(0);
         }
         PointerKey::new(secret)
-    }
-}
-
-/// `run.toml` of a run that is being written, by whoever has newer figures.
-#[derive(Debug)]
-pub struct MetaFile {
-    folder: Folder,
-    /// The first segment that is not in the figures on disk; `None` when nothing more is to be saved.
-    saved: Mutex<Option<u32>>,
-}
-
-impl MetaFile {
-    /// That of a run in `folder`, with these figures.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn create(folder: Folder, meta: &RunMeta) -> io::Result<Self> {
-        meta.save(&folder)?;
-        Ok(MetaFile { folder, saved: Mutex::new(Some(meta.segment)) })
-    }
-
-    /// Saves figures, if they are newer.
-    pub fn advance(&self, meta: &RunMeta) {
-        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        if saved.is_none_or(|saved| saved >= meta.segment) {
-            return;
-        }
-        match meta.save(&self.folder) {
-            Ok(()) => *saved = Some(meta.segment),
-            Err(error) => tracing::error!(folder = %self.folder.path().display(), %error, "run.toml cannot be saved"),
-        }
-    }
-
-    /// Saves the figures of a run that ended.
-    ///
-    /// # Errors
-    /// Those of the file system; it can be tried again.
-    pub fn end(&self, meta: &RunMeta) -> io::Result<()> {
-        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        meta.save(&self.folder)?;
-        *saved = None;
-        Ok(())
-    }
-
-    /// Has nothing more saved.
-    pub fn leave(&self) {
-        *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// The first segment that is not in the figures on disk: from it on, segments are needed to take the run up.
-    #[must_use]
-    pub fn first_needed(&self) -> u32 {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(u32::MAX)
     }
 }

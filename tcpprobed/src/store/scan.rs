@@ -9,7 +9,7 @@ use tcpprobe::file::block::{Block, BlockHead, Projection, Schema};
 use tcpprobe::file::{Account, Anchor, Clock, Damage, Kind, Totals};
 
 use super::segment::SegmentInfo;
-use super::walk::{Piece, Step, Walk};
+use super::walk::{Step, StoredFrame, Walk};
 
 /// What a scan of a segment finds.
 #[derive(Debug, Clone, Default)]
@@ -48,13 +48,13 @@ pub fn scan(file: File) -> io::Result<Scan> {
             Step::Stored { block, ledger } => {
                 scan.block(block);
                 scan.accounts(&ledger.accounts, ledger.pages_end, 1);
-                scan.info.bytes = ledger.piece.end();
+                scan.info.bytes = ledger.frame.end();
                 before_torn = None;
             }
             Step::Ledger(ledger) | Step::Missing(ledger) => {
                 // What was stored in a block that is gone counts as dropped.
                 scan.accounts(&ledger.accounts, ledger.pages_end, 0);
-                scan.info.bytes = ledger.piece.end();
+                scan.info.bytes = ledger.frame.end();
                 before_torn = None;
             }
             Step::Unaccounted(block) => {
@@ -62,9 +62,9 @@ pub fn scan(file: File) -> io::Result<Scan> {
                 scan.unaccounted(block);
                 scan.info.bytes = block.end();
             }
-            Step::Other(kind, piece) => {
-                scan.other(kind, piece);
-                scan.info.bytes = piece.end();
+            Step::Other(kind, frame) => {
+                scan.other(kind, frame);
+                scan.info.bytes = frame.end();
             }
             Step::Damage(damage) => damaged.push(damage),
         }
@@ -86,7 +86,7 @@ impl Scan {
         self.info.events == 0 && self.totals.is_empty() && self.damage.is_empty()
     }
 
-    fn block(&mut self, block: Piece<'_>) {
+    fn block(&mut self, block: StoredFrame<'_>) {
         if let Ok(head) = BlockHead::decode(block.payload()) {
             let wall = |time| self.clock.wall(time).unwrap_or(0);
             let walls = (wall(head.times.0), wall(head.times.1));
@@ -107,7 +107,7 @@ impl Scan {
     }
 
     /// A block whose ledger is damaged: its events are accounted for; what else was in the ledger, nobody knows.
-    fn unaccounted(&mut self, block: Piece<'_>) {
+    fn unaccounted(&mut self, block: StoredFrame<'_>) {
         let decoded =
             self.schema.as_ref().and_then(|schema| Block::decode(block.payload(), schema, &Projection::default()).ok());
         let Some(decoded) = decoded else { return };
@@ -117,10 +117,10 @@ impl Scan {
         }
     }
 
-    fn other(&mut self, kind: Kind, piece: Piece<'_>) {
+    fn other(&mut self, kind: Kind, frame: StoredFrame<'_>) {
         match kind {
-            Kind::Anchor => Anchor::decode(piece.payload()).into_iter().for_each(|anchor| self.clock.add(anchor)),
-            Kind::Schema => self.schema = Schema::decode(piece.payload()).ok().or(self.schema.take()),
+            Kind::Anchor => Anchor::decode(frame.payload()).into_iter().for_each(|anchor| self.clock.add(anchor)),
+            Kind::Schema => self.schema = Schema::decode(frame.payload()).ok().or(self.schema.take()),
             _ => {}
         }
     }

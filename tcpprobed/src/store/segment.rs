@@ -1,10 +1,9 @@
-//! Segments: the files of a run.
+//! A segment, a file of a run: what is asked of it without reading it.
 
 use std::io;
-use std::sync::Arc;
 
-use super::Scan;
-use crate::disk::{DiskFile, Entry, Folder};
+use super::names::segment_number;
+use crate::disk::{EntryKind, Folder};
 
 /// What is in a segment: everything that is asked of one without reading it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,112 +33,14 @@ pub fn join(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> 
     }
 }
 
-/// The name of a segment in its run's folder.
-#[must_use]
-pub fn segment_name(number: u32) -> String {
-    format!("{number:08}.tcpp")
-}
-
-/// The number of the segment that has this name.
-#[must_use]
-pub fn segment_number(name: &str) -> Option<u32> {
-    let number = name.strip_suffix(".tcpp")?.parse().ok()?;
-    (name == segment_name(number)).then_some(number)
-}
-
 /// Numbers of the segments in a run's folder, in order.
 ///
 /// # Errors
 /// Those of the file system.
 pub fn segments(folder: &Folder) -> io::Result<Vec<u32>> {
     let entries = folder.entries()?;
-    let files = entries.iter().filter(|(_, kind)| *kind == Entry::File);
+    let files = entries.iter().filter(|(_, kind)| *kind == EntryKind::File);
     let mut numbers: Vec<u32> = files.filter_map(|(name, _)| segment_number(name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
-}
-
-/// A segment that is being written. It always ends with a whole frame, or is cut back to one.
-#[derive(Debug)]
-pub struct SegmentWriter {
-    file: Arc<DiskFile>,
-    number: u32,
-    /// What it holds.
-    pub info: SegmentInfo,
-}
-
-impl SegmentWriter {
-    /// Makes a new segment; there must be none of that number.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn create(folder: &Folder, number: u32) -> io::Result<Self> {
-        let file = Arc::new(folder.create(&segment_name(number))?);
-        Ok(SegmentWriter { file, number, info: SegmentInfo::default() })
-    }
-
-    /// Appends whole frames, or nothing.
-    ///
-    /// # Errors
-    /// Those of the file system; what was written in part is cut off again.
-    pub fn append(&mut self, frames: &[u8]) -> io::Result<()> {
-        match self.file.write_all_at(frames, self.info.bytes) {
-            Ok(()) => {
-                self.info.bytes += frames.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                // A tail that cannot be cut now is overwritten by the next append, or cut by the next scan.
-                let _ = self.file.cut(self.info.bytes);
-                Err(error)
-            }
-        }
-    }
-
-    /// The file, for somebody else to sync.
-    #[must_use]
-    pub fn file(&self) -> Arc<DiskFile> {
-        Arc::clone(&self.file)
-    }
-
-    /// Its number.
-    #[must_use]
-    pub fn number(&self) -> u32 {
-        self.number
-    }
-}
-
-/// Leaves of an interrupted segment what is whole, durably; removes one in which nothing is. Gives whether it is still
-/// there.
-///
-/// # Errors
-/// Those of the file system.
-pub fn close_interrupted(folder: &Folder, number: u32, found: &Scan) -> io::Result<bool> {
-    let name = segment_name(number);
-    if found.is_empty() {
-        folder.remove(&name)?;
-        return Ok(false);
-    }
-    let file = folder.reopen(&name)?;
-    if found.torn > 0 {
-        file.cut(found.info.bytes)?;
-    }
-    file.sync()?;
-    Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names() {
-        for number in [0, 1, 99_999_999, 123_456_789] {
-            assert_eq!(segment_number(&segment_name(number)), Some(number));
-        }
-        for name in ["1.tcpp", "00000001.tcp", "0000000x.tcpp", "+0000001.tcpp", "00000001.tcpp.new", "000000001.tcpp"]
-        {
-            assert_eq!(segment_number(name), None, "{name}");
-        }
-    }
 }

@@ -36,7 +36,7 @@ impl Syncer {
     /// When no thread can be made.
     pub fn start(interval: Duration) -> std::io::Result<Self> {
         let (requests, receiver) = channel();
-        crate::vital::spawn("syncer", move || run(interval, &receiver))?;
+        crate::abort_on_panic::spawn("syncer", move || run(interval, &receiver))?;
         Ok(Syncer { requests })
     }
 

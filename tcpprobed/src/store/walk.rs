@@ -14,32 +14,32 @@ pub enum Step<'a> {
     /// A block and its ledger.
     Stored {
         /// The block.
-        block: Piece<'a>,
+        block: StoredFrame<'a>,
         /// Its accounts.
-        ledger: Ledger<'a>,
+        ledger: LedgerFrame<'a>,
     },
     /// A block that no ledger follows: torn, at the end of a segment.
-    Unaccounted(Piece<'a>),
+    Unaccounted(StoredFrame<'a>),
     /// A ledger of events whose block is gone.
-    Missing(Ledger<'a>),
+    Missing(LedgerFrame<'a>),
     /// Accounts of events that are in no block anyway.
-    Ledger(Ledger<'a>),
+    Ledger(LedgerFrame<'a>),
     /// Any other frame.
-    Other(Kind, Piece<'a>),
+    Other(Kind, StoredFrame<'a>),
     /// Bytes that are no frame, or a frame that does not hold what it should.
     Damage(Damage),
 }
 
 /// A frame as it is stored, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece<'a> {
+pub struct StoredFrame<'a> {
     /// In the segment.
     pub offset: u64,
     /// With its head.
     pub bytes: &'a [u8],
 }
 
-impl<'a> Piece<'a> {
+impl<'a> StoredFrame<'a> {
     /// What the frame holds.
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
@@ -55,9 +55,9 @@ impl<'a> Piece<'a> {
 
 /// A ledger frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ledger<'a> {
+pub struct LedgerFrame<'a> {
     /// As it is stored.
-    pub piece: Piece<'a>,
+    pub frame: StoredFrame<'a>,
     /// Its accounts.
     pub accounts: Vec<Account>,
     /// Number of the first staged page that is in no account yet.
@@ -72,8 +72,8 @@ struct Kept {
 }
 
 impl Kept {
-    fn piece(&self) -> Piece<'_> {
-        Piece { offset: self.offset, bytes: &self.bytes }
+    fn frame(&self) -> StoredFrame<'_> {
+        StoredFrame { offset: self.offset, bytes: &self.bytes }
     }
 
     fn set(&mut self, offset: u64, bytes: &[u8]) {
@@ -117,13 +117,13 @@ impl<R: Read> Walk<R> {
         loop {
             let kind = match self.next()? {
                 None if !std::mem::take(&mut self.open) => return Ok(None),
-                None => return Ok(Some(Step::Unaccounted(self.block.piece()))),
+                None => return Ok(Some(Step::Unaccounted(self.block.frame()))),
                 Some(Err(damage)) => return Ok(Some(self.after_block(Early::Damage(damage)))),
                 Some(Ok(kind)) => kind,
             };
-            let follows = self.open && self.given.offset == self.block.piece().end();
+            let follows = self.open && self.given.offset == self.block.frame().end();
             match kind {
-                Kind::Block if BlockHead::decode(self.given.piece().payload()).is_err() => {
+                Kind::Block if BlockHead::decode(self.given.frame().payload()).is_err() => {
                     let damage = self.not_what_it_should_be("a block without a head");
                     return Ok(Some(self.after_block(Early::Damage(damage))));
                 }
@@ -133,14 +133,14 @@ impl<R: Read> Walk<R> {
                 }
                 Kind::Block => {
                     std::mem::swap(&mut self.block, &mut self.given);
-                    return Ok(Some(Step::Unaccounted(self.given.piece())));
+                    return Ok(Some(Step::Unaccounted(self.given.frame())));
                 }
                 Kind::Ledger if follows || !self.open => return Ok(Some(self.ledger())),
                 kind if self.open => {
                     let frame = std::mem::take(&mut self.given);
                     return Ok(Some(self.after_block(Early::Frame(kind, frame))));
                 }
-                kind => return Ok(Some(Step::Other(kind, self.given.piece()))),
+                kind => return Ok(Some(Step::Other(kind, self.given.frame()))),
             }
         }
     }
@@ -169,25 +169,25 @@ impl<R: Read> Walk<R> {
     fn after_block(&mut self, early: Early) -> Step<'_> {
         if std::mem::take(&mut self.open) {
             self.early = Some(early);
-            return Step::Unaccounted(self.block.piece());
+            return Step::Unaccounted(self.block.frame());
         }
         match early {
             Early::Damage(damage) => Step::Damage(damage),
             Early::Frame(kind, frame) => {
                 self.given = frame;
-                Step::Other(kind, self.given.piece())
+                Step::Other(kind, self.given.frame())
             }
         }
     }
 
     fn ledger(&mut self) -> Step<'_> {
-        let Some((accounts, pages_end)) = decode_ledger(self.given.piece().payload()) else {
+        let Some((accounts, pages_end)) = decode_ledger(self.given.frame().payload()) else {
             let damage = self.not_what_it_should_be("a ledger that cannot be read");
             return self.after_block(Early::Damage(damage));
         };
-        let ledger = Ledger { piece: self.given.piece(), accounts, pages_end };
+        let ledger = LedgerFrame { frame: self.given.frame(), accounts, pages_end };
         if std::mem::take(&mut self.open) {
-            return Step::Stored { block: self.block.piece(), ledger };
+            return Step::Stored { block: self.block.frame(), ledger };
         }
         match ledger.accounts.iter().any(|account| account.stored > 0) {
             true => Step::Missing(ledger),
@@ -196,8 +196,8 @@ impl<R: Read> Walk<R> {
     }
 
     fn not_what_it_should_be(&self, reason: &str) -> Damage {
-        let piece = self.given.piece();
-        Damage { offset: piece.offset, bytes: piece.bytes.len() as u64, reason: reason.to_owned() }
+        let frame = self.given.frame();
+        Damage { offset: frame.offset, bytes: frame.bytes.len() as u64, reason: reason.to_owned() }
     }
 }
 
@@ -242,13 +242,13 @@ mod tests {
         while let Some(step) = walk.step().unwrap() {
             let (name, offset, length) = match &step {
                 Step::Stored { block, ledger } => {
-                    assert_eq!(block.end(), ledger.piece.offset);
-                    ('S', block.offset, block.bytes.len() + ledger.piece.bytes.len())
+                    assert_eq!(block.end(), ledger.frame.offset);
+                    ('S', block.offset, block.bytes.len() + ledger.frame.bytes.len())
                 }
                 Step::Unaccounted(block) => ('U', block.offset, block.bytes.len()),
-                Step::Missing(ledger) => ('M', ledger.piece.offset, ledger.piece.bytes.len()),
-                Step::Ledger(ledger) => ('L', ledger.piece.offset, ledger.piece.bytes.len()),
-                Step::Other(_, piece) => ('O', piece.offset, piece.bytes.len()),
+                Step::Missing(ledger) => ('M', ledger.frame.offset, ledger.frame.bytes.len()),
+                Step::Ledger(ledger) => ('L', ledger.frame.offset, ledger.frame.bytes.len()),
+                Step::Other(_, frame) => ('O', frame.offset, frame.bytes.len()),
                 Step::Damage(damage) => ('D', damage.offset, damage.bytes as usize),
             };
             assert_eq!(offset, end, "{name} behind {names}");

@@ -95,7 +95,7 @@ pub enum TracefsError {
         name: String,
     },
     /// There is such an instance already.
-    #[error("tracing instance {name} exists already; adopt it, or `rmdir` it")]
+    #[error("tracing instance {name} exists already; open it, or `rmdir` it")]
     Exists {
         /// Its name.
         name: String,

@@ -60,11 +60,11 @@ impl Instance {
         }
     }
 
-    /// Takes over an instance that exists; compare its [`Instance::settings`] before relying on it.
+    /// Opens an instance that exists; compare its [`Instance::settings`] before relying on it.
     ///
     /// # Errors
     /// [`TracefsError::NoInstance`], [`TracefsError::Name`].
-    pub fn adopt(tracefs: &Tracefs, name: &str) -> Result<Self, TracefsError> {
+    pub fn open(tracefs: &Tracefs, name: &str) -> Result<Self, TracefsError> {
         let instance = Self::at(tracefs, name)?;
         if !instance.dir.is_dir() {
             return Err(TracefsError::NoInstance { name: name.to_owned() });
@@ -75,7 +75,7 @@ impl Instance {
     /// Whether there is an instance of this name.
     #[must_use]
     pub fn exists(tracefs: &Tracefs, name: &str) -> bool {
-        Self::adopt(tracefs, name).is_ok()
+        Self::open(tracefs, name).is_ok()
     }
 
     fn at(tracefs: &Tracefs, name: &str) -> Result<Self, TracefsError> {

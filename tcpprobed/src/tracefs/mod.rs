@@ -4,7 +4,7 @@
 //! state of its own. What a file says is parsed strictly, what was written can be read back, and every error
 //! names its file and what to do. In the order of a capture's life:
 //!
-//! [`Tracefs::locate`] → [`Tracefs::resolve`] the events → [`Instance::create`] or [`Instance::adopt`] →
+//! [`Tracefs::locate`] → [`Tracefs::resolve`] the events → [`Instance::create`] or [`Instance::open`] →
 //! [`Instance::configure`] → [`CpuReader`]s and [`CpuStats`] a CPU → [`Instance::remove`].
 //!
 //! The top-level buffer, its options and other people's instances are never written to.
@@ -12,7 +12,6 @@
 //! Facts about the kernel in these comments were seen on 6.18 unless another version is named, and are pinned by
 //! `tests/tracefs.rs`; names of functions are the kernel's, in `kernel/trace/`.
 
-mod clock;
 mod cmdlines;
 mod cpus;
 mod error;
@@ -26,7 +25,6 @@ mod settings;
 mod stats;
 mod survey;
 
-pub use clock::Anchor;
 pub use cmdlines::task_comm;
 pub use cpus::{online_cpus, possible_cpus};
 pub use error::TracefsError;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use tcpprobed::config::Config;
-use tcpprobed::disk::{Change, Watched, Witness};
+use tcpprobed::disk::{Change, FsHook, OptionalHook};
 use tcpprobed::jobs::{Jobs, Spec, State};
 
 use crate::common::{
@@ -32,7 +32,7 @@ enum Which {
     Names,
 }
 
-impl Witness for Faults {
+impl FsHook for Faults {
     fn before(&self, change: Change<'_>) -> io::Result<()> {
         let Some((which, errno)) = *self.failing.lock().unwrap() else { return Ok(()) };
         let kind = match change {
@@ -73,7 +73,7 @@ fn under_load(what: &str, work: impl FnOnce(&Arc<Jobs>, &Faults, &Spec)) {
 fn each_kind_of_fault() {
     under_load("faults", |jobs, faults, _| {
         let all = [Which::Writes, Which::Names, Which::Syncs, Which::All];
-        let _sooner = jobs.source("web", 0, true).unwrap();
+        let _sooner = jobs.readable_run("web", 0, true).unwrap();
         for (errno, whiches) in [(Errno::IO, &all[..]), (Errno::NOSPC, &all[..1]), (Errno::ROFS, &all[3..])] {
             for &which in whiches {
                 let before = stored(jobs);
@@ -99,27 +99,27 @@ fn each_kind_of_fault() {
     });
 }
 
-/// A job that an earlier daemon began and this one cannot go on with, for the disk refuses to be written.
+/// A job that an earlier daemon began and this one cannot resume, for the disk refuses to be written.
 struct Stuck {
     faults: Arc<Faults>,
     jobs: Arc<Jobs>,
     spec: Spec,
     site: Site,
     shadow: Shadow,
-    care: thread::JoinHandle<()>,
+    maintenance: thread::JoinHandle<()>,
     inside: Inside,
 }
 
 impl Stuck {
     fn new(what: &str) -> Option<Self> {
         let faults = Arc::new(Faults::default());
-        let watched = || Watched::by(Arc::clone(&faults) as Arc<_>);
+        let hook = || OptionalHook::some(Arc::clone(&faults) as Arc<_>);
         let inside = Inside::new(tracefs()?, what);
         let mut config = Config::default();
         config.store.free_min = 0;
         let site = Site::v4();
         let spec = Spec { filter: site.filter(), ..Spec::default() };
-        let jobs = inside.open(config.clone(), watched());
+        let jobs = inside.open(config.clone(), hook());
         let started = jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
         let shadow = Shadow::start(what, &told_plan(&started.plan));
         site.ping_pong(100);
@@ -127,12 +127,12 @@ impl Stuck {
         drop(jobs);
         site.ping_pong(100);
         faults.begin(Which::Writes, Errno::NOSPC);
-        let jobs = inside.open(config, watched());
-        let care = Arc::clone(&jobs);
-        let care = thread::spawn(move || care.care());
+        let jobs = inside.open(config, hook());
+        let maintenance = Arc::clone(&jobs);
+        let maintenance = thread::spawn(move || maintenance.maintain());
         let job = web(&jobs);
         assert_eq!((job.state, job.message.contains("No space left")), (State::Failed, true), "{job:?}");
-        Some(Stuck { faults, jobs, spec, site, shadow, care, inside })
+        Some(Stuck { faults, jobs, spec, site, shadow, maintenance, inside })
     }
 
     fn instances(&self) -> Vec<String> {
@@ -153,12 +153,12 @@ impl Stuck {
 
     fn end(self) {
         self.jobs.suspend();
-        self.care.join().unwrap();
+        self.maintenance.join().unwrap();
         drop((self.jobs, self.inside));
     }
 }
 
-/// A job that cannot be taken up is taken up when the disk lets it be; the kernel goes on recording meanwhile.
+/// A job that cannot be resumed is resumed when the disk lets it be; the kernel goes on recording meanwhile.
 #[test]
 fn taken_up_on_a_bad_disk() {
     let Some(stuck) = Stuck::new("taken-up") else { return };
@@ -170,7 +170,7 @@ fn taken_up_on_a_bad_disk() {
     stuck.end();
 }
 
-/// One that is started anew when it cannot be taken up yet goes on for a moment, so that its run is whole.
+/// One that is started anew when it cannot be resumed yet is resumed for a moment, so that its run is whole.
 #[test]
 fn started_anew_on_a_bad_disk() {
     let Some(stuck) = Stuck::new("anew") else { return };
@@ -190,7 +190,7 @@ fn given_up_on_a_bad_disk() {
     assert!(jobs.stop("web", ROOT).is_err());
     assert_eq!(stuck.instances(), [""; 0]);
     let job = web(jobs);
-    assert!(job.runs[0].ended_why.contains("could not go on: "), "{job:?}");
+    assert!(job.runs[0].ended_why.contains("could not be resumed: "), "{job:?}");
     assert_eq!(job.state, State::Stopped);
     stuck.faults.end();
     wait_until("that is noted", || web(jobs).message.is_empty());

@@ -129,7 +129,7 @@ fn a_full_disk() {
         assert!(refused.message().contains("No space left"), "{refused}");
         assert_eq!(api.list().len(), 1);
         if round == 1 {
-            // The next daemon cannot go on at first, and does when it can. The kernel went on meanwhile.
+            // The next daemon cannot resume it at first, and does when it can. The kernel went on meanwhile.
             drop(api);
             scene.daemon.kill();
             fill(&state);

@@ -154,19 +154,24 @@ fn one_connection_too_many() {
         let command = std::os::unix::process::CommandExt::uid(&mut command, ANN);
         crate::common::Answer::of(command).refused(1, &["limits.connections_per_user", "close some"]);
     }
-    assert_eq!(daemon.log().matches("turned away").count(), 1, "the log is not filled with it\n{}", daemon.log());
+    assert_eq!(
+        daemon.log().matches("a connection was rejected").count(),
+        1,
+        "the log is not filled with it\n{}",
+        daemon.log()
+    );
     drop(anns);
     wait_until("there is room again", || connect(ANN).try_list().is_ok());
 }
 
-/// Trials take seconds, and there is one at a time: those of one user do not go before that of another.
+/// Samples take seconds, and there is one at a time: those of one user do not go before that of another.
 #[test]
-fn trials_of_one_user() {
+fn samples_of_one_user() {
     let config = format!("[access]\noperators = [{GROUP:?}]\n");
     let Some(daemon) = Daemon::configured(&config) else { return };
     daemon.open_to_all();
     let runtime = runtime();
-    let trials: Vec<_> = (0..20)
+    let samples: Vec<_> = (0..20)
         .map(|_| {
             let stream = person(ANN).connect(&daemon.socket());
             let request = StartJobRequest { spec: Some(job("web", "port == 1")), dry_run: true, ..Default::default() };
@@ -179,7 +184,7 @@ fn trials_of_one_user() {
     daemon.api().sample(job("web", "port == 1")).unwrap();
     // The rest of the one that goes on, and its own two seconds.
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    trials.iter().for_each(|trial| trial.abort());
+    samples.iter().for_each(|sample| sample.abort());
 }
 
 /// Each of a hundred followers gets every event, whatever others do who follow: not read, be stopped, be killed.

@@ -1,11 +1,11 @@
-//! A capture's thread that panics takes nothing with it: its job is taken up again as after a crash of the daemon.
+//! A capture's thread that panics takes nothing with it: its job is resumed as after a crash of the daemon.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use tcpprobed::disk::{Change, Witness};
+use tcpprobed::disk::{Change, FsHook};
 use tcpprobed::jobs::State;
 
 use crate::common::{ROOT, rehearsed, stored, wait_until, web};
@@ -31,7 +31,7 @@ fn take(left: &AtomicU32) {
     }
 }
 
-impl Witness for Panics {
+impl FsHook for Panics {
     fn before(&self, change: Change<'_>) -> io::Result<()> {
         if is_capture(change) {
             while self.is_to_wait.load(Ordering::Relaxed) {
@@ -62,7 +62,7 @@ fn panic(left: &AtomicU32, times: u32, stored: impl Fn() -> u64) {
 fn nothing_is_lost() {
     let panics = Arc::new(Panics::default());
     rehearsed("panics", &panics, |jobs, _, _| {
-        let _sooner = jobs.source("web", 0, true).unwrap();
+        let _sooner = jobs.readable_run("web", 0, true).unwrap();
         for _ in 0..2 {
             panic(&panics.before, 1, || stored(jobs));
             panic(&panics.after, 1, || stored(jobs));

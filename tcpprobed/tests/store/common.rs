@@ -10,9 +10,10 @@ use tcpprobe::file::block::{BlockBuilder, Schema, Seal};
 use tcpprobe::file::{Account, Anchor, Header, Item, Kind, Reader, put_frame};
 use tcpprobe::kernel::format::Format;
 use tcpprobed::check::{Summary, check};
-use tcpprobed::disk::Watched;
+use tcpprobed::disk::OptionalHook;
 use tcpprobed::jobs::{JobFile, Spec};
-use tcpprobed::store::{RunMeta, RunPlace, RunWriter, SegmentLimits, Store, StoreError, Upkeep};
+use tcpprobed::store::{RunMeta, RunTarget, RunWriter, SegmentLimits, Store, StoreError, Upkeep};
+use tcpprobed::user::User;
 use tempfile::TempDir;
 
 /// Events of a block.
@@ -41,7 +42,7 @@ impl Site {
         let mut second = Recording::begin(&store, "web", 2);
         second.segments(2);
         drop(second);
-        store.workshop().syncer.wait();
+        store.handles().syncer.wait();
         drop(store);
         site
     }
@@ -62,7 +63,7 @@ impl Site {
 
     pub fn open_with(&self, segment_bytes: u64) -> Store {
         let limits = SegmentLimits { bytes: segment_bytes, age: Duration::from_secs(3600) };
-        let upkeep = Upkeep { limits, sync_interval: Duration::from_secs(1), watched: Watched::default() };
+        let upkeep = Upkeep { limits, sync_interval: Duration::from_secs(1), hook: OptionalHook::default() };
         unlocked(|| Store::open(&self.state(), upkeep.clone()))
     }
 
@@ -72,7 +73,7 @@ impl Site {
     }
 
     pub fn make_job(&self, store: &Store, name: &str) {
-        let file = JobFile { owner_uid: 7, created_ns: 1, running: false, spec: Spec::default() };
+        let file = JobFile { owner: User::of_uid(7), created_ns: 1, running: false, spec: Spec::default() };
         file.save(&store.make_job_folder(name).unwrap()).unwrap();
     }
 
@@ -122,13 +123,13 @@ impl Recording {
         Self::go_on(store, job, run, RunMeta { started_ns: 1, trace, segment: 1, ..RunMeta::default() })
     }
 
-    /// Goes on with a run that was taken up.
+    /// Continues a run that was resumed.
     pub fn go_on(store: &Store, job: &str, run: u32, meta: RunMeta) -> Self {
         let schema = schema();
         let (folder, key) = (store.make_run_folder(job, run).unwrap(), Store::run_key(job, run));
         let (time, pages, header) = (1_000_000 + meta.accounted, meta.pages, Header::new(&meta.trace));
-        let place = RunPlace { folder, key, meta, header, schema: Arc::clone(&schema) };
-        let writer = RunWriter::create(place, store.workshop()).unwrap();
+        let target = RunTarget { folder, key, meta, header, schema: Arc::clone(&schema) };
+        let writer = RunWriter::create(target, store.handles()).unwrap();
         Recording { writer, builder: BlockBuilder::new(Arc::clone(&schema)), schema, time, pages }
     }
 

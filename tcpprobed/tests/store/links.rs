@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use tcpprobed::disk::Folder;
-use tcpprobed::runtime::Runtime;
+use tcpprobed::runtime_folder::RuntimeFolder;
 use tcpprobed::store::RunMeta;
 
 use crate::common::{Recording, Site};
@@ -56,7 +56,7 @@ fn segments_and_small_files() {
     symlink(&elsewhere, site.state().join("jobs/web/000002/00000003.tcpp")).unwrap();
     let folder = store.run_folder("web", 2).unwrap();
     let mut meta = RunMeta::load(&folder).unwrap();
-    meta.take_up(&folder, "web/000002", store.catalog()).unwrap();
+    meta.resume(&folder, "web/000002", store.catalog()).unwrap();
     Recording::go_on(&store, "web", 2, meta).block();
     assert!(!elsewhere.exists());
 }
@@ -65,7 +65,7 @@ fn segments_and_small_files() {
 fn staging() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let runtime = Runtime::open(&path).unwrap();
+    let runtime = RuntimeFolder::open(&path).unwrap();
     let secret = folder.path().join("secret");
     fs::write(&secret, "secret").unwrap();
     symlink(&secret, path.join("web.staging")).unwrap();
@@ -75,10 +75,10 @@ fn staging() {
     runtime.staging("web").unwrap();
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode(path.join("web.staging")), mode(path.clone())), (0o600, 0o755));
-    let second = Runtime::open(&path).unwrap_err().to_string();
+    let second = RuntimeFolder::open(&path).unwrap_err().to_string();
     assert!(second.contains("in use by another tcpprobed") && second.contains("--runtime"), "{second}");
     drop(runtime);
-    Runtime::open(&path).unwrap();
+    RuntimeFolder::open(&path).unwrap();
 }
 
 /// The catalog's folder too: sled would go anywhere.

@@ -5,4 +5,4 @@ mod catalog;
 mod check;
 mod common;
 mod links;
-mod take_up;
+mod resume;

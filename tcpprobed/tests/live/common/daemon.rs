@@ -73,7 +73,7 @@ impl Daemon {
             None => UnixStream::connect(&socket).is_ok().then_some(None),
         });
         assert_eq!(gone, None, "the daemon ended\n{}", self.log());
-        // It listens before it has taken up its jobs; then it answers.
+        // It listens before it has resumed its jobs; then it answers.
         self.api().list();
     }
 
@@ -236,7 +236,7 @@ impl Drop for Daemon {
             let _ = child.wait();
         }
         for name in self.tracefs.instances(&self.prefix).unwrap_or_default() {
-            if let Err(error) = Instance::adopt(&self.tracefs, &name).and_then(Instance::remove) {
+            if let Err(error) = Instance::open(&self.tracefs, &name).and_then(Instance::remove) {
                 eprintln!("left behind: {error}");
             }
         }

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tcpprobe_proto::v1::EventPlan;
 use tcpprobed::config::Config;
-use tcpprobed::disk::Watched;
+use tcpprobed::disk::OptionalHook;
 use tcpprobed::jobs::{Caller, Jobs, Plan};
-use tcpprobed::reading::{Cursor, Next, Wanted};
-use tcpprobed::runtime::Runtime;
+use tcpprobed::read_stream::{Next, RunReader, Wanted};
+use tcpprobed::runtime_folder::RuntimeFolder;
 use tcpprobed::store::{Store, Upkeep};
 use tcpprobed::tracefs::{Instance, Tracefs};
+use tcpprobed::user::User;
 use tempfile::TempDir;
 
 /// Who may do everything.
-pub const ROOT: Caller = Caller { uid: 0, pid: 0, is_admin: true };
+pub const ROOT: &Caller = &Caller { user: User::root(), pid: 0, is_admin: true };
 
 /// The folders of a daemon. Dropped, it ends its jobs and leaves nothing behind.
 pub struct Inside {
@@ -37,13 +38,14 @@ impl Inside {
         self.folder.path().join("state")
     }
 
-    /// Takes up the jobs of the store; one daemon after the other.
-    pub fn open(&self, config: Config, watched: Watched) -> Arc<Jobs> {
+    /// Loads and resumes the jobs of the store; one daemon after the other.
+    pub fn open(&self, config: Config, hook: OptionalHook) -> Arc<Jobs> {
         let config = Config { state: self.state(), ..config };
-        let upkeep = Upkeep { watched, ..config.upkeep() };
+        let upkeep = Upkeep { hook, ..config.upkeep() };
         let store = super::unlocked(|| Store::open(&self.state(), upkeep.clone()));
-        let runtime =
-            super::wait_for("the runtime folder is not locked", || Runtime::open(&self.folder.path().join("run")).ok());
+        let runtime = super::wait_for("the runtime folder is not locked", || {
+            RuntimeFolder::open(&self.folder.path().join("run")).ok()
+        });
         let jobs = Jobs::open(config, self.tracefs.clone(), store, runtime, self.prefix.clone()).unwrap();
         *self.jobs.lock().unwrap() = Arc::downgrade(&jobs);
         jobs
@@ -52,12 +54,12 @@ impl Inside {
 
 /// What a reader is given of a run.
 pub fn read_run(jobs: &Jobs, job: &str, run: u32) -> Vec<u8> {
-    let source = jobs.source(job, run, false).unwrap();
-    let mut cursor = Cursor::open(jobs, job, run, source, Wanted::default(), false).unwrap();
+    let source = jobs.readable_run(job, run, false).unwrap();
+    let mut reader = RunReader::open(jobs, job, run, source, Wanted::default(), false).unwrap();
     let mut bytes = Vec::new();
     loop {
-        match cursor.next_piece().unwrap() {
-            Next::Piece(piece) => bytes.extend(piece),
+        match reader.next_frames().unwrap() {
+            Next::Frames(frames) => bytes.extend(frames),
             Next::More => {}
             Next::Later | Next::End => return bytes,
         }
@@ -80,7 +82,7 @@ impl Drop for Inside {
             jobs.suspend();
         }
         for name in self.tracefs.instances(&self.prefix).unwrap_or_default() {
-            if let Err(error) = Instance::adopt(&self.tracefs, &name).and_then(Instance::remove) {
+            if let Err(error) = Instance::open(&self.tracefs, &name).and_then(Instance::remove) {
                 eprintln!("left behind: {error}");
             }
         }

@@ -17,8 +17,7 @@ pub struct Person {
 impl Person {
     /// In a group of this machine.
     pub fn of_group(uid: u32, group: &str) -> Self {
-        let groups = std::fs::read_to_string("/etc/group").unwrap();
-        Person { uid, gid: tcpprobed::access::group_id(&groups, group).unwrap() }
+        Person { uid, gid: tcpprobed::api::groups::GroupFile::read().id(group).unwrap() }
     }
 
     /// The calling thread is this person's from now on; the others of the process stay whose they are.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tcpprobed::check::check;
 use tcpprobed::config::Config;
-use tcpprobed::disk::{Watched, Witness};
+use tcpprobed::disk::{FsHook, OptionalHook};
 use tcpprobed::jobs::{JobView, Jobs, Spec, State};
 
 use super::{Inside, ROOT, Shadow, Site, Trace, assert_part, read_run, told_plan, tracefs, unlocked};
@@ -23,16 +23,16 @@ pub fn stored(jobs: &Jobs) -> u64 {
     web(jobs).runs.last().unwrap().ledger.stored
 }
 
-/// Does `work` while a job of this spec records, and `witness` sees what is written; then checks that every event which
+/// Does `work` while a job of this spec records, and `hook` sees what is written; then checks that every event which
 /// the kernel traced is stored once or accounted for. What `work` is given last ends the traffic.
-pub fn rehearsed(what: &str, witness: &Arc<impl Witness + 'static>, work: impl FnOnce(&Arc<Jobs>, &Spec, &dyn Fn())) {
+pub fn rehearsed(what: &str, hook: &Arc<impl FsHook + 'static>, work: impl FnOnce(&Arc<Jobs>, &Spec, &dyn Fn())) {
     let Some(tracefs) = tracefs() else { return };
     let inside = Inside::new(tracefs, what);
     let mut config = Config::default();
     (config.store.free_min, config.store.segment_bytes, config.store.sync_seconds) = (0, 32 << 10, 1);
-    let jobs = inside.open(config, Watched::by(Arc::clone(witness) as Arc<_>));
-    let care = Arc::clone(&jobs);
-    let care = thread::spawn(move || care.care());
+    let jobs = inside.open(config, OptionalHook::some(Arc::clone(hook) as Arc<_>));
+    let maintenance = Arc::clone(&jobs);
+    let maintenance = thread::spawn(move || maintenance.maintain());
     let site = Site::v4();
     let spec = Spec { filter: site.filter(), buffer_kb: 64 << 10, ..Spec::default() };
     let started = jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
@@ -70,7 +70,7 @@ pub fn rehearsed(what: &str, witness: &Arc<impl Witness + 'static>, work: impl F
         assert_eq!(traces[0].totals, run.ledger, "the trace has another account");
     }
     jobs.suspend();
-    care.join().unwrap();
+    maintenance.join().unwrap();
     drop(jobs);
     let findings = unlocked(|| check(&inside.state(), false)).findings;
     assert!(findings.is_empty(), "{findings:#?}");

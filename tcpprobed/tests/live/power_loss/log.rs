@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread::ThreadId;
 
-use tcpprobed::disk::{Change, Witness};
+use tcpprobed::disk::{Change, FsHook};
 
 /// One entry of the log.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl Log {
     }
 }
 
-impl Witness for Log {
+impl FsHook for Log {
     fn before(&self, change: Change<'_>) -> io::Result<()> {
         if let Change::SyncFile(path) | Change::SyncFolder(path) = change {
             self.note(Op::Sync(path.to_owned(), std::thread::current().id()));

@@ -17,7 +17,7 @@ use tcpprobe::file::block::BlockHead;
 use tcpprobe::file::{Frames, Kind, Scanned};
 use tcpprobed::check::check;
 use tcpprobed::config::Config;
-use tcpprobed::disk::Watched;
+use tcpprobed::disk::OptionalHook;
 use tcpprobed::jobs::{JobFile, Spec};
 use tcpprobed::tracefs::Tracefs;
 
@@ -37,9 +37,9 @@ fn config() -> Config {
 /// Everything a daemon does to its store: jobs made, stopped, gone on with and removed, segments closed and removed by
 /// retention.
 fn work(inside: &Inside, log: &Arc<Log>) {
-    let jobs = inside.open(config(), Watched::by(Arc::clone(log) as Arc<_>));
-    let care = Arc::clone(&jobs);
-    let care = std::thread::spawn(move || care.care());
+    let jobs = inside.open(config(), OptionalHook::some(Arc::clone(log) as Arc<_>));
+    let maintenance = Arc::clone(&jobs);
+    let maintenance = std::thread::spawn(move || maintenance.maintain());
     let site = Site::v4();
     let told = |told| log.note(Op::Told(told));
     let start = |name: &'static str, spec: &Spec, no_clear| {
@@ -48,7 +48,7 @@ fn work(inside: &Inside, log: &Arc<Log>) {
     };
     let stored = |name: &str| jobs.get(name).unwrap().runs.last().unwrap().ledger.stored;
     let blocks = |name: &str, count: u32| {
-        let _sooner = jobs.source(name, 0, true).unwrap();
+        let _sooner = jobs.readable_run(name, 0, true).unwrap();
         for _ in 0..count {
             let before = stored(name);
             site.ping_pong(40);
@@ -78,10 +78,10 @@ fn work(inside: &Inside, log: &Arc<Log>) {
     });
     blocks("web", 2);
     jobs.suspend();
-    care.join().unwrap();
+    maintenance.join().unwrap();
 }
 
-/// A tracefs with all events in which no instance can be set up: jobs are taken up as far as their files go.
+/// A tracefs with all events in which no instance can be set up: jobs are resumed as far as their files go.
 fn without_instances(tracefs: &Tracefs, folder: &Path) -> Tracefs {
     fs::create_dir_all(folder.join("instances")).unwrap();
     for entry in fs::read_dir(tracefs.root()).unwrap() {
@@ -139,7 +139,7 @@ fn check_state(what: &str, tree: &Tree, is_orderly: bool, expected: &Expected, t
     let inside = Inside::new(tracefs.clone(), "none");
     fs::create_dir(inside.state()).unwrap();
     unfold(tree, &inside.state());
-    let jobs = inside.open(config(), Watched::default());
+    let jobs = inside.open(config(), OptionalHook::default());
     let list: BTreeMap<String, _> = jobs.list().into_iter().map(|job| (job.name.clone(), job)).collect();
     for told in &expected.told {
         match *told {

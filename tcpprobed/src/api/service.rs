@@ -1,0 +1,304 @@
+//! The API: authorize, translate, delegate.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tcpprobe_proto::v1::tcp_probe_server::TcpProbe;
+use tcpprobe_proto::v1::{self as api};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::codegen::Bytes;
+use tonic::{Request, Response, Status};
+
+use super::access::{Role, Rules};
+use super::convert::{from_spec, status, to_check, to_job, to_plan, to_sample};
+use super::peer::Peer;
+use super::quota::{Permit, Quota};
+use crate::config::Config;
+use crate::doctor::{self, Check};
+use crate::jobs::{Caller, JobError, JobView, Jobs};
+use crate::lock::lock;
+use crate::read_stream::{Next, RunReader, Wanted};
+
+/// Replies of a read that wait for a slow reader: then the disk waits, never the capture.
+const REPLIES_WAITING: usize = 1;
+/// Bytes of trace in a reply: on their way they are held several times.
+const REPLY_BYTES: usize = 64 << 10;
+/// Most names that can be watched: a reply is for looking at.
+const WATCHED_MAX: usize = 1024;
+/// A watcher gets a reply at most this often.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Serves the API of one daemon.
+#[derive(Clone)]
+pub struct Service {
+    jobs: Arc<Jobs>,
+    rules: Arc<Mutex<Arc<Rules>>>,
+    quota: Quota,
+}
+
+impl Service {
+    /// Of these jobs, by this quota.
+    #[must_use]
+    pub fn new(jobs: Arc<Jobs>, quota: Quota) -> Self {
+        let rules = Rules::new(&jobs.config().access);
+        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), quota }
+    }
+
+    /// Follows another configuration from now on; streams that are open go on. See [`Jobs::configure`].
+    #[must_use]
+    pub fn configure(&self, new: Config) -> Vec<&'static str> {
+        let waiting = self.jobs.configure(new);
+        *lock(&self.rules) = Arc::new(Rules::new(&self.jobs.config().access));
+        waiting
+    }
+
+    /// What its users take.
+    #[must_use]
+    pub fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&lock(&self.rules))
+    }
+
+    fn authorize<T>(&self, request: &Request<T>, needed: Role) -> Result<Caller, Status> {
+        self.rules().require(peer(request), needed)
+    }
+
+    /// Runs what may block where it may, for a user who has leave.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        work: impl FnOnce(&Jobs, &Caller) -> Result<T, JobError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let jobs = Arc::clone(&self.jobs);
+        let permit = self.quota.work(&caller.user).await;
+        let work = move || {
+            // Until the work is done, also where nobody waits for it any more.
+            let _permit = permit;
+            work(&jobs, &caller)
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result.map_err(status),
+            Err(_) => Err(Status::internal("the daemon failed in this request; its log says how")),
+        }
+    }
+
+    fn job(&self, job: JobView) -> api::Job {
+        let stored_bytes = self.jobs.stored_bytes(&job.name);
+        to_job(job, stored_bytes)
+    }
+
+    fn open_stream(&self, caller: &Caller) -> Result<Permit, Status> {
+        let opened = self.quota.stream(&caller.user, &self.jobs.config().limits);
+        opened.map_err(|refusal| Status::resource_exhausted(refusal.to_string()))
+    }
+}
+
+/// Who is at the other end.
+fn peer<T>(request: &Request<T>) -> Option<&Peer> {
+    Some(request.extensions().get::<Arc<Peer>>()?)
+}
+
+type ReplyStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl TcpProbe for Service {
+    async fn start_job(&self, request: Request<api::StartJobRequest>) -> Result<Response<api::StartJobReply>, Status> {
+        let caller = self.authorize(&request, Role::Operator)?;
+        let api::StartJobRequest { spec, dry_run, no_clear, sample } = request.into_inner();
+        let spec = spec.ok_or_else(|| Status::invalid_argument("the request has no spec"))?;
+        if sample && !dry_run {
+            return Err(Status::invalid_argument("only a dry run takes a sample; ask for both, or for neither"));
+        }
+        let _preflight = if sample { Some(self.quota.preflight(&caller.user).await) } else { None };
+        let (started, sample) = self
+            .blocking(caller, move |jobs, caller| {
+                let (name, spec) = from_spec(spec);
+                let started = jobs.start(&name, spec, no_clear, dry_run, caller)?;
+                let sample = sample.then(|| jobs.sample(&started.plan)).transpose()?;
+                Ok((started, sample))
+            })
+            .await?;
+        let mut reply = to_plan(&started.plan);
+        reply.sample = sample.as_ref().map(to_sample);
+        reply.run = started.run;
+        reply.job = started.job.map(|job| self.job(job));
+        Ok(Response::new(reply))
+    }
+
+    async fn stop_job(&self, request: Request<api::StopJobRequest>) -> Result<Response<api::StopJobReply>, Status> {
+        let caller = self.authorize(&request, Role::Operator)?;
+        let name = request.into_inner().name;
+        let job = self.blocking(caller, move |jobs, caller| jobs.stop(&name, caller)).await?;
+        Ok(Response::new(api::StopJobReply { job: Some(self.job(job)) }))
+    }
+
+    async fn remove_job(
+        &self,
+        request: Request<api::RemoveJobRequest>,
+    ) -> Result<Response<api::RemoveJobReply>, Status> {
+        let caller = self.authorize(&request, Role::Operator)?;
+        let api::RemoveJobRequest { name, force } = request.into_inner();
+        let removed_bytes = self.blocking(caller, move |jobs, caller| jobs.remove(&name, force, caller)).await?;
+        Ok(Response::new(api::RemoveJobReply { removed_bytes }))
+    }
+
+    async fn list_jobs(&self, request: Request<api::ListJobsRequest>) -> Result<Response<api::ListJobsReply>, Status> {
+        let caller = self.authorize(&request, Role::Viewer)?;
+        let jobs = self.blocking(caller, |jobs, _| Ok(jobs.list())).await?;
+        Ok(Response::new(api::ListJobsReply { jobs: jobs.into_iter().map(|job| self.job(job)).collect() }))
+    }
+
+    async fn get_job(&self, request: Request<api::GetJobRequest>) -> Result<Response<api::GetJobReply>, Status> {
+        let caller = self.authorize(&request, Role::Viewer)?;
+        let name = request.into_inner().name;
+        let job = self.blocking(caller, move |jobs, _| jobs.get(&name)).await?;
+        Ok(Response::new(api::GetJobReply { job: Some(self.job(job)) }))
+    }
+
+    type WatchJobsStream = ReplyStream<api::WatchJobsReply>;
+
+    async fn watch_jobs(
+        &self,
+        request: Request<api::WatchJobsRequest>,
+    ) -> Result<Response<Self::WatchJobsStream>, Status> {
+        let caller = self.authorize(&request, Role::Viewer)?;
+        let names = request.into_inner().names;
+        if names.len() > WATCHED_MAX {
+            let count = names.len();
+            return Err(Status::invalid_argument(format!(
+                "{count} jobs are too many to watch; name up to {WATCHED_MAX}, or none to watch all"
+            )));
+        }
+        let open = self.open_stream(&caller)?;
+        let (sender, receiver) = mpsc::channel(1);
+        let service = self.clone();
+        tokio::spawn(async move {
+            let _open = open;
+            let mut last = None;
+            loop {
+                let mut views = service.jobs.list();
+                views.retain(|job| names.is_empty() || names.contains(&job.name));
+                if last.as_ref() != Some(&views) {
+                    last = Some(views.clone());
+                    let jobs = views.into_iter().map(|job| service.job(job)).collect();
+                    if sender.send(Ok(api::WatchJobsReply { jobs })).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(WATCH_INTERVAL) => {}
+                    () = sender.closed() => return,
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    type ReadStream = ReplyStream<api::ReadReply>;
+
+    async fn read(&self, request: Request<api::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
+        let caller = self.authorize(&request, Role::Viewer)?;
+        let open = self.open_stream(&caller)?;
+        let request = request.into_inner();
+        let bound = |wall: i64| (wall != 0).then_some(wall);
+        let wanted = Wanted {
+            since: bound(request.since_ns),
+            until: bound(request.until_ns),
+            last_events: request.last_events,
+            connection: (request.connection != 0).then_some(request.connection),
+        };
+        let (name, follow) = (request.name, request.follow);
+        let reader = self
+            .blocking(caller, move |jobs, _| {
+                let source = jobs.readable_run(&name, request.run, follow)?;
+                let run = source.key.rsplit('/').next().and_then(|run| run.parse().ok()).unwrap_or(request.run);
+                Ok(RunReader::open(jobs, &name, run, source, wanted, follow)?)
+            })
+            .await?;
+        let (sender, receiver) = mpsc::channel(REPLIES_WAITING);
+        tokio::spawn(async move {
+            let _open = open;
+            send_frames(reader, sender).await;
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(|reply| reply))))
+    }
+
+    async fn doctor(&self, request: Request<api::DoctorRequest>) -> Result<Response<api::DoctorReply>, Status> {
+        let peer = peer(&request);
+        let rules = self.rules();
+        let caller = rules.require(peer, Role::Viewer)?;
+        let mut checks = vec![access_check(&rules, peer)];
+        let _preflight = self.quota.preflight(&caller.user).await;
+        checks.extend(self.blocking(caller, |jobs, _| Ok(doctor::examine(jobs))).await?);
+        Ok(Response::new(api::DoctorReply { checks: checks.into_iter().map(to_check).collect() }))
+    }
+
+    async fn version(&self, request: Request<api::VersionRequest>) -> Result<Response<api::VersionReply>, Status> {
+        self.authorize(&request, Role::Viewer)?;
+        let cpus = crate::tracefs::possible_cpus().map_or(0, |cpus| cpus.len() as u32);
+        Ok(Response::new(api::VersionReply {
+            version: env!("CARGO_PKG_VERSION").into(),
+            file_format: tcpprobe::file::FORMAT_VERSION,
+            kernel: crate::tracefs::kernel_release(),
+            tracefs: self.jobs.tracefs().root().display().to_string(),
+            cpus,
+        }))
+    }
+}
+
+/// Sends all that the reader gives, until it ends or nobody listens. Whoever waits here holds no thread.
+async fn send_frames(mut reader: RunReader, sender: mpsc::Sender<Result<api::ReadReply, Status>>) {
+    let mut total_bytes = reader.total_bytes;
+    let mut frames = Bytes::new();
+    // Nothing is read before there is room for it.
+    while let Ok(room) = sender.reserve().await {
+        if !frames.is_empty() {
+            let some = frames.split_to(REPLY_BYTES.min(frames.len()));
+            room.send(Ok(api::ReadReply { frames: some, total_bytes: std::mem::take(&mut total_bytes) }));
+            continue;
+        }
+        let read = move || (reader.next_frames(), reader);
+        let next = match tokio::task::spawn_blocking(read).await {
+            Ok((next, back)) => {
+                reader = back;
+                next
+            }
+            Err(_) => return room.send(Err(Status::internal("the daemon failed in this request; its log says how"))),
+        };
+        match next {
+            Ok(Next::Frames(next)) => frames = next.into(),
+            Ok(Next::More) => {}
+            Ok(Next::Later) => {
+                let goes_on = tokio::select! {
+                    more = reader.wait() => more,
+                    () = sender.closed() => false,
+                };
+                if !goes_on {
+                    return;
+                }
+            }
+            Ok(Next::End) => return,
+            Err(error) => return room.send(Err(Status::internal(format!("reading the store failed: {error}")))),
+        }
+    }
+}
+
+/// What the caller may do.
+fn access_check(rules: &Rules, peer: Option<&Peer>) -> Check {
+    let who = peer.map_or_else(|| "nobody".to_owned(), |peer| peer.user.to_string());
+    match rules.role_of(peer) {
+        Role::Admin => Check::ok("access", format!("{who} may do everything")),
+        Role::Operator => Check::ok("access", format!("{who} may start jobs, and stop and remove its own")),
+        Role::Viewer | Role::Stranger => Check::failure(
+            "access",
+            format!("{who} may look and fetch, but start no jobs"),
+            rules.way_in(Role::Operator),
+        ),
+    }
+}

@@ -1,0 +1,10 @@
+//! When a block is sealed.
+
+use std::time::Duration;
+
+/// Events in a block: see ARCHITECTURE.md.
+pub const BLOCK_EVENTS: usize = 32 << 10;
+/// A block is sealed at this age.
+pub const BLOCK_AGE: Duration = Duration::from_secs(1);
+/// The same while somebody follows the run.
+pub const BLOCK_AGE_FOLLOWED: Duration = Duration::from_millis(250);

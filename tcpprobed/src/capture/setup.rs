@@ -1,0 +1,37 @@
+//! What a capture is started with.
+
+use std::sync::Arc;
+
+use tcpprobe::file::block::{PointerKey, Schema};
+use tcpprobe::kernel::format::PageLayout;
+
+use super::residual::Residual;
+use super::staging::Staging;
+use crate::store::{LedgerByCpu, RunWriter};
+use crate::tracefs::{Instance, Tracefs};
+
+/// Everything that a capture needs.
+pub struct Setup {
+    /// The kernel instance, recording.
+    pub instance: Instance,
+    /// Where it is.
+    pub tracefs: Tracefs,
+    /// Of its pages.
+    pub layout: PageLayout,
+    /// Of its events.
+    pub schema: Arc<Schema>,
+    /// What the kernel's filter leaves to be decided, by the schema's index.
+    pub residuals: Vec<Option<Residual>>,
+    /// Where blocks go.
+    pub run: RunWriter,
+    /// Where pages go before.
+    pub staging: Staging,
+    /// Number of the first staged page that is not accounted for.
+    pub pages_end: u64,
+    /// Where the accounting begins, in the trace's clock: when recording did, or where the account of an earlier process ends.
+    pub since: u64,
+    /// What was booked since the instance was made, by CPU.
+    pub booked: LedgerByCpu,
+    /// Makes pointers opaque.
+    pub pointer_key: PointerKey,
+}

@@ -1,0 +1,56 @@
+//! What runs of a job: its capture, and the kernel instance that it reads.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::capture::Capture;
+use crate::store::MetaFile;
+use crate::tracefs::Instance;
+
+/// The rate is that over at least so much of the last time.
+const RATE_TIME: Duration = Duration::from_secs(2);
+
+/// A capture that runs.
+pub struct Running {
+    pub capture: Capture,
+    pub instance: Instance,
+    pub meta_file: Arc<MetaFile>,
+    pub kernel_buffer_kb: u64,
+    pub deadline: Option<Instant>,
+    /// Events stored and when that was looked at, twice: for the rate.
+    rate: [(Instant, u64); 2],
+}
+
+impl Running {
+    /// A capture that was just started.
+    pub fn new(
+        capture: Capture,
+        instance: Instance,
+        meta_file: Arc<MetaFile>,
+        kernel_buffer_kb: u64,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let rate = [(Instant::now(), capture.shared().totals().stored); 2];
+        Running { capture, instance, meta_file, kernel_buffer_kb, deadline, rate }
+    }
+
+    /// Bytes of the segment that is being written.
+    pub fn live_bytes(&self) -> u64 {
+        self.capture.progress().borrow().bytes
+    }
+
+    /// Events a second.
+    pub fn rate(&self) -> f64 {
+        let [(before, count), _] = self.rate;
+        let seconds = before.elapsed().as_secs_f64();
+        let new = self.capture.shared().totals().stored.saturating_sub(count);
+        if seconds < 0.1 { 0.0 } else { new as f64 / seconds }
+    }
+
+    /// Looks at the count of events, for the rate.
+    pub fn note_rate(&mut self) {
+        if self.rate[1].0.elapsed() >= RATE_TIME {
+            self.rate = [self.rate[1], (Instant::now(), self.capture.shared().totals().stored)];
+        }
+    }
+}
