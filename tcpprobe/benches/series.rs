@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tcpprobe::event::{AF_INET, Event, TcpProbe};
-use tcpprobe::flow::{Collect, Flows, Limits};
+use tcpprobe::flow::{Collect, Collector, Limits};
 
 const EVENTS: usize = 1_000_000;
 
@@ -50,8 +50,8 @@ fn repeated(case: &str) -> Vec<(u64, Event)> {
     rounds.take(EVENTS).collect()
 }
 
-fn reduce(events: &[(u64, Event)], collect: Collect) -> Flows {
-    let mut flows = Flows::new(collect, Limits::default());
+fn reduce(events: &[(u64, Event)], collect: Collect) -> Collector {
+    let mut flows = Collector::new(collect, Limits::default());
     for (time, event) in events {
         flows.push(*time, event);
     }

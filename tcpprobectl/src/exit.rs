@@ -147,7 +147,7 @@ fn library(error: &anyhow::Error) -> Option<&tcpprobe::Error> {
 #[must_use]
 pub fn line(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().filter(|cause| !only_wraps(*cause)).map(ToString::to_string) {
         // Errors that quote their source already said this.
         if text.ends_with(&cause) {
             continue;
@@ -166,6 +166,14 @@ pub fn line(error: &anyhow::Error) -> String {
         text.push_str(hint);
     }
     one_line(&text)
+}
+
+/// Whether this is the library's word for an input that fails, and the input says by itself what happened.
+fn only_wraps(cause: &(dyn Error + 'static)) -> bool {
+    match cause.downcast_ref() {
+        Some(tcpprobe::Error::Read { source, .. }) => source.get_ref().is_some_and(|inner| inner.is::<Failure>()),
+        _ => false,
+    }
 }
 
 /// Lines that show the place of the mistake, where a terminal has room for them.

@@ -44,12 +44,6 @@ pub fn event(kernel: u8, event: u8) -> &'static Format {
     &layouts[usize::from(event) % layouts.len()].format
 }
 
-/// The event of this name, of the last kernel where it `suits`.
-pub fn latest(name: &str, suits: impl Fn(&Format) -> bool) -> Option<&'static Format> {
-    let is_it = |format: &&Format| format.name == name && suits(format);
-    SCHEMAS.iter().rev().find_map(|schema| schema.formats().find(is_it))
-}
-
 /// A record of an event made of any bytes: of its type, long enough, its dynamic fields what is behind the fixed ones.
 pub fn record(format: &Format, bytes: &[u8]) -> Vec<u8> {
     let size = format.record_size().max(8);

@@ -215,7 +215,7 @@ impl ExportFormat {
         let is_end = |extension: &&str| name.strip_suffix(*extension).is_some_and(|rest| rest.ends_with('.'));
         FORMATS
             .iter()
-            .find(|known| known.extensions.iter().any(|extension| is_end(&extension)))
+            .find(|known| known.extensions.iter().any(|extension| is_end(extension)))
             .map(|known| known.format)
     }
 

@@ -412,8 +412,12 @@ fn what_cannot_be_read_is_said_in_a_line() {
     let no_header = "DIR/header_page: No such file or directory (os error 2); \
                      --formats takes the whole events/ folder of the kernel that wrote the pages";
     check_failure(run("DIR", "DIR"), 1, no_header);
-    check_failure(run("DIR/cpu0.raw", "DIR"), 2, "DIR/cpu0.raw is no folder; --formats goes with a folder of cpuN.raw");
-    let no_formats = "DIR is a folder; for the pages in it, give --formats EVENTS_DIR";
+    check_failure(
+        run("DIR/cpu0.raw", "DIR"),
+        2,
+        "DIR/cpu0.raw is not a directory; --formats goes with a folder of cpuN.raw",
+    );
+    let no_formats = "DIR is a directory; for the pages in it, give --formats EVENTS_DIR";
     check_failure(place.run(&["DIR", "-o", "x.txt"]), 2, no_formats);
     assert!(!place.0.path().join("x.txt").exists());
 

@@ -222,15 +222,48 @@ fn what_is_no_trace_is_1() {
     let to_tcpp = directory.path().join("text.txt");
     fs::write(&to_tcpp, text(CASE)).unwrap();
     check_failure(
-        program().args(["convert", to_tcpp.to_str().unwrap(), "-o", "x.tcpp"]).current_dir(&directory).assert(),
-        2,
-        "ftrace text does not tell all that a .tcpp trace holds; take another format: .txt.gz, .json or .csv",
-    );
-    check_failure(
         program().args(["convert", to_tcpp.to_str().unwrap(), "-o", "x.dat"]).current_dir(&directory).assert(),
         2,
         "the name x.dat does not tell the format; end it in .tcpp, .txt, .txt.gz, .json or .csv, or give --format",
     );
+}
+
+#[test]
+fn text_becomes_a_tcpp_that_tells_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let in_folder = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (from_text, tcpp) = (in_folder("a.txt"), in_folder("a.tcpp"));
+    fs::write(&from_text, text(CASE)).unwrap();
+    let assert = program().args(["convert", &from_text, "-o", &tcpp]).assert().code(0);
+    assert_eq!((stdout(&assert).as_str(), stderr(&assert).as_str()), ("", ""));
+    assert!(fs::metadata(&tcpp).unwrap().len() < fs::metadata(&from_text).unwrap().len() / 20, "it is compressed");
+    for format in ["text", "json"] {
+        let convert =
+            |file: &str| stdout(&program().args(["convert", file, "-o", "-", "--format", format]).assert().code(0));
+        assert_eq!(convert(&tcpp), convert(&from_text), "{format}");
+    }
+    let lines = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    let again = stdout(&program().args(["convert", &tcpp, "-o", "-", "--format", "text"]).assert().code(0));
+    assert_eq!(lines(&again), lines(&text(CASE)), "the kernel's own lines, hashes of pointers and all");
+}
+
+#[test]
+fn fields_are_chosen() {
+    let daemon = daemon();
+    let fetch = |format: &str| {
+        stdout(&run(&daemon.socket(), &["fetch", "web", "--format", format, "--fields", "sport,snd_cwnd"]).code(0))
+    };
+    let probe = |lines: &str| -> serde_json::Value {
+        serde_json::from_str(lines.lines().find(|line| line.contains("\"event\":\"tcp_probe\"")).unwrap()).unwrap()
+    };
+    let first = probe(&fetch("json"));
+    assert!(first["snd_cwnd"].as_u64().unwrap() > 0 && first["sport"].as_u64().unwrap() > 0);
+    assert_eq!(first.get("srtt"), None);
+    assert!(fetch("csv").starts_with("time,time_ns,clock_ns,cpu,pid,comm,event,sport,snd_cwnd\n"));
+    let all = probe(&stdout(&run(&daemon.socket(), &["fetch", "web", "--format", "json"]).code(0)));
+    assert_eq!((&first["snd_cwnd"], &first["sport"], &first["time"]), (&all["snd_cwnd"], &all["sport"], &all["time"]));
+    let refused = run(&daemon.socket(), &["fetch", "web", "--format", "text", "--fields", "srtt"]);
+    check_failure(refused, 2, "--fields goes with json and csv; text has all fields; leave it out");
 }
 
 #[test]
