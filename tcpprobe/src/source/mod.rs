@@ -20,8 +20,8 @@
 //!         _ => {}
 //!     }
 //! }
-//! assert_eq!(largest, 57);
-//! assert_eq!(trace.losses().lost, 1734);
+//! assert_eq!(largest, 18);
+//! assert_eq!(trace.losses().lost, 2050);
 //! # Ok::<(), tcpprobe::Error>(())
 //! ```
 //!
