@@ -68,6 +68,36 @@ fn every_folder_is_a_room() {
     }
 }
 
+/// ARCHITECTURE.md names every room of every crate, and no file that is not there.
+#[test]
+fn the_map_has_every_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    for crate_folder in ["tcpprobe/src", "tcpprobed/src", "tcpprobe/plot/src"] {
+        for entry in fs::read_dir(root.join(crate_folder)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let is_told = entry.path().is_dir() || !["lib.rs", "error.rs", "tests.rs", "units.rs"].contains(&&*name);
+            let told = if entry.path().is_dir() { format!("`{name}/") } else { format!("`{name}`") };
+            assert!(
+                !is_told || name == "snapshots" || map.contains(&told),
+                "ARCHITECTURE.md lacks {crate_folder}/{name}"
+            );
+        }
+    }
+    let all: Vec<String> = ["tcpprobe", "tcpprobed", "tcpprobectl", "packaging"]
+        .iter()
+        .flat_map(|folder| sources(&root.join(folder)))
+        .map(|path| path.display().to_string())
+        .collect();
+    for name in map.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".rs")) {
+        assert!(
+            all.iter().any(|path| path.ends_with(&format!("/{name}"))),
+            "ARCHITECTURE.md names {name}, which is not there"
+        );
+    }
+}
+
 #[test]
 fn an_import_upwards_is_found() {
     let check =
