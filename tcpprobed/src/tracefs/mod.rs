@@ -15,6 +15,8 @@
 mod cmdlines;
 mod cpus;
 mod error;
+mod event_name;
+mod event_pattern;
 mod events;
 mod file;
 mod holders;
@@ -29,7 +31,8 @@ mod survey;
 pub use cmdlines::task_comm;
 pub use cpus::{online_cpus, possible_cpus};
 pub use error::TracefsError;
-pub use events::{DEFAULT_EVENTS, EventName};
+pub use event_name::EventName;
+pub use events::DEFAULT_EVENTS;
 pub use instance::Instance;
 pub use memory::MachineMemory;
 pub use reader::{CpuReader, ReadOutcome};
