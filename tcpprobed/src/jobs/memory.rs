@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::{JobError, Jobs, Plan};
 use crate::lock::lock;
+use crate::tracefs::MachineMemory;
 
 /// Kernel memory of all jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,18 +50,8 @@ impl Jobs {
     pub fn memory(&self) -> Result<Memory, JobError> {
         let used_kb: u64 =
             self.all().iter().map(|job| job.now().state.running().map_or(0, |running| running.kernel_buffer_kb)).sum();
-        let (total_kb, available_kb) = memory_kb().map_err(|source| JobError::Io { doing: "/proc/meminfo", source })?;
+        let MachineMemory { total_kb, available_kb } = MachineMemory::now()?;
         let share_kb = (total_kb / 100 * self.config().limits.kernel_memory_percent).saturating_sub(used_kb);
         Ok(Memory { used_kb, fits_kb: share_kb.min(available_kb / 10 * 9) })
     }
-}
-
-/// Total and available memory of the machine, in KB.
-fn memory_kb() -> std::io::Result<(u64, u64)> {
-    let text = std::fs::read_to_string("/proc/meminfo")?;
-    let value = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().trim_end_matches(" kB").parse().ok()
-    };
-    value("MemTotal:").zip(value("MemAvailable:")).ok_or_else(|| std::io::Error::other("without MemTotal"))
 }
