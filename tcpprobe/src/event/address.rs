@@ -1,4 +1,11 @@
 //! Addresses as records hold them: a `sockaddr` of 28 bytes, or four bytes and sixteen beside a family.
+//!
+//! ```
+//! use tcpprobe::event::{AF_INET, address::{sockaddr, socket_address}};
+//! let end = "192.0.2.1:443".parse()?;
+//! assert_eq!(socket_address(&sockaddr(end, AF_INET)), Some(end));
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -3,6 +3,12 @@
 //! Source: `include/trace/events/tcp.h` and `include/trace/events/sock.h`, 4.16 to 7.3. What a kernel has of it, its format
 //! files say; the table is for what must be known beforehand: which events are typed here, and what a field that only
 //! text tells (ftrace text, [`crate::source`]) is in a record.
+//!
+//! ```
+//! use tcpprobe::event::{EventKind, table};
+//! let event = table::known("tcp_cong_state_set").expect("it is in the table");
+//! assert_eq!((event.kind, event.text.last()), (EventKind::TcpCongStateSet, Some(&"cong_state")));
+//! ```
 
 /// The events that have a type of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

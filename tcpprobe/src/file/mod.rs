@@ -3,6 +3,22 @@
 //! `FORMAT.md` describes the file byte by byte. A file is a sequence of frames and nothing else, each with its own
 //! length and checksum: a torn tail is cut, a damaged byte costs its frame, two files one behind the other are one
 //! valid file, and a piece of a file can be sent as it is.
+//!
+//! ```
+//! use tcpprobe::file::{Item, Reader};
+//!
+//! let mut reader = Reader::new(std::fs::File::open("../fixtures/traces/version-2.tcpp")?);
+//! let mut events = 0;
+//! while let Some(item) = reader.next_item()? {
+//!     match item {
+//!         Item::Events(batch) => events += batch.len(),
+//!         Item::Damage(damage) => eprintln!("skipped: {damage}"),
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(events, 2112);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod anchors;
 mod batch;
@@ -19,10 +35,14 @@ mod writer;
 pub use anchors::{Anchor, Clock};
 pub use batch::Batch;
 pub use frame::{
-    Damage, FRAME_HEAD_BYTES, Frame, FrameHead, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned, frame_head, put_frame,
+    Damage, FRAME_HEAD_BYTES, Frame, FrameHead, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned,
 };
+#[doc(hidden)]
+pub use frame::{frame_head, put_frame};
 pub use header::{FORMAT_VERSION, Header};
-pub use ledger::{Account, Totals, decode_accounts, decode_ledger, encode_accounts};
+pub use ledger::{Account, Totals, decode_accounts};
+#[doc(hidden)]
+pub use ledger::{decode_ledger, encode_accounts};
 pub use reader::{Item, Reader, Select, TraceError};
 pub use survey::Survey;
 pub use writer::Writer;

@@ -1,4 +1,9 @@
 //! The kernel's names for numbers: states, families, protocols.
+//!
+//! ```
+//! use tcpprobe::kernel::names::{STATES, STATE_CLOSE};
+//! assert_eq!(STATES[usize::from(STATE_CLOSE) - 1], "CLOSE");
+//! ```
 
 /// States of a socket, from 1 (`include/net/tcp_states.h`), without the `TCP_` before them.
 pub const STATES: [&str; 13] = [

@@ -3,6 +3,18 @@
 //! Source: `kernel/trace/ring_buffer.c` and `include/linux/ring_buffer.h`. A page (a *sub-buffer*, 4 KiB to
 //! 1 MiB) begins with the time of its first record and a commit word; records follow, each with a delta to
 //! the time before it. Nothing in a page is trusted: a length that leads outside ends the walk with an error.
+//!
+//! ```
+//! use tcpprobe::kernel::{format::PageLayout, page::Page};
+//! // One record of four bytes, 5 ns after the time of the page.
+//! let mut bytes = vec![0; 4096];
+//! bytes[..8].copy_from_slice(&1000_u64.to_le_bytes());
+//! bytes[8..16].copy_from_slice(&8_u64.to_le_bytes());
+//! bytes[16..24].copy_from_slice(&[1 | 5 << 5, 0, 0, 0, 7, 0, 0, 0]);
+//! let page = Page::parse(PageLayout::default(), &bytes)?;
+//! assert_eq!(page.records().collect::<Vec<_>>(), [(1005, &[7, 0, 0, 0][..])]);
+//! # Ok::<(), tcpprobe::kernel::page::PageError>(())
+//! ```
 
 use crate::kernel::format::PageLayout;
 
@@ -67,6 +79,7 @@ impl<'a> Page<'a> {
     /// # Errors
     /// When the header is cut short or is of a big-endian kernel.
     #[inline]
+    #[doc(hidden)]
     pub fn parse_part(layout: PageLayout, bytes: &'a [u8]) -> Result<(Self, bool), PageError> {
         let short = PageError { offset: 0, reason: "shorter than its header" };
         let time = u64_at(bytes, 0).ok_or(short)?;
@@ -91,6 +104,7 @@ impl<'a> Page<'a> {
     /// Bytes that the page beginning with `header` claims to have: the header, its data, and the number of lost events
     /// behind them. `None` where the header is cut short.
     #[must_use]
+    #[doc(hidden)]
     pub fn claimed(layout: PageLayout, header: &[u8]) -> Option<usize> {
         let commit = u32_at(header, layout.commit)?;
         let number = if commit & MISSED_STORED == 0 { 0 } else { size_of::<u64>() };

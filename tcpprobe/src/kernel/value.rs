@@ -1,4 +1,13 @@
 //! The value of a field.
+//!
+//! ```
+//! use tcpprobe::kernel::{format::Format, value::Value};
+//! let text = "name: demo\nID: 7\nformat:\n\tfield:int err;\toffset:8;\tsize:4;\tsigned:1;\n\nprint fmt: \"\"\n";
+//! let format = Format::parse("tcp", text)?;
+//! let record = [7, 0, 0, 0, 1, 0, 0, 0, 0x8f, 0xff, 0xff, 0xff];
+//! assert_eq!(format.field("err").and_then(|field| Value::of(field, &record)), Some(Value::Signed(-113)));
+//! # Ok::<(), tcpprobe::kernel::format::FormatError>(())
+//! ```
 
 use super::format::{Field, Kind};
 

@@ -9,6 +9,19 @@
 //! - Every other field is a column, its values ordered by identity, so that each value can be told from the one
 //!   before it of the same socket: most do not change at all, and a column that never changes costs one byte.
 //! - Times are columns of differences per CPU, to the nanosecond.
+//!
+//! ```
+//! use tcpprobe::file::{Item, Reader};
+//!
+//! let mut reader = Reader::new(std::fs::File::open("../fixtures/traces/version-2.tcpp")?);
+//! while let Some(item) = reader.next_item()? {
+//!     let Item::Events(batch) = item else { continue };
+//!     for block in batch.blocks() {
+//!         println!("{} events of {} identities", block.rows().len(), block.identities().len());
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod bits;
 mod column;
@@ -27,17 +40,22 @@ mod table;
 
 use std::ops::Range;
 
+#[doc(hidden)]
 pub use bits::{Cursor, put_bytes, put_varint};
 pub use columns::{Column, Columns, Identity};
 pub use decode::{Block, Row};
+#[doc(hidden)]
 pub use encode::{BlockBuilder, Seal, Timed};
 pub use opaque::PointerKey;
 pub use projection::Projection;
-pub use schema::{Layout, Part, Schema, SchemaError};
+#[doc(hidden)]
+pub use schema::{Layout, Part};
+pub use schema::{Schema, SchemaError};
 
 /// Most events in a block, so that a reader can trust the count before it allocates.
 pub const EVENTS_MAX: usize = 1 << 20;
 /// Bytes of a block's fixed head.
+#[doc(hidden)]
 pub const HEAD_BYTES: usize = 88;
 
 /// A block that is not what the encoder writes.
