@@ -34,9 +34,7 @@ mod writer;
 
 pub use anchors::{Anchor, Clock};
 pub use batch::Batch;
-pub use frame::{
-    Damage, FRAME_HEAD_BYTES, Frame, FrameHead, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned,
-};
+pub use frame::{Damage, FRAME_HEAD_BYTES, Frame, FrameHead, Frames, Kind, MAGIC, PAYLOAD_BYTES_MAX, Scanned};
 #[doc(hidden)]
 pub use frame::{frame_head, put_frame};
 pub use header::{FORMAT_VERSION, Header};
@@ -46,3 +44,5 @@ pub use ledger::{decode_ledger, encode_accounts};
 pub use reader::{Item, Reader, Select, TraceError};
 pub use survey::Survey;
 pub use writer::Writer;
+#[doc(hidden)]
+pub use writer::{BLOCK_EVENTS, begin};

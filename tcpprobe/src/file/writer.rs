@@ -10,8 +10,8 @@ use super::ledger::{Account, encode_accounts};
 use crate::event::Record;
 use crate::file::block::{BlockBuilder, Schema, Seal};
 
-/// Events in a block: measured in ARCHITECTURE.md.
-const BLOCK_EVENTS: usize = 32 << 10;
+/// Events in a block, measured: see DECISIONS.md.
+pub const BLOCK_EVENTS: usize = 32 << 10;
 
 /// Writes records into a trace.
 pub struct Writer<W> {

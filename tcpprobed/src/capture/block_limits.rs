@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Events in a block: see ARCHITECTURE.md.
-pub const BLOCK_EVENTS: usize = 32 << 10;
+pub use tcpprobe::file::BLOCK_EVENTS;
+
 /// A block is sealed at this age.
 pub const BLOCK_AGE: Duration = Duration::from_secs(1);
 /// The same while somebody follows the run.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tcpprobe::file::block::Schema;
-use tcpprobe::file::{Account, Anchor, Clock, Header, Kind, encode_accounts, put_frame};
+use tcpprobe::file::{self, Account, Anchor, Clock, Header, Kind, encode_accounts, put_frame};
 use tokio::sync::watch;
 
 use super::ledger::{LedgerByCpu, from_toml, to_toml};
@@ -202,10 +202,7 @@ impl RunWriter {
     /// Writes what every segment begins with.
     fn begin_segment(&mut self) -> io::Result<()> {
         let mut frames = Vec::new();
-        for _ in 0..2 {
-            put_frame(Kind::Header, &mut frames, |out| self.target.header.encode(out));
-            put_frame(Kind::Schema, &mut frames, |out| out.extend(self.target.schema.encode()));
-        }
+        file::begin(&self.target.header, &self.target.schema, &mut frames);
         let now = crate::clock::anchor();
         put_frame(Kind::Anchor, &mut frames, |out| now.encode(out));
         self.segment.append(&frames)?;
