@@ -7,11 +7,9 @@ use clap::builder::PossibleValue;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use tcpprobe::export::ExportFormat;
+use tcpprobe_client::DEFAULT_SOCKET;
 
 use crate::value::{duration, size, timestamp};
-
-/// Where the daemon listens unless told otherwise.
-pub const DEFAULT_SOCKET: &str = "/run/tcpprobed/tcpprobed.sock";
 
 const EXIT_CODES: &str = "\
 Exit codes:

@@ -1,11 +1,14 @@
 //! How a command ends: the exit codes, and the one line on stderr that says why.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use tonic::{Code, Status};
+use tcpprobe_client::{Code, DEFAULT_SOCKET};
 
+use crate::doctor::{group, systemd};
 use crate::filter;
 
 /// The exit codes, as `--help` lists them.
@@ -58,26 +61,42 @@ impl Failure {
         self
     }
 
+    /// What the daemon refused, or failed to do.
+    pub fn of_status(code: Code, message: &str) -> Self {
+        let hint = hint_of(code, message).map(str::to_owned);
+        Failure { exit: exit_of(code), what: message.to_owned(), hint, snippet: None }
+    }
+
     /// A failure whose text has its hint in it.
     pub fn told(exit: Exit, what: impl Into<String>) -> Self {
         Failure { exit, what: what.into(), hint: None, snippet: None }
     }
 }
 
-impl From<Status> for Failure {
-    fn from(status: Status) -> Self {
-        let exit = exit_of(status.code());
-        let what = match status.message() {
-            "" => status.code().description(),
-            message => message,
-        };
-        // The daemon's messages are "what is wrong; what to do"; only where the second half is missing, this has one.
-        let hint = if what.starts_with("filter, column") { Some(FILTER_HELP) } else { hint_for(status.code()) };
-        match hint {
-            Some(hint) if !what.contains("; ") => Failure::new(exit, what, hint),
-            _ => Failure::told(exit, what),
-        }
+/// The exit code of a call that failed, and what to do about it.
+fn ending_of_call(error: &tcpprobe_client::Error) -> (Exit, Option<Cow<'_, str>>) {
+    use tcpprobe_client::Error;
+    match error {
+        Error::Denied { socket } => (Exit::Denied, Some(group::join(socket).into())),
+        Error::Unreachable { socket, .. } => (Exit::Unreachable, Some(how_to_start(socket))),
+        Error::NotTheDaemon { .. } => (Exit::Unreachable, Some("give the right one with --socket".into())),
+        Error::WentAway { .. } | Error::TimedOut => (Exit::Unreachable, Some(SEE_DAEMON.into())),
+        Error::Status { code, message } => (exit_of(*code), hint_of(*code, message).map(Cow::from)),
+        _ => (Exit::Failed, None),
     }
+}
+
+fn how_to_start(socket: &Path) -> Cow<'static, str> {
+    if socket != Path::new(DEFAULT_SOCKET) {
+        return format!("start it: tcpprobed --socket {}", socket.display()).into();
+    }
+    if systemd::is_booted() { "start it: sudo systemctl start tcpprobed" } else { "start it: sudo tcpprobed" }.into()
+}
+
+/// The daemon's messages are "what is wrong; what to do"; only where the second half is missing, this has one.
+fn hint_of(code: Code, message: &str) -> Option<&'static str> {
+    let hint = if message.starts_with("filter, column") { Some(FILTER_HELP) } else { hint_for(code) };
+    hint.filter(|_| !message.contains("; "))
 }
 
 fn exit_of(code: Code) -> Exit {
@@ -97,11 +116,14 @@ fn hint_for(code: Code) -> Option<&'static str> {
         Code::NotFound => "`tcpprobectl list` shows the jobs",
         Code::PermissionDenied | Code::Unauthenticated => JOIN_GROUP,
         Code::FailedPrecondition => "`tcpprobectl status` shows the state of every job",
-        Code::Unavailable | Code::DeadlineExceeded => "see `systemctl status tcpprobed`",
+        Code::Unavailable | Code::DeadlineExceeded => SEE_DAEMON,
         Code::Unimplemented => "the daemon is older than this program: compare with `tcpprobectl version`",
         _ => return None,
     })
 }
+
+/// Where a daemon that does not answer is explained.
+const SEE_DAEMON: &str = "see `systemctl status tcpprobed`";
 
 /// Where filters are explained.
 pub const FILTER_HELP: &str = "see `tcpprobectl help filter`";
@@ -131,11 +153,29 @@ pub fn code(error: &anyhow::Error) -> Exit {
     if error.chain().any(is_closed_pipe) {
         return Exit::Ok;
     }
-    match (failure(error), library(error)) {
-        (Some(failure), _) => failure.exit,
-        (None, Some(error)) => ending(error).0,
-        (None, None) => Exit::Failed,
+    if let Some(failure) = failure(error) {
+        return failure.exit;
     }
+    if let Some(error) = call(error) {
+        return ending_of_call(error).0;
+    }
+    library(error).map_or(Exit::Failed, |error| ending(error).0)
+}
+
+/// What to do about `error`.
+fn hint(error: &anyhow::Error) -> Option<Cow<'_, str>> {
+    if let Some(failure) = failure(error) {
+        return failure.hint.as_deref().map(Cow::from);
+    }
+    if let Some(error) = call(error) {
+        return ending_of_call(error).1;
+    }
+    library(error).and_then(|error| ending(error).1).map(Cow::from)
+}
+
+/// The failed call in `error`.
+fn call(error: &anyhow::Error) -> Option<&tcpprobe_client::Error> {
+    find(error)
 }
 
 /// The error of the library's in `error`.
@@ -157,13 +197,9 @@ pub fn line(error: &anyhow::Error) -> String {
         }
         text.push_str(&cause);
     }
-    let hint = match failure(error) {
-        Some(failure) => failure.hint.as_deref(),
-        None => library(error).and_then(|error| ending(error).1),
-    };
-    if let Some(hint) = hint {
+    if let Some(hint) = hint(error) {
         text.push_str("; ");
-        text.push_str(hint);
+        text.push_str(&hint);
     }
     one_line(&text)
 }
@@ -171,7 +207,9 @@ pub fn line(error: &anyhow::Error) -> String {
 /// Whether this is the library's word for an input that fails, and the input says by itself what happened.
 fn only_wraps(cause: &(dyn Error + 'static)) -> bool {
     match cause.downcast_ref() {
-        Some(tcpprobe::Error::Read { source, .. }) => source.get_ref().is_some_and(|inner| inner.is::<Failure>()),
+        Some(tcpprobe::Error::Read { source, .. }) => {
+            source.get_ref().is_some_and(|inner| inner.is::<Failure>() || inner.is::<tcpprobe_client::Error>())
+        }
         _ => false,
     }
 }
@@ -194,10 +232,15 @@ pub fn one_line(text: &str) -> String {
 }
 
 fn failure(error: &anyhow::Error) -> Option<&Failure> {
+    find(error)
+}
+
+/// The first error of type `T` among the causes of `error`.
+fn find<T: Error + 'static>(error: &anyhow::Error) -> Option<&T> {
     error.chain().find_map(|cause| {
-        // A failure may come through `std::io::Read`, and then sits inside an I/O error.
+        // It may come through `std::io::Read`, and then sits inside an I/O error.
         let inner = || cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.downcast_ref::<Failure>().or_else(|| inner().and_then(|inner| inner.downcast_ref()))
+        cause.downcast_ref().or_else(|| inner().and_then(|inner| inner.downcast_ref()))
     })
 }
 
@@ -214,6 +257,10 @@ mod tests {
         assert_eq!((code(&error), line(&error).as_str()), (exit, text));
     }
 
+    fn status(code: Code, message: &str) -> anyhow::Error {
+        tcpprobe_client::Error::Status { code, message: message.to_owned() }.into()
+    }
+
     #[test]
     fn status_codes_become_exit_codes() {
         for (code, exit) in [
@@ -228,16 +275,16 @@ mod tests {
             (Code::Internal, Exit::Failed),
             (Code::Unimplemented, Exit::Failed),
         ] {
-            assert_eq!(Failure::from(Status::new(code, "x")).exit, exit, "{code:?}");
+            assert_eq!(super::code(&status(code, "x")), exit, "{code:?}");
         }
     }
 
     #[test]
     fn the_daemons_hint_is_not_doubled() {
-        let own = Status::not_found("no job web; did you mean web1?");
-        check(Failure::from(own).into(), Exit::NoData, "no job web; did you mean web1?");
-        let none = Status::not_found("no job web");
-        check(Failure::from(none).into(), Exit::NoData, "no job web; `tcpprobectl list` shows the jobs");
+        let own = status(Code::NotFound, "no job web; did you mean web1?");
+        check(own, Exit::NoData, "no job web; did you mean web1?");
+        let none = status(Code::NotFound, "no job web");
+        check(none, Exit::NoData, "no job web; `tcpprobectl list` shows the jobs");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A trace written in another format, to a file or stdout.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,7 +10,6 @@ use tcpprobe::source::{Content, EventFilter, RingDump, Trace, Wanted};
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::random;
 use crate::report::Report;
 
 /// A trace that was opened, by what is in it.
@@ -50,8 +49,10 @@ pub fn write(name: &str, source: Source<'_>, request: Request, output: Output) -
 
 fn convert(name: &str, source: Source<'_>, request: Request, mut output: Output) -> Result<Exit> {
     let selection = (!request.filter.is_all()).then(|| request.filter.to_string());
+    let mut trace_id = [0; 8];
+    getrandom::fill(&mut trace_id).map_err(io::Error::other)?;
     let options = Options {
-        trace_id: random::bytes()?,
+        trace_id,
         writer: concat!("tcpprobectl ", env!("CARGO_PKG_VERSION")).to_owned(),
         selection,
         fields: request.fields.clone(),

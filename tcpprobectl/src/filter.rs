@@ -23,14 +23,13 @@ pub fn failure(error: &FilterError, text: &str) -> Failure {
 }
 
 /// `error` with the place in the filter, where the daemon told one.
-pub fn with_place(error: anyhow::Error, text: &str) -> anyhow::Error {
-    match error.downcast::<Failure>() {
-        Ok(failure) => match place(&failure.to_string(), text) {
-            Some(snippet) => failure.with_snippet(snippet).into(),
-            None => failure.into(),
-        },
-        Err(error) => error,
+pub fn with_place(error: tcpprobe_client::Error, text: &str) -> anyhow::Error {
+    if let tcpprobe_client::Error::Status { code, message } = &error
+        && let Some(snippet) = place(message, text)
+    {
+        return Failure::of_status(*code, message).with_snippet(snippet).into();
     }
+    error.into()
 }
 
 /// The filter with carets under the word at the column that `message` tells.

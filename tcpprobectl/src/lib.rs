@@ -3,7 +3,6 @@
 //! The command line is the interface; it is a library only for its own program and for what builds the packages.
 
 mod cli;
-mod client;
 mod commands;
 mod doctor;
 mod escape;
@@ -16,11 +15,9 @@ mod lines;
 mod output;
 mod paint;
 mod progress;
-mod random;
 mod range;
 mod report;
 mod sample;
-mod stream;
 mod table;
 mod users;
 mod value;

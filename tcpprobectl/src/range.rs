@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tcpprobe::file::Select;
+use tcpprobe_client::Client;
 use tcpprobe_proto::v1::{ReadRequest, Run};
 
 use crate::cli::RangeArgs;
-use crate::client::Client;
 use crate::exit::{Exit, Failure};
 
 /// What to ask of the daemon for this part of a job.

@@ -102,29 +102,11 @@ pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) 
     let far = (word.len() / 3).clamp(1, 3);
     let rank = |name: &str| {
         let name = name.to_ascii_lowercase();
-        let distance = distance(word.as_bytes(), name.as_bytes());
+        let distance = strsim::osa_distance(&word, &name);
         let part = word.len() > 2 && (name.starts_with(&word) || name.split('_').any(|part| part == word));
         (distance <= far).then_some(distance).or(part.then_some(usize::MAX))
     };
     names.into_iter().filter_map(|name| Some((rank(name)?, name))).min_by_key(|&(rank, _)| rank).map(|(_, name)| name)
-}
-
-/// Letters to change, insert, delete or swap with a neighbour to make `b` of `a` (optimal string alignment).
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let change = rows[i][j] + usize::from(x != y);
-            let mut least = change.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                least = least.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use tcpprobe::source::{self, RingDump};
 use crate::cli::ConvertArgs;
 use crate::exit::Exit;
 use crate::export::{self, Request, Source};
+use crate::filter;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
-use crate::{filter, random};
 
 pub fn run(args: &ConvertArgs) -> Result<Exit> {
     let path = Some(args.output.as_path());
@@ -23,7 +23,9 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
     let name = args.file.display().to_string();
     let source = match &args.formats {
         Some(formats) => {
-            let key = PointerKey::new(random::bytes().context("random numbers")?);
+            let mut secret = [0; 16];
+            getrandom::fill(&mut secret).context("random numbers")?;
+            let key = PointerKey::new(secret);
             let dump = RingDump::open(&args.file, formats, key)?;
             Source::RingDump(Box::new(dump.guarded(move |file| Box::new(interrupt.clone().guard(file)))))
         }

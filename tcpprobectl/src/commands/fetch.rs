@@ -1,11 +1,13 @@
 //! `fetch`: a job's trace, as stored or in another format.
 
+use std::ops::ControlFlow;
+
 use anyhow::Result;
 use tcpprobe::export::ExportFormat;
 use tcpprobe::source::Content;
+use tcpprobe_client::{Client, JobStream};
 
 use crate::cli::FetchArgs;
-use crate::client::Client;
 use crate::exit::Exit;
 use crate::export::{self, Request, Source};
 use crate::filter;
@@ -13,7 +15,6 @@ use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::range;
-use crate::stream::{JobStream, Turn};
 
 pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
     let path = args.output.as_deref();
@@ -26,11 +27,11 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
     let select = range::select(&request);
 
     let interrupt = Interrupt::install()?;
-    let progress = Progress::bytes(&args.name, !output::is_terminal(path));
-    let stream = JobStream::open(client, request, move |place| {
+    let bar = Progress::bytes(&args.name, !output::is_terminal(path));
+    let stream = JobStream::open(client, request, move |progress| {
         interrupt.check()?;
-        progress.set(place.received_bytes, place.total_bytes);
-        Ok(Turn::Go)
+        bar.set(progress.received_bytes, progress.total_bytes);
+        Ok(ControlFlow::Continue(()))
     })?;
     let source = Source::Stream(Content::Tcpp, Box::new(stream));
     let request = Request { select, filter, fields: args.fields.clone(), format };

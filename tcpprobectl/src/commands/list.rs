@@ -1,10 +1,10 @@
 //! `list`: the jobs, one a line.
 
 use anyhow::Result;
+use tcpprobe_client::Client;
 
 use super::{print, print_json};
 use crate::cli::ListArgs;
-use crate::client::Client;
 use crate::exit::Exit;
 use crate::job::{self, JobJson};
 use crate::paint::Paint;

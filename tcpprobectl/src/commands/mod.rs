@@ -19,10 +19,12 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use tcpprobe_client::Client;
+use tcpprobe_proto::v1::{StartJobReply, StartJobRequest};
 
 use crate::cli::{Cli, Command};
-use crate::client::Client;
 use crate::exit::Exit;
+use crate::filter;
 
 /// Does what `cli` says.
 pub fn run(cli: Cli) -> Result<Exit> {
@@ -44,6 +46,12 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }
+}
+
+/// Starts a job, or explains what that would do; shows where in the filter the daemon found a mistake.
+fn start_job(client: &Client, request: StartJobRequest) -> Result<StartJobReply> {
+    let text = request.spec.as_ref().map(|spec| spec.filter.clone()).unwrap_or_default();
+    client.start(request).map_err(|error| filter::with_place(error, &text))
 }
 
 /// Prints `text` to stdout.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,17 +11,16 @@ use tcpprobe::file::block::Projection;
 use tcpprobe::file::{Select, Survey};
 use tcpprobe::flow::{Collect, Collector, Limits};
 use tcpprobe::source::{self, Content, EventFilter, Gap, Item, Losses, Trace, Wanted};
+use tcpprobe_client::{Client, JobStream};
 use tcpprobe_plot::{self as plot, PlotError, PlotInput};
 use tcpprobe_proto::v1::ReadRequest;
 
 use crate::cli::{PlotArgs, PlotFormat};
-use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::stream::{JobStream, Turn};
 use crate::value::timestamp;
 use crate::{filter, range, say};
 
@@ -183,11 +183,11 @@ impl Input {
         };
         let mut trace = match self {
             Input::Job { client, request } => {
-                let (interrupt, progress) = (interrupt.clone(), Progress::bytes(&request.name, true));
-                let stream = JobStream::open(client, request.clone(), move |place| {
+                let (interrupt, bar) = (interrupt.clone(), Progress::bytes(&request.name, true));
+                let stream = JobStream::open(client, request.clone(), move |progress| {
                     interrupt.check()?;
-                    progress.set(place.received_bytes, place.total_bytes);
-                    Ok(Turn::Go)
+                    bar.set(progress.received_bytes, progress.total_bytes);
+                    Ok(ControlFlow::Continue(()))
                 })?;
                 Trace::tcpp(&self.title(), stream, wanted(range::select(request)))
             }

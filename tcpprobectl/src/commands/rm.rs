@@ -1,9 +1,9 @@
 //! `rm`: removes a job and what it recorded.
 
 use anyhow::Result;
+use tcpprobe_client::Client;
 
 use crate::cli::RmArgs;
-use crate::client::Client;
 use crate::exit::Exit;
 use crate::say;
 use crate::value::size;

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use serde::Serialize;
+use tcpprobe_client::Client;
 use tcpprobe_proto::v1::{EventPlan, JobSpec, StartJobReply, StartJobRequest};
 
-use super::{print, print_json};
+use super::{print, print_json, start_job};
 use crate::cli::StartArgs;
-use crate::client::Client;
 use crate::exit::Exit;
 use crate::job::JobJson;
 use crate::sample::{self, SampleJson};
@@ -18,7 +18,7 @@ pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     filter::parse(&args.filter)?;
     let (json, dry_run) = (args.json, args.dry_run);
     let name = args.name.clone();
-    let reply = client.start(request(args))?;
+    let reply = start_job(client, request(args))?;
     if json {
         print_json(&ReplyJson::from(&reply))?;
         return Ok(Exit::Ok);

@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use anyhow::Result;
+use tcpprobe_client::{Client, Next};
 use tcpprobe_proto::v1::Job;
 
 use super::{print, print_json, print_json_line};
 use crate::cli::StatusArgs;
-use crate::client::{Client, Next};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::job::{self, JobJson};

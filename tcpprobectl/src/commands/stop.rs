@@ -1,9 +1,9 @@
 //! `stop`: stops jobs.
 
 use anyhow::Result;
+use tcpprobe_client::Client;
 
 use crate::cli::StopArgs;
-use crate::client::Client;
 use crate::exit::{self, Exit};
 use crate::value::count;
 use crate::{job, say};
@@ -15,6 +15,7 @@ pub fn run(client: &Client, args: &StopArgs) -> Result<Exit> {
         match client.stop(name) {
             Ok(stopped) => exit = worse(exit, report(name, &stopped)),
             Err(error) => {
+                let error = error.into();
                 say(&exit::line(&error));
                 exit = worse(exit, exit::code(&error));
             }

@@ -3,20 +3,20 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use anyhow::Result;
 use tcpprobe::export::TextExporter;
 use tcpprobe::source::{Trace, Wanted};
+use tcpprobe_client::{Client, JobStream};
 use tcpprobe_proto::v1::ReadRequest;
 
 use crate::cli::TailArgs;
-use crate::client::Client;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::report::Report;
-use crate::stream::{JobStream, Turn};
 use crate::value::timestamp;
 use crate::{filter, lines};
 
@@ -35,16 +35,16 @@ pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
     let began_ns = timestamp::now();
     let newest = Rc::new(RefCell::new(Newest::new(args.lines, Output::open(None)?)));
     let shown = Rc::clone(&newest);
-    let stream = JobStream::open(client, request, move |place| {
+    let stream = JobStream::open(client, request, move |progress| {
         if interrupt.came() {
-            return Ok(Turn::End);
+            return Ok(ControlFlow::Break(()));
         }
-        if place.waiting {
+        if progress.is_waiting {
             // All that was there has come.
             shown.borrow_mut().release()?;
             shown.borrow_mut().out.flush()?;
         }
-        Ok(Turn::Go)
+        Ok(ControlFlow::Continue(()))
     })?;
     let name = format!("job {}", args.name);
     let mut trace = Trace::tcpp(&name, stream, Wanted { events: filter, ..Wanted::default() });

@@ -2,20 +2,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use anyhow::Result;
 use tcpprobe::export::TextExporter;
 use tcpprobe::source::{Trace, Wanted};
+use tcpprobe_client::{Client, JobStream};
 use tcpprobe_proto::v1::{JobSpec, ReadRequest, StartJobRequest};
 
+use super::start_job;
 use crate::cli::TraceArgs;
-use crate::client::Client;
 use crate::exit::{self, Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::report::Report;
-use crate::stream::{JobStream, Turn};
 use crate::value::count;
 use crate::{filter, lines, say};
 
@@ -26,7 +27,7 @@ pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
     filter::parse(&args.filter)?;
     let name = args.name.clone().unwrap_or_else(|| format!("trace-{}", rustix::process::getuid().as_raw()));
     let interrupt = Interrupt::install()?;
-    let reply = client.start(request(&name, args))?;
+    let reply = start_job(client, request(&name, args))?;
     let recording = Recording { client, name: &name, stopped: Cell::new(false) };
     reply.warnings.iter().for_each(|warning| say(warning));
     say(&format!("recording as job {name}; Ctrl-C ends it"));
@@ -34,15 +35,15 @@ pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
     let out = Rc::new(RefCell::new(Output::open(None)?));
     let shown = Rc::clone(&out);
     let request = ReadRequest { name: name.clone(), run: reply.run, follow: true, ..ReadRequest::default() };
-    let stream = JobStream::open(client, request, |place| {
-        if place.waiting {
+    let stream = JobStream::open(client, request, |progress| {
+        if progress.is_waiting {
             shown.borrow_mut().flush()?;
         }
         if interrupt.came() {
             // The stream goes on until all that was recorded has come.
             recording.stop()?;
         }
-        Ok(Turn::Go)
+        Ok(ControlFlow::Continue(()))
     })?;
     let title = format!("job {name}");
     let mut trace = Trace::tcpp(&title, stream, Wanted::default());
@@ -83,11 +84,11 @@ impl Recording<'_> {
         }
         match self.client.stop(self.name) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Failure::new(
-                exit::code(&error),
-                format!("job {} goes on: {}", self.name, exit::line(&error)),
-                format!("stop it: tcpprobectl stop {}", self.name),
-            )),
+            Err(error) => {
+                let error = error.into();
+                let what = format!("job {} goes on: {}", self.name, exit::line(&error));
+                Err(Failure::new(exit::code(&error), what, format!("stop it: tcpprobectl stop {}", self.name)))
+            }
         }
     }
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
+use tcpprobe_client::Client;
 use tcpprobe_proto::v1::VersionReply;
 
 use super::{print, print_json};
 use crate::cli::VersionArgs;
-use crate::client::Client;
 use crate::exit::Exit;
 
 /// Of this program.
@@ -21,7 +21,8 @@ pub fn run(socket: &Path, args: &VersionArgs) -> Result<Exit> {
     } else {
         print(&words(daemon.as_ref().ok()))?;
     }
-    daemon.map(|_| Exit::Ok)
+    daemon?;
+    Ok(Exit::Ok)
 }
 
 fn words(daemon: Option<&VersionReply>) -> String {

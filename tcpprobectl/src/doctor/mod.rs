@@ -8,9 +8,9 @@ use std::path::Path;
 
 use anyhow::{Error, Result};
 use serde::Serialize;
+use tcpprobe_client::Client;
 use tcpprobe_proto::v1::{self as api, CheckLevel};
 
-use crate::client::Client;
 use crate::exit::{self, Exit};
 
 /// How bad it is.
@@ -130,6 +130,7 @@ fn ask(socket: &Path, checks: &mut Vec<Check>) -> Result<()> {
     match answer {
         Ok(found) => checks.extend(found.into_iter().map(Check::from)),
         Err(error) => {
+            let error = Error::from(error);
             checks.insert(0, Check::of_error("daemon", &error));
             return Err(error);
         }

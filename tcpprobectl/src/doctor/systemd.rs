@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Check, Level};
-use crate::cli::DEFAULT_SOCKET;
+use tcpprobe_client::DEFAULT_SOCKET;
 
 /// Of `systemctl show`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,62 +1,57 @@
 //! A job's trace as it comes from the daemon, as bytes to read.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tcpprobe_proto::v1::{ReadReply, ReadRequest};
 
-use crate::client::{Client, Next, Stream};
+use crate::connection::{Client, Next, Stream};
+use crate::error::Error;
 
 /// How soon a signal is noticed, and how long output may stay unseen.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What to do between two pieces of the trace.
+/// How far a stream has come, at a moment between two pieces of the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// Read on.
-    Go,
-    /// Take what came until now for all.
-    End,
-}
-
-/// Where the stream is when it asks for a [`Turn`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Progress {
     /// Nothing is there to be read at the moment.
-    pub waiting: bool,
+    pub is_waiting: bool,
     /// Bytes that came.
     pub received_bytes: u64,
     /// Bytes that were stored when the stream began; 0 while that is not known.
     pub total_bytes: u64,
 }
 
-/// Reads a run from the daemon. Errors carry a [`crate::exit::Failure`].
+/// Reads a run from the daemon, as bytes of a `.tcpp` trace. Errors carry an [`Error`].
 pub struct JobStream<'a> {
     stream: Stream<'a, ReadReply>,
     piece: ReadReply,
     at: usize,
     received_bytes: u64,
     total_bytes: u64,
-    turn: Box<dyn FnMut(Place) -> io::Result<Turn> + 'a>,
+    report: Box<dyn FnMut(Progress) -> io::Result<ControlFlow<()>> + 'a>,
 }
 
 impl<'a> JobStream<'a> {
-    /// Asks for a trace; `turn` is called before each piece, and some times a second while there is none.
+    /// Asks for a trace; `report` is called before each piece, and some times a second while there is none.
+    ///
+    /// With [`ControlFlow::Break`] it takes what came until then for all.
     pub fn open(
         client: &'a Client,
         request: ReadRequest,
-        turn: impl FnMut(Place) -> io::Result<Turn> + 'a,
-    ) -> anyhow::Result<Self> {
+        report: impl FnMut(Progress) -> io::Result<ControlFlow<()>> + 'a,
+    ) -> Result<Self, Error> {
         let stream = client.read(request)?;
-        let (piece, turn) = (ReadReply::default(), Box::new(turn));
-        Ok(JobStream { stream, piece, at: 0, received_bytes: 0, total_bytes: 0, turn })
+        let (piece, report) = (ReadReply::default(), Box::new(report));
+        Ok(JobStream { stream, piece, at: 0, received_bytes: 0, total_bytes: 0, report })
     }
 
     fn next_piece(&mut self) -> io::Result<bool> {
-        let mut waiting = false;
+        let mut is_waiting = false;
         loop {
-            let place = Place { waiting, received_bytes: self.received_bytes, total_bytes: self.total_bytes };
-            if (self.turn)(place)? == Turn::End {
+            let progress = Progress { is_waiting, received_bytes: self.received_bytes, total_bytes: self.total_bytes };
+            if (self.report)(progress)?.is_break() {
                 return Ok(false);
             }
             match self.stream.next(PATIENCE)? {
@@ -68,7 +63,7 @@ impl<'a> JobStream<'a> {
                     (self.piece, self.at) = (piece, 0);
                     return Ok(true);
                 }
-                Next::Waiting => waiting = true,
+                Next::Waiting => is_waiting = true,
                 Next::End => return Ok(false),
             }
         }

@@ -1,11 +1,9 @@
-//! The daemon, as the commands call it: plain blocking functions over gRPC on a Unix socket.
+//! The daemon, as programs call it: plain blocking functions over gRPC on a Unix socket.
 
-use std::error::Error;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use hyper_util::rt::TokioIo;
 use tcpprobe_proto::v1::tcp_probe_client::TcpProbeClient;
 use tcpprobe_proto::v1::{
@@ -18,10 +16,10 @@ use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status, Streaming};
 
-use crate::cli::DEFAULT_SOCKET;
-use crate::doctor::{group, systemd};
-use crate::exit::{Exit, Failure};
-use crate::filter;
+use crate::error::{Error, root_cause};
+
+/// Where the daemon listens unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/tcpprobed/tcpprobed.sock";
 
 /// A daemon on this machine accepts at once, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,77 +36,77 @@ const REPLY_BYTES_MAX: usize = 16 << 20;
 
 /// A connection to the daemon.
 pub struct Client {
-    // Its one worker moves bytes while the command's own thread decodes.
+    // Its one worker moves bytes while the caller's own thread decodes.
     runtime: Runtime,
     api: TcpProbeClient<Channel>,
 }
 
 impl Client {
     /// Connects, or says why nobody answers at `socket`.
-    pub fn connect(socket: &Path) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    pub fn connect(socket: &Path) -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(Error::Runtime)?;
         let channel = runtime.block_on(channel(socket))?;
         let api = TcpProbeClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
         Ok(Client { runtime, api })
     }
 
     /// Starts a job, or explains what that would do.
-    pub fn start(&self, request: StartJobRequest) -> Result<StartJobReply> {
-        let text = request.spec.as_ref().map(|spec| spec.filter.clone()).unwrap_or_default();
-        self.call(self.api.clone().start_job(request)).map_err(|error| filter::with_place(error, &text))
+    pub fn start(&self, request: StartJobRequest) -> Result<StartJobReply, Error> {
+        self.call(self.api.clone().start_job(request))
     }
 
     /// Stops a job; its state afterwards.
-    pub fn stop(&self, name: &str) -> Result<Job> {
+    pub fn stop(&self, name: &str) -> Result<Job, Error> {
         let reply = self.call(self.api.clone().stop_job(StopJobRequest { name: name.to_owned() }))?;
-        reply.job.context("the daemon's reply lacks the job")
+        reply.job.ok_or(Error::Incomplete { what: "the job" })
     }
 
     /// Removes a job.
-    pub fn remove(&self, name: &str, force: bool) -> Result<RemoveJobReply> {
+    pub fn remove(&self, name: &str, force: bool) -> Result<RemoveJobReply, Error> {
         self.call(self.api.clone().remove_job(RemoveJobRequest { name: name.to_owned(), force }))
     }
 
     /// All jobs, each with its newest run only.
-    pub fn list(&self) -> Result<Vec<Job>> {
+    pub fn list(&self) -> Result<Vec<Job>, Error> {
         Ok(self.call(self.api.clone().list_jobs(ListJobsRequest {}))?.jobs)
     }
 
     /// A job with all its runs.
-    pub fn get(&self, name: &str) -> Result<Job> {
+    pub fn get(&self, name: &str) -> Result<Job, Error> {
         let reply = self.call(self.api.clone().get_job(GetJobRequest { name: name.to_owned() }))?;
-        reply.job.context("the daemon's reply lacks the job")
+        reply.job.ok_or(Error::Incomplete { what: "the job" })
     }
 
     /// The named jobs (all, when none is named), now and at every change.
-    pub fn watch(&self, names: Vec<String>) -> Result<Stream<'_, WatchJobsReply>> {
+    pub fn watch(&self, names: Vec<String>) -> Result<Stream<'_, WatchJobsReply>, Error> {
         let stream = self.call(self.api.clone().watch_jobs(WatchJobsRequest { names }))?;
         Ok(Stream { runtime: &self.runtime, stream })
     }
 
     /// A run's frames as stored.
-    pub fn read(&self, request: ReadRequest) -> Result<Stream<'_, ReadReply>> {
+    pub fn read(&self, request: ReadRequest) -> Result<Stream<'_, ReadReply>, Error> {
         let stream = self.call(self.api.clone().read(request))?;
         Ok(Stream { runtime: &self.runtime, stream })
     }
 
     /// The versions of the daemon and what is under it.
-    pub fn version(&self) -> Result<VersionReply> {
+    pub fn version(&self) -> Result<VersionReply, Error> {
         self.call(self.api.clone().version(VersionRequest {}))
     }
 
     /// What the daemon finds of itself and its kernel.
-    pub fn doctor(&self) -> Result<Vec<Check>> {
+    pub fn doctor(&self) -> Result<Vec<Check>, Error> {
         Ok(self.call(self.api.clone().doctor(DoctorRequest {}))?.checks)
     }
 
-    fn call<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T> {
+    fn call<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
         // A deadline here and not in the endpoint: it tells a slow daemon from a slow reader of a stream.
         let answer = self.runtime.block_on(async { tokio::time::timeout(CALL_TIMEOUT, call).await });
         match answer {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(failure(status).into()),
-            Err(_) => Err(Failure::from(Status::deadline_exceeded("the daemon does not answer")).into()),
+            Ok(Err(status)) => Err(status.into()),
+            Err(_) => Err(Error::TimedOut),
         }
     }
 }
@@ -131,46 +129,42 @@ pub enum Next<T> {
 
 impl<T> Stream<'_, T> {
     /// The next message, waiting for it no longer than `patience`.
-    pub fn next(&mut self, patience: Duration) -> Result<Next<T>, Failure> {
+    pub fn next(&mut self, patience: Duration) -> Result<Next<T>, Error> {
         let message = self.stream.message();
         match self.runtime.block_on(async { tokio::time::timeout(patience, message).await }) {
             Ok(Ok(Some(message))) => Ok(Next::Message(message)),
             Ok(Ok(None)) => Ok(Next::End),
-            Ok(Err(status)) => Err(failure(status)),
+            Ok(Err(status)) => Err(status.into()),
             Err(_) => Ok(Next::Waiting),
         }
     }
 }
 
-/// What a call came to that failed. Only a status of this side's own making has a source: then the connection broke.
-fn failure(status: Status) -> Failure {
-    if let Some(source) = Error::source(&status) {
-        let what = format!("the daemon went away during the call: {}", root_cause(source));
-        return Failure::new(Exit::Unreachable, what, "see `systemctl status tcpprobed`");
-    }
-    status.into()
-}
-
-async fn channel(socket: &Path) -> Result<Channel> {
+async fn channel(socket: &Path) -> Result<Channel, Error> {
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect(socket)).await;
     let stream = connected
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|error| unreachable(socket, &error))?;
+        .map_err(|error| unreachable(socket, error))?;
     // The connection that was tried out is the one that is used; there is never a second.
     let mut stream = Some(stream);
     let connector = tower::service_fn(move |_: tonic::transport::Uri| {
         let stream = stream.take().map(TokioIo::new);
         async move { stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset)) }
     });
-    let endpoint = Endpoint::from_static("http://tcpprobed")
-        .user_agent(concat!("tcpprobectl/", env!("CARGO_PKG_VERSION")))?
+    let connected = match endpoint() {
+        Ok(endpoint) => endpoint.connect_with_connector(connector).await,
+        Err(error) => Err(error),
+    };
+    connected.map_err(|error| Error::NotTheDaemon { socket: socket.to_owned(), why: root_cause(&error) })
+}
+
+fn endpoint() -> Result<Endpoint, tonic::transport::Error> {
+    let endpoint =
+        Endpoint::from_static("http://tcpprobed").user_agent(concat!("tcpprobe-client/", env!("CARGO_PKG_VERSION")))?;
+    Ok(endpoint
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
-        .max_frame_size(FRAME_BYTES_MAX);
-    endpoint.connect_with_connector(connector).await.map_err(|error| {
-        let what = format!("{} is not tcpprobed's socket: {}", socket.display(), root_cause(&error));
-        Failure::new(Exit::Unreachable, what, "give the right one with --socket").into()
-    })
+        .max_frame_size(FRAME_BYTES_MAX))
 }
 
 /// Connects; where very many do at the same time, when it is its turn.
@@ -184,31 +178,12 @@ async fn connect(socket: &Path) -> io::Result<UnixStream> {
     }
 }
 
-fn unreachable(socket: &Path, error: &io::Error) -> Failure {
-    let path = socket.display();
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            Failure::new(Exit::Denied, format!("you may not use {path}"), group::join(socket))
-        }
-        _ if socket == Path::new(DEFAULT_SOCKET) => Failure::new(
-            Exit::Unreachable,
-            format!("tcpprobed does not answer on {path}: {error}"),
-            if systemd::is_booted() { "start it: sudo systemctl start tcpprobed" } else { "start it: sudo tcpprobed" },
-        ),
-        _ => Failure::new(
-            Exit::Unreachable,
-            format!("tcpprobed does not answer on {path}: {error}"),
-            format!("start it: tcpprobed --socket {path}"),
-        ),
+fn unreachable(socket: &Path, source: io::Error) -> Error {
+    let socket = socket.to_owned();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => Error::Denied { socket },
+        _ => Error::Unreachable { socket, source },
     }
-}
-
-fn root_cause(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]
