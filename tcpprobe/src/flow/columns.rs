@@ -41,23 +41,10 @@ impl<'a> Source<'a> {
         }
     }
 
-    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "each value comes from a field of its own size")]
     fn observation(&self, row: &Row) -> Option<Observation> {
         Some(match self {
-            Source::Probe(columns) => {
-                let [data_len, snd_nxt, snd_una, snd_cwnd, ssthresh, snd_wnd, srtt, rcv_wnd] = columns.get(row);
-                Observation::Probe(Probe {
-                    data_len: data_len as u16,
-                    snd_nxt: snd_nxt as u32,
-                    snd_una: snd_una as u32,
-                    snd_cwnd: snd_cwnd as u32,
-                    ssthresh: ssthresh as u32,
-                    snd_wnd: snd_wnd as u32,
-                    srtt: srtt as u32,
-                    rcv_wnd: rcv_wnd as u32,
-                })
-            }
+            Source::Probe(columns) => Observation::Probe(probe(columns.get(row))),
             Source::Retransmission(columns) => {
                 let [state, error] = columns.get(row);
                 Observation::Retransmission { state: state as u8, error: (error as u32).cast_signed() }
@@ -73,6 +60,21 @@ impl<'a> Source<'a> {
     }
 }
 
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "each value comes from a field of its own size")]
+fn probe([data_len, snd_nxt, snd_una, snd_cwnd, ssthresh, snd_wnd, srtt, rcv_wnd]: [u64; 8]) -> Probe {
+    Probe {
+        data_len: data_len as u16,
+        snd_nxt: snd_nxt as u32,
+        snd_una: snd_una as u32,
+        snd_cwnd: snd_cwnd as u32,
+        ssthresh: ssthresh as u32,
+        snd_wnd: snd_wnd as u32,
+        srtt: srtt as u32,
+        rcv_wnd: rcv_wnd as u32,
+    }
+}
+
 /// The slot that an identity was found in: valid as long as the same connection is in it, and no cookie has changed hands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
@@ -81,24 +83,47 @@ pub(super) struct Found {
     pub moves: u32,
 }
 
+/// What is known of an identity of a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    layout: u32,
+    pub found: Option<Found>,
+}
+
 /// A block of a batch.
 #[derive(Debug)]
-struct View<'a> {
-    block: &'a Block,
+pub(super) struct View<'a> {
+    pub block: &'a Block,
+    rows: &'a [Row],
     /// By layout.
     sources: Vec<Source<'a>>,
-    /// By identity.
-    found: Vec<Option<Found>>,
+    pub identities: Vec<Identity>,
 }
 
 impl<'a> View<'a> {
     fn new(block: &'a Block) -> Self {
         let layouts = block.schema().layouts().iter().enumerate();
+        let identity = |layout: usize| Identity { layout: layout as u32, found: None };
         View {
             block,
+            rows: block.rows(),
             sources: layouts.map(|(at, layout)| Source::new(block, at, layout.kind)).collect(),
-            found: vec![None; block.keys()],
+            identities: block.identities().map(|known| identity(known.layout)).collect(),
         }
+    }
+
+    /// The tcp_probe in `row`, where it is one.
+    #[inline]
+    pub fn probe(&self, row: &Row) -> Option<Probe> {
+        let identity = &self.identities[row.key as usize];
+        let Some(Source::Probe(columns)) = self.sources.get(identity.layout as usize) else { return None };
+        Some(probe(columns.get(row)))
+    }
+
+    /// What is in `row`; `None` of an event that nobody observes.
+    pub fn observation(&self, row: &Row) -> Option<Observation> {
+        let identity = &self.identities[row.key as usize];
+        self.sources.get(identity.layout as usize)?.observation(row)
     }
 }
 
@@ -109,32 +134,18 @@ pub(super) struct Cursor<'a> {
     order: std::slice::Iter<'a, (u32, u32)>,
 }
 
-/// An event of a batch.
-pub(super) struct Seen<'c, 'a> {
-    pub time: u64,
-    pub block: &'a Block,
-    pub key: u32,
-    pub observation: Observation,
-    pub found: &'c mut Option<Found>,
-}
-
 impl<'a> Cursor<'a> {
     pub fn new(batch: &'a Batch) -> Self {
         let views = batch.blocks().iter().map(Arc::as_ref).map(View::new).collect();
         Cursor { views, order: batch.order().iter() }
     }
 
-    /// The next event that anybody observes.
+    /// The next event, and its block.
     #[inline]
-    pub fn next_seen(&mut self) -> Option<Seen<'_, 'a>> {
-        loop {
-            let &(block, row) = self.order.next()?;
-            let view = &self.views[block as usize];
-            let row = &view.block.rows()[row as usize];
-            let Some(observation) = view.sources[view.block.layout_of(row)].observation(row) else { continue };
-            let (time, key, block_of) = (row.time, row.key, view.block);
-            let found = &mut self.views[block as usize].found[key as usize];
-            return Some(Seen { time, block: block_of, key, observation, found });
-        }
+    pub fn next_row(&mut self) -> Option<(&mut View<'a>, &'a Row)> {
+        let &(block, row) = self.order.next()?;
+        let view = &mut self.views[block as usize];
+        let row = &view.rows[row as usize];
+        Some((view, row))
     }
 }

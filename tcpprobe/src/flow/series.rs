@@ -54,15 +54,25 @@ impl<S: Slot> Bins<S> {
             self.slots.insert(at, point);
             return;
         }
-        while self.slots.len() == self.limit && self.shift < 63 {
-            self.widen();
-        }
+        self.widen();
         self.push(point);
     }
 
-    /// Doubles the width of the bins.
+    /// Doubles the width of the bins until there are fewer than the limit, in one go.
     fn widen(&mut self) {
-        self.shift += 1;
+        // Two neighbours are in one bin from that width on which leaves no bit in which they differ.
+        let mut merging = [0_usize; 65];
+        for pair in self.slots.windows(2) {
+            let differing = u64::BITS - (pair[0].first_time() ^ pair[1].first_time()).leading_zeros();
+            merging[differing as usize] += 1;
+        }
+        let mut left = self.slots.len();
+        let (before, limit) = (self.shift as usize, self.limit);
+        let widths = merging.iter().take(63).enumerate().position(|(shift, merging)| {
+            left -= merging;
+            shift > before && left < limit
+        });
+        self.shift = widths.map_or(63, |shift| shift as u32);
         let shift = self.shift;
         self.slots.dedup_by(|later, kept| {
             let same = later.first_time() >> shift == kept.first_time() >> shift;
@@ -151,8 +161,16 @@ impl<const N: usize> Series<N> {
     #[inline]
     pub fn push(&mut self, time: u64, values: [Option<u32>; N]) {
         let values = values.map(|value| value.unwrap_or(UNSET));
-        let max = values.map(|value| if value == UNSET { 0 } else { value });
-        self.0.push(Row { first_time: time, last_time: time, first: values, last: values, min: values, max });
+        let bins = &mut self.0;
+        match bins.slots.last_mut() {
+            // By far the most: a later point of the newest bin.
+            Some(row) if row.last_time <= time && row.first_time >> bins.shift == time >> bins.shift => {
+                row.last_time = time;
+                row.last = values;
+                row.widen(&values);
+            }
+            _ => bins.push(Row::new(time, values)),
+        }
     }
 
     /// The bins of value `column`, in order of time; none is empty and none overlaps another.
@@ -194,6 +212,20 @@ impl<const N: usize> Series<N> {
 }
 
 impl<const N: usize> Row<N> {
+    fn new(time: u64, values: [u32; N]) -> Self {
+        let max = values.map(|value| if value == UNSET { 0 } else { value });
+        Row { first_time: time, last_time: time, first: values, last: values, min: values, max }
+    }
+
+    /// Takes values into the range.
+    #[inline]
+    fn widen(&mut self, values: &[u32; N]) {
+        for (column, &value) in values.iter().enumerate() {
+            self.min[column] = self.min[column].min(value);
+            self.max[column] = self.max[column].max(if value == UNSET { 0 } else { value });
+        }
+    }
+
     fn bin(&self, column: usize) -> Bin {
         let set = |value| if value == UNSET { None } else { Some(value) };
         let (min, max) = (self.min[column], self.max[column]);

@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::columns::{Cursor, Found, Seen};
+use super::columns::{Cursor, Found, View};
 use super::connection::{Connection, Index};
 use super::observer::{Observation, Observer};
 use crate::event::{Event, Socket};
 use crate::file::Batch;
+use crate::file::block::Row;
 use crate::kernel::names::STATE_CLOSE;
 
 /// Connections in a table, of itself: more than the ports of a host towards one peer, in some 40 MB.
@@ -132,33 +133,36 @@ impl<O: Observer> FlowTable<O> {
 
     /// Takes in the events at a cursor, until so many are of a connection of the table; says how many are, fewer at the end.
     pub(super) fn advance(&mut self, cursor: &mut Cursor<'_>, count: u64) -> u64 {
-        let mut observed = 0;
-        while observed < count {
-            let Some(mut seen) = cursor.next_seen() else { break };
-            let slot = match *seen.found {
-                Some(found) if is_plain(&seen.observation) && self.holds(&found) => {
-                    self.pass(seen.time);
-                    // Time may have closed it.
-                    self.holds(&found).then_some(found.slot)
+        let before = self.events;
+        while self.events - before < count {
+            let Some((view, row)) = cursor.next_row() else { break };
+            if let Some(probe) = view.probe(row) {
+                // By far the most, and of the same connection as the last one of their identity.
+                let seen = Observation::Probe(probe);
+                if let Some(found) = view.identities[row.key as usize].found {
+                    self.pass(row.time);
+                    if self.holds(&found) {
+                        self.observe(found.slot, row.time, &seen);
+                        continue;
+                    }
                 }
-                _ => None,
-            };
-            let slot = slot.or_else(|| self.look_up(&mut seen));
-            if let Some(slot) = slot {
-                self.observe(slot, seen.time, &seen.observation);
-                observed += 1;
+                self.look_up(view, row, &seen);
+            } else if let Some(seen) = view.observation(row) {
+                self.look_up(view, row, &seen);
             }
         }
-        observed
+        self.events - before
     }
 
-    #[cold]
-    fn look_up(&mut self, seen: &mut Seen<'_, '_>) -> Option<u32> {
-        let socket = seen.block.identity(seen.key).socket()?;
-        self.pass(seen.time);
-        let slot = self.slot_of(&socket, &seen.observation)?;
-        *seen.found = self.found(slot, &socket);
-        Some(slot)
+    /// Takes in an event whose connection must be looked up.
+    #[inline(never)]
+    fn look_up(&mut self, view: &mut View<'_>, row: &Row, seen: &Observation) {
+        let identity = &mut view.identities[row.key as usize].found;
+        let Some(socket) = view.block.identity(row.key).socket() else { return };
+        self.pass(row.time);
+        let Some(slot) = self.slot_of(&socket, seen) else { return };
+        *identity = self.found(slot, &socket);
+        self.observe(slot, row.time, seen);
     }
 
     /// Whether an identity is still of the connection that was found.
@@ -243,7 +247,7 @@ impl<O: Observer> FlowTable<O> {
         is_there
     }
 
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, slot: u32, time: u64, seen: &Observation) {
         self.events += 1;
         let Some(Some(slot)) = self.slots.get_mut(slot as usize) else { return };
@@ -372,10 +376,4 @@ impl<O: Observer> FlowTable<O> {
 /// Whether the socket is gone with it.
 fn is_end(seen: &Observation) -> bool {
     matches!(seen, Observation::Destroyed | Observation::State { new: STATE_CLOSE, .. })
-}
-
-/// Whether it says nothing of whether the socket lives, so that a connection found once is found again.
-fn is_plain(seen: &Observation) -> bool {
-    use Observation::{CongState, DataTaken, Probe, ResetReceived, ResetSent};
-    matches!(seen, Probe(_) | DataTaken | CongState(_) | ResetSent | ResetReceived)
 }

@@ -1,6 +1,8 @@
 //! A block by its columns: the identities of its events, and the values of a field by its name.
 
 use super::decode::{Block, Key, Row};
+use super::matrix::Matrix;
+use super::rows::GROUP;
 use super::schema::{Layout, Part};
 use crate::event::{EventKind, Socket, Value};
 use crate::kernel::format::{Field, Kind};
@@ -130,11 +132,10 @@ impl<'a> Column<'a> {
 /// The values of `N` fields of one kind of event, a row at a time. See [`Block::columns`].
 #[derive(Debug, Clone, Copy)]
 pub struct Columns<'a, const N: usize> {
-    block: &'a Block,
-    layout: usize,
-    /// The lanes of the first matrix, where all fields are in it.
-    lanes: [usize; N],
-    /// The columns, where one is not.
+    matrix: Option<&'a Matrix>,
+    /// The lanes of the matrix, where all fields are in it.
+    lanes: [u8; N],
+    /// The columns, where one is elsewhere, or nowhere.
     others: Option<[Option<Column<'a>>; N]>,
 }
 
@@ -147,9 +148,10 @@ impl<const N: usize> Columns<'_, N> {
         if let Some(columns) = &self.others {
             return columns.map(|column| column.map_or(0, |column| column.get(row)));
         }
-        let values = self.block.columns[self.layout].first().map(|matrix| matrix.row(row.place as usize));
-        let values = values.unwrap_or_default();
-        self.lanes.map(|lane| values.get(lane).map_or(0, |&value| u64::from(value)))
+        let Some(values) = self.matrix.and_then(|matrix| matrix.row_and_more(row.place as usize)) else {
+            return [0; N];
+        };
+        self.lanes.map(|lane| u64::from(values[usize::from(lane) % GROUP]))
     }
 }
 
@@ -206,7 +208,7 @@ impl Block {
         let parts = described.columns.iter().enumerate().filter(|(_, part)| range.contains(&part.offset));
         let mut count = 0;
         for ((at, part), piece) in parts.zip(&mut pieces) {
-            let (matrix, column) = (at / super::rows::GROUP, at % super::rows::GROUP);
+            let (matrix, column) = (at / GROUP, at % GROUP);
             let lane = self.columns[layout].get(matrix).map_or(usize::MAX, |matrix| matrix.lane(column));
             *piece = Some(Piece { matrix, lane, part: *part });
             count += 1;
@@ -224,12 +226,14 @@ impl Block {
     pub fn columns<const N: usize>(&self, layout: usize, names: [&str; N]) -> Columns<'_, N> {
         let columns = names.map(|name| self.column(layout, name));
         let lane = |column: &Option<Column<'_>>| match column.as_ref().map(|column| &column.source) {
-            None => Some(usize::MAX),
-            Some(Source::Columns(1, [Some(Piece { matrix: 0, lane, part }), ..])) if !part.pointer => Some(*lane),
-            Some(_) => None,
+            Some(Source::Columns(1, [Some(Piece { matrix: 0, lane, part }), ..])) if !part.pointer => {
+                u8::try_from(*lane).ok()
+            }
+            _ => None,
         };
         let lanes = columns.each_ref().map(lane);
         let others = lanes.contains(&None).then_some(columns);
-        Columns { block: self, layout, lanes: lanes.map(|lane| lane.unwrap_or(usize::MAX)), others }
+        let matrix = self.columns.get(layout).and_then(|matrices| matrices.first());
+        Columns { matrix, lanes: lanes.map(|lane| lane.unwrap_or(0)), others }
     }
 }

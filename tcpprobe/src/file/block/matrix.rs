@@ -25,8 +25,9 @@ pub struct Matrix {
     parts: Vec<Part>,
     /// The lane of each column; beyond the last where it is not decoded.
     lanes: Vec<usize>,
-    /// The values of all wanted events, row by row.
+    /// The values of all wanted events, row by row, and zeros behind them for [`Matrix::row_and_more`].
     values: Vec<u32>,
+    rows: usize,
     /// By lane, what the values of a pointer number.
     pointers: Vec<Vec<u64>>,
 }
@@ -123,7 +124,8 @@ impl Matrix {
             start += events as usize;
         }
         let rows = events.groups.iter().zip(&events.wanted).filter(|(_, wanted)| **wanted);
-        self.values.reserve_exact(width * rows.map(|(&rows, _)| rows as usize).sum::<usize>());
+        self.rows = rows.map(|(&rows, _)| rows as usize).sum();
+        self.values.reserve_exact(width * self.rows + GROUP);
         for &identity in &events.identities {
             let identity = identity as usize;
             let place = next.get_mut(identity)?;
@@ -135,6 +137,7 @@ impl Matrix {
                 self.values.extend_from_slice(state);
             }
         }
+        self.values.resize(self.values.len() + GROUP, 0);
         Some(())
     }
 
@@ -142,7 +145,14 @@ impl Matrix {
     #[inline]
     pub fn row(&self, row: usize) -> &[u32] {
         let width = self.parts.len();
-        self.values.get(row * width..(row + 1) * width).unwrap_or_default()
+        if row < self.rows { &self.values[row * width..][..width] } else { &[] }
+    }
+
+    /// The lanes of the event `row`, and behind them anything: of a length that is known beforehand, so that no lane need be
+    /// checked.
+    #[inline]
+    pub fn row_and_more(&self, row: usize) -> Option<&[u32; GROUP]> {
+        self.values.get(row * self.parts.len()..)?.first_chunk()
     }
 
     /// The lane of the column `column`, beyond the last where it is not decoded.
