@@ -1,4 +1,5 @@
 //! Text in: what kernels print is read back as the events that their pages hold, and rubbish is refused line by line.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
 
@@ -113,7 +114,7 @@ fn print(event: &TraceEvent, layout: Layout) -> String {
 }
 
 /// What of a line is in no column.
-fn values<'e>(event: &'e TraceEvent, names: &[&str]) -> Vec<String> {
+fn values(event: &TraceEvent, names: &[&str]) -> Vec<String> {
     let value = |name: &&str| columns(&event.format, &event.bytes).into_iter().find(|(known, _)| known == name);
     names.iter().map(|name| value(name).map_or_else(|| "-".to_owned(), |(_, value)| value)).collect::<Vec<_>>()
 }

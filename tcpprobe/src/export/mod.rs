@@ -213,10 +213,7 @@ impl ExportFormat {
     pub fn of_path(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_ascii_lowercase();
         let is_end = |extension: &&str| name.strip_suffix(*extension).is_some_and(|rest| rest.ends_with('.'));
-        FORMATS
-            .iter()
-            .find(|known| known.extensions.iter().any(|extension| is_end(extension)))
-            .map(|known| known.format)
+        FORMATS.iter().find(|known| known.extensions.iter().any(is_end)).map(|known| known.format)
     }
 
     /// Its exporter.

@@ -9,6 +9,10 @@ use crate::file::block::{Block, Columns, Row};
 
 /// The columns of one kind of event that observations are made of.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each event of a block's schema, and a box would cost each event"
+)]
 enum Source<'a> {
     Probe(Columns<'a, 8>),
     Retransmission(Columns<'a, 2>),

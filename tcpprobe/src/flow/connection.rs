@@ -108,12 +108,6 @@ impl Index {
         let tuple = self.tuple(connection.local, connection.peer);
         remove_if(&mut self.by_tuple, tuple, slot);
     }
-
-    /// The largest of its maps.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.by_cookie.len().max(self.by_skaddr.len()).max(self.by_tuple.len())
-    }
 }
 
 /// Removes `key`, where it names `slot`.
