@@ -11,7 +11,7 @@ use super::bits::{BitReader, BitWriter, Cursor, put_varint};
 use super::deflate::{DEFLATE_MIN, DEFLATED, deflate, put_deflated};
 use super::huffman::{self, Lengths};
 
-/// Compression of symbols in patterns; see ARCHITECTURE.md for the levels measured.
+/// Compression of symbols in patterns; see DECISIONS.md for the levels measured.
 const DEFLATE_LEVEL: u32 = 2;
 /// Symbols of the values below this are the values.
 const SMALL: u32 = 16;
