@@ -20,7 +20,7 @@ use crate::common::{
     request, wait_until,
 };
 
-/// The bound that SECURITY.md and ARCHITECTURE.md state for these loads.
+/// The bound that SECURITY.md and DECISIONS.md state for these loads.
 const MEMORY_MAX: u64 = 256 << 20;
 /// Who is new and asks is answered within this, whatever others do; on an idle machine it takes milliseconds.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
