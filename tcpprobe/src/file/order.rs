@@ -1,9 +1,8 @@
 //! Events that wait for those that may come before them, in the order of time.
 //!
 //! The kernel's own order: by time, then by CPU; of one CPU as in the ring buffer. Blocks bring long runs of events that are in
-//! that order already: each run is put behind another one that ends before it, which makes a few *lanes* (about one a CPU). What
-//! is given is taken from the front of each lane, and merged, so that events which wait on cost nothing. A run that belongs
-//! nowhere opens a lane.
+//! that order already, so nothing is sorted: each run is put behind another one that ends before it, which makes a few *lanes*
+//! (about one a CPU), and the lanes are merged. A run that belongs nowhere opens a lane.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -37,15 +36,8 @@ struct Waiting {
     bytes: usize,
     /// Events that were not given yet.
     left: usize,
-}
-
-/// An event that is given: it is compared as [`Place`] says, and its block is counted from the first that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Taken {
-    time: u64,
-    cpu: u32,
-    block: u32,
-    row: u32,
+    /// The batch that it was last put into, and its number there.
+    number: (u64, u32),
 }
 
 /// Blocks and the order of their events.
@@ -55,6 +47,8 @@ pub(super) struct Order {
     blocks: VecDeque<Waiting>,
     first: u64,
     bytes: usize,
+    /// Counts the batches.
+    batch: u64,
     lanes: Vec<VecDeque<Run>>,
     /// The lanes that are in use, by what is next in them, and those that are not.
     heads: BinaryHeap<Reverse<(Place, usize)>>,
@@ -78,7 +72,7 @@ impl Order {
         }
         let (bytes, left) = (block.memory_bytes(), rows.len());
         self.bytes += bytes;
-        self.blocks.push_back(Waiting { block: Arc::new(block), bytes, left });
+        self.blocks.push_back(Waiting { block: Arc::new(block), bytes, left, number: (0, 0) });
         self.forget();
     }
 
@@ -110,23 +104,23 @@ impl Order {
 
     /// Takes out all events up to `until`, and makes a batch of those from `since` to `to`.
     pub fn release(&mut self, until: u64, (since, to): (u64, u64)) -> Batch {
-        let mut places = Vec::new();
-        let mut lanes = 0;
+        let mut batch = Batch::default();
+        self.batch += 1;
         while let Some(&Reverse((head, lane))) = self.heads.peek()
             && head.0 <= until
         {
-            lanes += 1;
-            self.heads.pop();
-            if let Some(head) = self.take(lane, until, &mut places) {
-                self.heads.push(Reverse((head, lane)));
+            // The other lanes begin behind it: as far as that, it is all from this one.
+            let next = self.heads.as_slice().get(1..3).or(self.heads.as_slice().get(1..2)).unwrap_or_default();
+            let next = next.iter().map(|Reverse((place, _))| *place).min();
+            let limit = next.filter(|place| place.0 <= until).unwrap_or((until, u32::MAX, u64::MAX, u32::MAX));
+            let head = self.advance(lane, limit, (since, to), &mut batch);
+            if let Some(mut top) = self.heads.peek_mut() {
+                match head {
+                    Some(head) => top.0.0 = head,
+                    None => drop(std::collections::binary_heap::PeekMut::pop(top)),
+                }
             }
         }
-        if lanes > 1 {
-            // The sort finds the lanes, and merges them.
-            places.sort();
-        }
-        places.retain(|place| (since..=to).contains(&place.time));
-        let batch = self.batch_of(&places);
         if self.heads.is_empty() {
             self.lanes.clear();
             self.free.clear();
@@ -135,42 +129,41 @@ impl Order {
         batch
     }
 
-    /// Takes the events of `lane` up to `until`; gives what is next in it then.
-    fn take(&mut self, lane: usize, until: u64, places: &mut Vec<Taken>) -> Option<Place> {
-        while let Some(&mut run) = self.lanes[lane].front_mut() {
-            let block = (run.block - self.first) as u32;
-            let waiting = &mut self.blocks[block as usize];
+    /// Takes the events of `lane` up to `limit`; gives what is next in it then.
+    fn advance(&mut self, lane: usize, limit: Place, (since, to): (u64, u64), batch: &mut Batch) -> Option<Place> {
+        while let Some(run) = self.lanes[lane].front_mut() {
+            let waiting = &mut self.blocks[(run.block - self.first) as usize];
             let rows = &waiting.block.rows()[run.next as usize..run.end as usize];
-            let count = rows.partition_point(|row| row.time <= until);
-            let taken = rows[..count].iter().zip(run.next..);
-            places.extend(taken.map(|(row, at)| Taken { time: row.time, cpu: row.cpu, block, row: at }));
-            let next = rows.get(count).map(|row| (row.time, row.cpu, run.block, run.next + count as u32));
-            waiting.left -= count;
-            if next.is_some() {
-                if let Some(run) = self.lanes[lane].front_mut() {
-                    run.next += count as u32;
-                }
-                return next;
+            let is_before = |row: &Row, at: usize| {
+                row.time < limit.0 || (row.time, row.cpu, run.block, run.next + at as u32) <= limit
+            };
+            let count = rows.iter().enumerate().take_while(|(at, row)| is_before(row, *at)).count();
+            let place = rows.get(count).map(|row| (row.time, row.cpu, run.block, run.next + count as u32));
+            let wanted = rows[..count].iter().zip(run.next..).filter(|(row, _)| (since..=to).contains(&row.time));
+            let before = batch.order.len();
+            let known = waiting.number.0 == self.batch;
+            let number = if known { waiting.number.1 } else { batch.blocks.len() as u32 };
+            batch.order.extend(wanted.map(|(_, at)| (number, at)));
+            if batch.order.len() > before && !known {
+                waiting.number = (self.batch, number);
+                batch.blocks.push(Arc::clone(&waiting.block));
             }
+            waiting.left -= count;
+            run.next += count as u32;
+            if place.is_some() {
+                return place;
+            }
+            let run = *run;
             self.lanes[lane].pop_front();
             self.close_if_empty(lane, run);
+            let next = self.lanes[lane].front()?;
+            let row = &self.blocks[(next.block - self.first) as usize].block.rows()[next.next as usize];
+            let place = (row.time, row.cpu, next.block, next.next);
+            if place > limit {
+                return Some(place);
+            }
         }
         None
-    }
-
-    /// A batch of these events, in their order.
-    fn batch_of(&mut self, places: &[Taken]) -> Batch {
-        let mut batch = Batch { order: Vec::with_capacity(places.len()), ..Batch::default() };
-        let mut numbers = vec![u32::MAX; self.blocks.len()];
-        for place in places {
-            let number = &mut numbers[place.block as usize];
-            if *number == u32::MAX {
-                *number = batch.blocks.len() as u32;
-                batch.blocks.push(Arc::clone(&self.blocks[place.block as usize].block));
-            }
-            batch.order.push((*number, place.row));
-        }
-        batch
     }
 
     /// Frees the lane that ended with `run`.
