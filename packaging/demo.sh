@@ -8,12 +8,14 @@ target=${CARGO_TARGET_DIR:-$root/target}
 # Below the ports that the kernel gives to clients.
 port=$((20000 + $$ % 10000))
 folder='' daemon='' traffic=''
+tracefs=/sys/kernel/tracing mounted=''
 
 say() { printf '\n== %s\n' "$*"; }
 die() { echo "demo: $*" >&2; exit 1; }
 
 main() {
     [ "$(id -u)" = 0 ] || die "the kernel's tracing is root's: sudo $0"
+    ! mountpoint -q "$tracefs" || mounted=before
     trap clean_up EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
@@ -97,6 +99,8 @@ clean_up() {
         wait "$daemon" 2>/dev/null || true
     fi
     [ -z "$folder" ] || rm -rf "$folder"
+    # The daemon mounts it where nobody has.
+    [ -n "$mounted" ] || ! mountpoint -q "$tracefs" || umount "$tracefs" || true
     exit "$status"
 }
 

@@ -349,10 +349,40 @@ fn other_events_keep_all_they_say() {
     );
     check("sched_wakeup: comm=a b pid=7 prio=-1 target_cpu=007", &[("pid", "-"), ("field_pid", "7"), ("prio", "-1")]);
     check("a: x=1 then y=0x10 100%s \"quoted\\\" z=", &[("x", "1 then"), ("z", "")]);
+    check("a: 7family=AF_INET 8=9 8=x 0x1=2", &[("_7family", "AF_INET"), ("_8", "9"), ("_8_2", "x"), ("_0x1", "2")]);
     check("a: words x=18446744073709551615 sk=ffff888001020304 x=-5", &[("x_2", "-5"), ("sk", "0xffff888001020304")]);
     check("tcp_bad_csum: src=10.0.0.1:80 dest=[fd99::1]:81", &[("saddr", "10.0.0.1"), ("dport", "81")]);
     check("tcp_bad_csum: src=elsewhere dest=10.0.0.1:80", &[("src", "elsewhere"), ("daddr", "10.0.0.1")]);
     check(&format!("long: {}", "a=1 ".repeat(300).trim_end()), &[]);
+}
+
+#[test]
+fn marks_of_loss_are_all_counted_however_many() {
+    let event = "a-1 [000] 1.0: e: b=1\n";
+    let check = |text: String, lost: u64, gaps_unknown: u64| {
+        let mut trace = Trace::text("text", text.as_bytes(), Wanted::default()).unwrap();
+        (&mut trace).for_each(|item| drop(item.unwrap()));
+        assert_eq!((trace.losses().lost, trace.losses().gaps_unknown), (lost, gaps_unknown));
+    };
+    let unknown = "CPU:0 [LOST EVENTS]\n".repeat(5000);
+    check(format!("{event}{unknown}{event}"), 0, 5000);
+    check(format!("{event}{unknown}"), 0, 5000);
+    check(format!("{event}{}{event}", "CPU:0 [LOST 5 EVENTS]\n".repeat(5000)), 25_000, 0);
+    let of_cpus: String =
+        (0..70_000).map(|cpu| format!("CPU:{cpu} [LOST 2 EVENTS]\nCPU:{cpu} [LOST EVENTS]\n")).collect();
+    check(format!("{of_cpus}{event}"), 140_000, 70_000);
+}
+
+#[test]
+fn a_gap_lies_between_the_events_around_it() {
+    let events = [1, 2, 3].map(|second| format!("a-1 [000] {second}.0: e: b=1\n"));
+    let text = events.join("CPU:0 [LOST 7 EVENTS]\n");
+    let gaps =
+        Trace::text("text", text.as_bytes(), Wanted::default()).unwrap().filter_map(|item| match item.unwrap() {
+            Item::Lost(gap) => Some((gap.from / 1_000_000_000, gap.to / 1_000_000_000, gap.lost)),
+            _ => None,
+        });
+    assert_eq!(gaps.collect::<Vec<_>>(), [(1, 2, Some(7)), (2, 3, Some(7))]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Source: `kernel/trace/trace.c`, `print_func_help_header_irq()`, and `kernel/trace/trace_output.c`,
 //! `trace_print_context()` and `trace_print_lat_fmt()`. The captures of this repository hold the second and the last.
 
+use super::flags::{BH_OFF, HARDIRQ, IRQS_OFF, NEED_RESCHED, NEED_RESCHED_LAZY, NMI, PREEMPT_RESCHED, SOFTIRQ};
 use crate::kernel::format::Format;
 
 /// Which kernel's layout to write. Nothing in tracefs but the header of `trace` itself tells it.
@@ -34,15 +35,6 @@ pub fn clock_ticks(clock: &str) -> bool {
 
 /// What kernels patched for real time count beside `common_preempt_count`.
 const PREEMPT_LAZY_COUNT: &str = "common_preempt_lazy_count";
-
-const IRQS_OFF: u8 = 0x01;
-const NEED_RESCHED_LAZY: u8 = 0x02;
-const NEED_RESCHED: u8 = 0x04;
-const HARDIRQ: u8 = 0x08;
-const SOFTIRQ: u8 = 0x10;
-const PREEMPT_RESCHED: u8 = 0x20;
-const NMI: u8 = 0x40;
-const BH_OFF: u8 = 0x80;
 
 impl Layout {
     /// The layout of the kernel with this `uname -r`; the newest where that does not begin with a version.

@@ -4,6 +4,7 @@
 //! [`crate::source`], which makes records of lines; [`crate::export::TextWriter`] writes text.
 
 mod fields;
+pub(crate) mod flags;
 mod layout;
 mod parse;
 mod read;

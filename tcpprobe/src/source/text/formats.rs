@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::flags::Latency;
+use super::latency::Latency;
 use super::shape::Shape;
 use crate::event::EventKind;
 use crate::event::table::{self, FieldType, Known};
@@ -320,10 +320,12 @@ impl Layout {
 
     /// Adds a field; gives its name, which no other field has.
     fn field(&mut self, ctype: &str, name: &str, brackets: &str, size: u32, signed: bool) -> String {
-        let mut own = name.to_owned();
+        // A name in C begins with no digit.
+        let first = if name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+        let mut own = format!("{first}{name}");
         let mut number = 2;
         while self.names.contains(&own) {
-            own = format!("{name}_{number}");
+            own = format!("{first}{name}_{number}");
             number += 1;
         }
         let alignment = if brackets.is_empty() { size } else { 1 };

@@ -1,7 +1,7 @@
 //! Ftrace text as records, so that whatever takes records takes text.
 
-mod flags;
 mod formats;
+mod latency;
 mod probe;
 mod shape;
 
@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use self::flags::Latency;
 use self::formats::TextFormats;
+use self::latency::Latency;
 use self::probe::ProbeLines;
 use super::batch::{Batch, Rows, SourceFormat};
 use super::losses::{Gap, Losses, Problem};
@@ -26,7 +26,7 @@ const BATCH_EVENTS_MAX: usize = 8192;
 /// Broken lines that are held back until it is sure that this is ftrace text; of more only the number is kept.
 const HELD_MAX: usize = 1000;
 /// Most marks without a number that are told one by one, for one gap.
-const UNKNOWN_TOLD_MAX: u64 = 1000;
+const UNKNOWN_TOLD_MAX: u64 = 16;
 /// Most CPUs whose last event is known; no kernel has more (`NR_CPUS` is at most 8192).
 const CPUS_MAX: usize = 1 << 16;
 
@@ -51,16 +51,17 @@ struct Cpu {
 }
 
 impl Cpu {
-    /// Tells what was lost up to `to`, and forgets it.
-    fn tell(&mut self, cpu: u32, to: u64, queue: &mut Queue) {
+    /// Tells what was lost up to `to`, and forgets it; gives the number of marks that are too many to be told one by one.
+    fn tell(&mut self, cpu: u32, to: u64, queue: &mut Queue) -> u64 {
         let gap = |lost| Gap { cpu, from: self.last, to, lost };
         if self.lost > 0 {
             queue.push(Item::Lost(gap(Some(self.lost))));
         }
-        for _ in 0..self.unknown.min(UNKNOWN_TOLD_MAX) {
-            queue.push(Item::Lost(gap(None)));
-        }
+        let told = self.unknown.min(UNKNOWN_TOLD_MAX);
+        (0..told).for_each(|_| queue.push(Item::Lost(gap(None))));
+        let untold = self.unknown - told;
         (self.lost, self.unknown) = (0, 0);
+        untold
     }
 }
 
@@ -85,6 +86,7 @@ impl<R: Read> TextSource<R> {
 
     pub fn next_item(&mut self, losses: &mut Losses) -> Result<Option<Item>, Error> {
         loop {
+            losses.gaps_unknown += std::mem::take(&mut self.lines.untold);
             if let Some(item) = self.lines.queue.pop() {
                 return Ok(Some(item));
             }
@@ -141,6 +143,8 @@ struct Lines {
     /// Broken lines before the first event.
     held: Vec<BrokenLine>,
     held_more: u64,
+    /// Marks of loss without a number that are in no item.
+    untold: u64,
     queue: Queue,
 }
 
@@ -160,10 +164,14 @@ impl Lines {
                 }
             }
             Ok(Line::Lost { cpu, lost }) => {
-                let Some(cpu) = self.cpu(cpu) else { return };
+                // Of more CPUs than there are, the sums alone are kept.
+                let (events, marks) = match self.cpu(cpu) {
+                    Some(cpu) => (&mut cpu.lost, &mut cpu.unknown),
+                    None => (&mut losses.lost, &mut losses.gaps_unknown),
+                };
                 match lost {
-                    Lost::Events(count) => cpu.lost = cpu.lost.saturating_add(count),
-                    _ => cpu.unknown += 1,
+                    Lost::Events(count) => *events = events.saturating_add(count),
+                    _ => *marks += 1,
                 }
             }
             // Overwritten before the text was made, nobody knows of which CPU.
@@ -184,10 +192,10 @@ impl Lines {
         if let Some(cpu) = self.cpus.get_mut(&event.cpu) {
             if cpu.lost > 0 || cpu.unknown > 0 {
                 self.give();
-                self.cpus.entry(event.cpu).or_default().tell(event.cpu, time, &mut self.queue);
-            } else {
-                cpu.last = time;
+                let cpu = self.cpus.entry(event.cpu).or_default();
+                self.untold += cpu.tell(event.cpu, time, &mut self.queue);
             }
+            self.cpus.entry(event.cpu).or_default().last = time;
         } else if let Some(cpu) = self.cpu(event.cpu) {
             cpu.last = time;
         }
@@ -207,7 +215,7 @@ impl Lines {
     /// Takes over the formats that were made since.
     #[cold]
     fn learn(&mut self, columns: &str) {
-        self.layout.get_or_insert_with(|| flags::layout(columns));
+        self.layout.get_or_insert_with(|| latency::layout(columns));
         let new = self.formats.formats().skip(self.known.len());
         let new: Vec<SourceFormat> = new.map(|format| SourceFormat::new(Arc::clone(format))).collect();
         self.filter.add(new.iter().map(|known| &*known.format));
@@ -269,7 +277,7 @@ impl Lines {
         cpus.sort_by_key(|(number, _)| *number);
         for (number, mut cpu) in cpus {
             let last = cpu.last;
-            cpu.tell(number, last, &mut self.queue);
+            self.untold += cpu.tell(number, last, &mut self.queue);
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::flags::Latency;
 use super::formats::{TextFormats, put_common};
+use super::latency::Latency;
 use crate::event::address::{self, AF_INET, AF_INET6, SOCKADDR_BYTES};
 use crate::event::table;
 use crate::kernel::format::Format;

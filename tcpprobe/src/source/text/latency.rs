@@ -2,15 +2,9 @@
 //! [`Layout`]'s letters.
 
 use crate::kernel::text::Layout;
-
-const IRQS_OFF: u8 = 0x01;
-const NEED_RESCHED_LAZY: u8 = 0x02;
-const NEED_RESCHED: u8 = 0x04;
-const HARDIRQ: u8 = 0x08;
-const SOFTIRQ: u8 = 0x10;
-const PREEMPT_RESCHED: u8 = 0x20;
-const NMI: u8 = 0x40;
-const BH_OFF: u8 = 0x80;
+use crate::kernel::text::flags::{
+    BH_OFF, HARDIRQ, IRQS_OFF, NEED_RESCHED, NEED_RESCHED_LAZY, NMI, PREEMPT_RESCHED, SOFTIRQ,
+};
 
 /// Columns of a kernel patched for real time.
 const LAZY_COLUMNS: usize = 7;
