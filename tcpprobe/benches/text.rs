@@ -30,9 +30,7 @@ fn read(criterion: &mut Criterion) {
         {
             let mut group = criterion.benchmark_group(format!("text-in/{unit}"));
             group.throughput(throughput);
-            group.bench_function(&capture.case, |bencher| {
-                bencher.iter(|| black_box(count(open(&text))))
-            });
+            group.bench_function(&capture.case, |bencher| bencher.iter(|| black_box(count(open(&text)))));
         }
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
         gzip.write_all(text.as_bytes()).unwrap();

@@ -6,7 +6,9 @@ use tcpprobe::source::{RingDump, Trace, Wanted};
 fn main() -> Result<(), tcpprobe::Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let trace = match &arguments[..] {
-        [pages, formats] => Trace::ring_dump(RingDump::open(pages, formats, PointerKey::new([1; 16]))?, Wanted::default())?,
+        [pages, formats] => {
+            Trace::ring_dump(RingDump::open(pages, formats, PointerKey::new([1; 16]))?, Wanted::default())?
+        }
         [file, ..] => tcpprobe::open(file)?,
         [] => return Ok(()),
     };
@@ -15,7 +17,10 @@ fn main() -> Result<(), tcpprobe::Error> {
         flows.item(&item?);
     }
     for flow in flows.all() {
-        println!("{} → {}: {} bytes acknowledged", flow.connection.local, flow.connection.peer, flow.totals.bytes_acked);
+        println!(
+            "{} → {}: {} bytes acknowledged",
+            flow.connection.local, flow.connection.peer, flow.totals.bytes_acked
+        );
     }
     Ok(())
 }
