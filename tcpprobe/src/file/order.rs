@@ -29,6 +29,25 @@ struct Run {
     end: u32,
 }
 
+/// What is next in a lane, while it is merged.
+#[derive(Debug)]
+struct Side {
+    lane: usize,
+    run: Run,
+    block: Arc<Block>,
+    /// Its block's number in the batch, once an event of it is in there.
+    number: Option<u32>,
+}
+
+impl Side {
+    /// The place of its next event; `None` at the end of its run.
+    #[inline]
+    fn place(&self) -> Option<Place> {
+        let row = self.block.rows()[..self.run.end as usize].get(self.run.next as usize)?;
+        Some((row.time, row.cpu, self.run.block, self.run.next))
+    }
+}
+
 /// A block of which events wait.
 #[derive(Debug)]
 struct Waiting {
@@ -103,22 +122,16 @@ impl Order {
     }
 
     /// Takes out all events up to `until`, and makes a batch of those from `since` to `to`.
-    pub fn release(&mut self, until: u64, (since, to): (u64, u64)) -> Batch {
+    pub fn release(&mut self, until: u64, span: (u64, u64)) -> Batch {
         let mut batch = Batch::default();
         self.batch += 1;
-        while let Some(&Reverse((head, lane))) = self.heads.peek()
-            && head.0 <= until
-        {
-            // The other lanes begin behind it: as far as that, it is all from this one.
-            let next = self.heads.as_slice().get(1..3).or(self.heads.as_slice().get(1..2)).unwrap_or_default();
-            let next = next.iter().map(|Reverse((place, _))| *place).min();
-            let limit = next.filter(|place| place.0 <= until).unwrap_or((until, u32::MAX, u64::MAX, u32::MAX));
-            let head = self.advance(lane, limit, (since, to), &mut batch);
-            if let Some(mut top) = self.heads.peek_mut() {
-                match head {
-                    Some(head) => top.0.0 = head,
-                    None => drop(std::collections::binary_heap::PeekMut::pop(top)),
-                }
+        while self.heads.peek().is_some_and(|Reverse((place, _))| place.0 <= until) {
+            // The two lanes that come first, as far as a third one begins.
+            let sides = [self.take_first(), self.take_first()];
+            let third = self.heads.peek().map(|Reverse((place, _))| *place).filter(|place| place.0 <= until);
+            let limit = third.unwrap_or((until, u32::MAX, u64::MAX, u32::MAX));
+            for side in self.merge(sides, limit, span, &mut batch).into_iter().flatten() {
+                self.put_back(&side);
             }
         }
         if self.heads.is_empty() {
@@ -129,50 +142,84 @@ impl Order {
         batch
     }
 
-    /// Takes the events of `lane` up to `limit`; gives what is next in it then.
-    fn advance(&mut self, lane: usize, limit: Place, (since, to): (u64, u64), batch: &mut Batch) -> Option<Place> {
-        while let Some(run) = self.lanes[lane].front_mut() {
-            let waiting = &mut self.blocks[(run.block - self.first) as usize];
-            let rows = &waiting.block.rows()[run.next as usize..run.end as usize];
-            let is_before = |row: &Row, at: usize| {
-                row.time < limit.0 || (row.time, row.cpu, run.block, run.next + at as u32) <= limit
-            };
-            let count = rows.iter().enumerate().take_while(|(at, row)| is_before(row, *at)).count();
-            let place = rows.get(count).map(|row| (row.time, row.cpu, run.block, run.next + count as u32));
-            let wanted = rows[..count].iter().zip(run.next..).filter(|(row, _)| (since..=to).contains(&row.time));
-            let before = batch.order.len();
-            let known = waiting.number.0 == self.batch;
-            let number = if known { waiting.number.1 } else { batch.blocks.len() as u32 };
-            batch.order.extend(wanted.map(|(_, at)| (number, at)));
-            if batch.order.len() > before && !known {
-                waiting.number = (self.batch, number);
-                batch.blocks.push(Arc::clone(&waiting.block));
-            }
-            waiting.left -= count;
-            run.next += count as u32;
-            if place.is_some() {
-                return place;
-            }
-            let run = *run;
-            self.lanes[lane].pop_front();
-            self.close_if_empty(lane, run);
-            let next = self.lanes[lane].front()?;
-            let row = &self.blocks[(next.block - self.first) as usize].block.rows()[next.next as usize];
-            let place = (row.time, row.cpu, next.block, next.next);
-            if place > limit {
-                return Some(place);
-            }
-        }
-        None
+    /// Takes the lane out of the heads that comes first.
+    fn take_first(&mut self) -> Option<Side> {
+        let Reverse((_, lane)) = self.heads.pop()?;
+        let run = *self.lanes[lane].front()?;
+        let block = Arc::clone(&self.blocks[(run.block - self.first) as usize].block);
+        Some(Side { lane, run, block, number: None })
     }
 
-    /// Frees the lane that ended with `run`.
-    fn close_if_empty(&mut self, lane: usize, run: Run) {
-        if self.lanes[lane].is_empty() {
-            let last = &self.blocks[(run.block - self.first) as usize].block.rows()[run.end as usize - 1];
-            self.ends.remove(&(last.time, last.cpu, run.block, run.end - 1));
-            self.free.push(lane);
+    /// Takes the events of two lanes that come before `limit`, in turns, until the run of one ends; there is always a first.
+    fn merge(
+        &mut self,
+        mut sides: [Option<Side>; 2],
+        limit: Place,
+        (since, to): (u64, u64),
+        batch: &mut Batch,
+    ) -> [Option<Side>; 2] {
+        while let [Some(side), other] = &mut sides {
+            let bound = other.as_ref().and_then(Side::place).map_or(limit, |place| place.min(limit));
+            let rows = &side.block.rows()[side.run.next as usize..side.run.end as usize];
+            let comes_before = |row: &Row, at: usize| {
+                row.time < bound.0
+                    || row.time == bound.0 && (row.time, row.cpu, side.run.block, side.run.next + at as u32) <= bound
+            };
+            let count = rows.iter().enumerate().position(|(at, row)| !comes_before(row, at)).unwrap_or(rows.len());
+            let is_wanted = |row: &Row| (since..=to).contains(&row.time);
+            // They are in the order of time: where both ends are wanted, so is what is between.
+            let taken = match &rows[..count] {
+                [first, .., last] if is_wanted(first) && is_wanted(last) => 0..count as u32,
+                rows => {
+                    let start = rows.partition_point(|row| row.time < since) as u32;
+                    start..rows.partition_point(|row| row.time <= to).max(start as usize) as u32
+                }
+            };
+            if !taken.is_empty() {
+                let number = match side.number {
+                    Some(number) => number,
+                    None => *side.number.insert(self.number_of(side.run.block, batch)),
+                };
+                batch.order.extend(taken.map(|at| (number, side.run.next + at)));
+            }
+            side.run.next += count as u32;
+            if count == rows.len() || side.place().is_some_and(|place| place > limit) {
+                break;
+            }
+            sides.swap(0, 1);
         }
+        sides
+    }
+
+    /// The number of a block in the batch, which it is put into if need be.
+    fn number_of(&mut self, block: u64, batch: &mut Batch) -> u32 {
+        let waiting = &mut self.blocks[(block - self.first) as usize];
+        if waiting.number.0 != self.batch {
+            waiting.number = (self.batch, batch.blocks.len() as u32);
+            batch.blocks.push(Arc::clone(&waiting.block));
+        }
+        waiting.number.1
+    }
+
+    /// Puts a lane back among the heads, or frees it where it ended.
+    fn put_back(&mut self, side: &Side) {
+        let (lane, block) = (side.lane, (side.run.block - self.first) as usize);
+        let Some(run) = self.lanes[lane].front_mut() else { return };
+        self.blocks[block].left -= (side.run.next - run.next) as usize;
+        run.next = side.run.next;
+        if let Some(place) = side.place() {
+            self.heads.push(Reverse((place, lane)));
+            return;
+        }
+        self.lanes[lane].pop_front();
+        let Some(run) = self.lanes[lane].front() else {
+            let last = &side.block.rows()[side.run.end as usize - 1];
+            self.ends.remove(&(last.time, last.cpu, side.run.block, side.run.end - 1));
+            self.free.push(lane);
+            return;
+        };
+        let row = &self.blocks[(run.block - self.first) as usize].block.rows()[run.next as usize];
+        self.heads.push(Reverse(((row.time, row.cpu, run.block, run.next), lane)));
     }
 
     /// Drops the blocks of which no event waits.

@@ -82,8 +82,6 @@ struct Keeper {
     limits: Limits,
     /// Those that left, some more than are kept.
     left: Vec<(Connection, Kept)>,
-    /// Only events and times are kept here.
-    total: Totals,
     untracked: Totals,
     /// Bins that all curves have room for.
     bins: usize,
@@ -108,18 +106,13 @@ impl Observer for Keeper {
         Kept { counted: Counted::default(), curves }
     }
 
-    #[inline]
+    #[inline(always)]
     fn event(&mut self, state: &mut Kept, time: u64, seen: &Observation) {
-        if !matches!(seen, Observation::Probe(_) | Observation::Retransmission { .. }) {
-            return;
-        }
-        self.total.count(time);
         state.counted.count(time, seen);
-        if let Some(curves) = &mut state.curves {
-            let before = curves.capacity();
-            curves.push(time, seen);
-            // It shrinks never.
-            self.bins += curves.capacity() - before;
+        if let Some(curves) = &mut state.curves
+            && !curves.push_to_newest(time, seen)
+        {
+            self.bins += grow(curves, time, seen);
         }
     }
 
@@ -130,6 +123,15 @@ impl Observer for Keeper {
             self.drop_smallest();
         }
     }
+}
+
+/// Takes an event into curves; says for how many more bins they have room then.
+#[inline(never)]
+fn grow(curves: &mut Curves, time: u64, seen: &Observation) -> usize {
+    let before = curves.capacity();
+    curves.push(time, seen);
+    // It shrinks never.
+    curves.capacity() - before
 }
 
 impl Keeper {
@@ -168,8 +170,7 @@ impl Collector {
         if let Collect::Only(ids) = &mut collect {
             ids.sort_unstable();
         }
-        let (total, untracked) = (Totals::default(), Totals::default());
-        let keeper = Keeper { collect, limits, left: Vec::new(), total, untracked, bins: 0 };
+        let keeper = Keeper { collect, limits, left: Vec::new(), untracked: Totals::default(), bins: 0 };
         Collector { table: FlowTable::new(keeper, limits.open), limits, readers: Vec::new() }
     }
 
@@ -258,7 +259,7 @@ impl Collector {
     /// Events taken in that carry data or retransmit it, those of connections that are not kept too.
     #[must_use]
     pub fn events(&self) -> u64 {
-        self.table.observer().total.events
+        self.total().events
     }
 
     /// Connections seen, those that are not kept too.
@@ -270,7 +271,7 @@ impl Collector {
     /// Times of the earliest and the latest of those events, `None` before the first.
     #[must_use]
     pub fn time_range(&self) -> Option<(u64, u64)> {
-        let total = &self.table.observer().total;
+        let total = self.total();
         (total.events > 0).then_some((total.first_time, total.last_time))
     }
 
@@ -278,6 +279,13 @@ impl Collector {
     #[must_use]
     pub fn untracked(&self) -> Totals {
         self.ranked().1
+    }
+
+    /// The sums of all connections.
+    fn total(&self) -> Totals {
+        let mut total = self.table.observer().untracked;
+        self.every().for_each(|flow| total.add(flow.totals));
+        total
     }
 
     fn every(&self) -> impl Iterator<Item = Flow<'_>> {

@@ -64,7 +64,7 @@ impl<'a> Source<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "each value comes from a field of its own size")]
 fn probe([data_len, snd_nxt, snd_una, snd_cwnd, ssthresh, snd_wnd, srtt, rcv_wnd]: [u64; 8]) -> Probe {
     Probe {
@@ -116,12 +116,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The tcp_probe in `row`, where it is one.
-    #[inline]
-    pub fn probe(&self, row: &Row) -> Option<Probe> {
+    /// The tcp_probe in `row`, where it is one, and the slot that its identity was found in.
+    #[inline(always)]
+    pub fn probe(&self, row: &Row) -> Option<(Probe, Option<Found>)> {
         let identity = &self.identities[row.key as usize];
         let Some(Source::Probe(columns)) = self.sources.get(identity.layout as usize) else { return None };
-        Some(probe(columns.get(row)))
+        Some((probe(columns.get(row)), identity.found))
     }
 
     /// What is in `row`; `None` of an event that nobody observes.

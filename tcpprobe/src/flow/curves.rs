@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::observer::{Observation, Observer, Probe};
-use super::series::{Bin, Marks, Series};
+use super::series::{Bin, Marks, Series, UNSET};
 use crate::event::SSTHRESH_INFINITE;
 
 /// What [`Curves`] know over time.
@@ -67,29 +67,43 @@ impl Curves {
     #[inline]
     pub fn push(&mut self, time: u64, seen: &Observation) {
         match seen {
-            Observation::Probe(probe) => self.probe(time, probe),
+            Observation::Probe(probe) => {
+                let values = values(probe);
+                if !self.values.push_to_newest(time, &values) {
+                    self.values.push_anywhere(time, values);
+                }
+            }
             Observation::Retransmission { error: 0, .. } => self.retransmissions.push(time),
             _ => {}
         }
     }
 
-    #[inline]
-    fn probe(&mut self, time: u64, probe: &Probe) {
-        let values = [
-            probe.snd_cwnd,
-            if probe.ssthresh == SSTHRESH_INFINITE { u32::MAX } else { probe.ssthresh },
-            probe.srtt,
-            probe.snd_nxt.wrapping_sub(probe.snd_una),
-            probe.snd_wnd,
-            probe.rcv_wnd,
-        ];
-        self.values.push(time, values.map(Some));
+    /// Takes in an event where that opens no bin, as by far the most do; says whether it was taken.
+    #[inline(always)]
+    pub(super) fn push_to_newest(&mut self, time: u64, seen: &Observation) -> bool {
+        match seen {
+            Observation::Probe(probe) => self.values.push_to_newest(time, &values(probe)),
+            _ => false,
+        }
     }
 
     /// Bins that there is room for.
     pub(super) fn capacity(&self) -> usize {
         self.values.capacity() + self.retransmissions.capacity()
     }
+}
+
+/// The values of each [`Metric`].
+#[inline(always)]
+fn values(probe: &Probe) -> [u32; Metric::COUNT] {
+    [
+        probe.snd_cwnd,
+        if probe.ssthresh == SSTHRESH_INFINITE { UNSET } else { probe.ssthresh },
+        probe.srtt,
+        probe.snd_nxt.wrapping_sub(probe.snd_una),
+        probe.snd_wnd,
+        probe.rcv_wnd,
+    ]
 }
 
 /// Gives the curves of each connection that leaves to a function.

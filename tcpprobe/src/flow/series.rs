@@ -85,9 +85,9 @@ impl<S: Slot> Bins<S> {
 }
 
 /// The value of a point that has none; no value of a trace is that large.
-const UNSET: u32 = u32::MAX;
+pub(super) const UNSET: u32 = u32::MAX;
 
-/// `N` values over one bin; [`UNSET`] where a value was not set, `min` above `max` where it never was.
+/// `N` values over one bin; [`UNSET`] where a value was not set.
 #[derive(Debug, Clone, Copy)]
 struct Row<const N: usize> {
     first_time: u64,
@@ -95,7 +95,8 @@ struct Row<const N: usize> {
     first: [u32; N],
     last: [u32; N],
     min: [u32; N],
-    max: [u32; N],
+    /// One more than the largest; 0 where there was none, for [`UNSET`] wraps.
+    above: [u32; N],
 }
 
 impl<const N: usize> Slot for Row<N> {
@@ -114,7 +115,7 @@ impl<const N: usize> Slot for Row<N> {
         }
         for column in 0..N {
             self.min[column] = self.min[column].min(other.min[column]);
-            self.max[column] = self.max[column].max(other.max[column]);
+            self.above[column] = self.above[column].max(other.above[column]);
         }
     }
 }
@@ -161,16 +162,33 @@ impl<const N: usize> Series<N> {
     #[inline]
     pub fn push(&mut self, time: u64, values: [Option<u32>; N]) {
         let values = values.map(|value| value.unwrap_or(UNSET));
-        let bins = &mut self.0;
-        match bins.slots.last_mut() {
-            // By far the most: a later point of the newest bin.
-            Some(row) if row.last_time <= time && row.first_time >> bins.shift == time >> bins.shift => {
-                row.last_time = time;
-                row.last = values;
-                row.widen(&values);
-            }
-            _ => bins.push(Row::new(time, values)),
+        if !self.push_to_newest(time, &values) {
+            self.push_anywhere(time, values);
         }
+    }
+
+    /// Adds a point where it is a later one of the newest bin, as by far the most are; says whether it is. [`UNSET`] stands for
+    /// what is not set.
+    #[inline(always)]
+    pub(super) fn push_to_newest(&mut self, time: u64, values: &[u32; N]) -> bool {
+        let bins = &mut self.0;
+        let Some(row) = bins.slots.last_mut() else { return false };
+        if row.last_time > time || (row.first_time ^ time) >> bins.shift != 0 {
+            return false;
+        }
+        row.last_time = time;
+        row.last = *values;
+        for (column, &value) in values.iter().enumerate() {
+            row.min[column] = row.min[column].min(value);
+            row.above[column] = row.above[column].max(value.wrapping_add(1));
+        }
+        true
+    }
+
+    /// Adds any point; [`UNSET`] stands for what is not set.
+    #[inline(never)]
+    pub(super) fn push_anywhere(&mut self, time: u64, values: [u32; N]) {
+        self.0.push(Row::new(time, values));
     }
 
     /// The bins of value `column`, in order of time; none is empty and none overlaps another.
@@ -213,28 +231,19 @@ impl<const N: usize> Series<N> {
 
 impl<const N: usize> Row<N> {
     fn new(time: u64, values: [u32; N]) -> Self {
-        let max = values.map(|value| if value == UNSET { 0 } else { value });
-        Row { first_time: time, last_time: time, first: values, last: values, min: values, max }
-    }
-
-    /// Takes values into the range.
-    #[inline]
-    fn widen(&mut self, values: &[u32; N]) {
-        for (column, &value) in values.iter().enumerate() {
-            self.min[column] = self.min[column].min(value);
-            self.max[column] = self.max[column].max(if value == UNSET { 0 } else { value });
-        }
+        let above = values.map(|value| value.wrapping_add(1));
+        Row { first_time: time, last_time: time, first: values, last: values, min: values, above }
     }
 
     fn bin(&self, column: usize) -> Bin {
         let set = |value| if value == UNSET { None } else { Some(value) };
-        let (min, max) = (self.min[column], self.max[column]);
+        let max = self.above[column].checked_sub(1);
         Bin {
             first_time: self.first_time,
             last_time: self.last_time,
             first: set(self.first[column]),
             last: set(self.last[column]),
-            range: (min <= max).then_some((min, max)),
+            range: max.map(|max| (self.min[column], max)),
         }
     }
 }

@@ -136,17 +136,12 @@ impl<O: Observer> FlowTable<O> {
         let before = self.events;
         while self.events - before < count {
             let Some((view, row)) = cursor.next_row() else { break };
-            if let Some(probe) = view.probe(row) {
+            if let Some((probe, found)) = view.probe(row) {
                 // By far the most, and of the same connection as the last one of their identity.
-                let seen = Observation::Probe(probe);
-                if let Some(found) = view.identities[row.key as usize].found {
-                    self.pass(row.time);
-                    if self.holds(&found) {
-                        self.observe(found.slot, row.time, &seen);
-                        continue;
-                    }
+                self.pass(row.time);
+                if !found.is_some_and(|found| self.observe_found(&found, row.time, &Observation::Probe(probe))) {
+                    self.look_up(view, row, &Observation::Probe(probe));
                 }
-                self.look_up(view, row, &seen);
             } else if let Some(seen) = view.observation(row) {
                 self.look_up(view, row, &seen);
             }
@@ -165,11 +160,17 @@ impl<O: Observer> FlowTable<O> {
         self.observe(slot, row.time, seen);
     }
 
-    /// Whether an identity is still of the connection that was found.
-    #[inline]
-    fn holds(&self, found: &Found) -> bool {
-        let slot = self.slots.get(found.slot as usize).and_then(Option::as_ref);
-        found.moves == self.moves && slot.is_some_and(|slot| slot.connection.id == found.id)
+    /// Takes in an event of the connection that was found, if its identity is still of that one.
+    #[inline(always)]
+    fn observe_found(&mut self, found: &Found, time: u64, seen: &Observation) -> bool {
+        let Some(Some(slot)) = self.slots.get_mut(found.slot as usize) else { return false };
+        if found.moves != self.moves || slot.connection.id != found.id {
+            return false;
+        }
+        self.events += 1;
+        slot.seen = self.events;
+        self.observer.event(&mut slot.state, time, seen);
+        true
     }
 
     /// What holds for all events that say this of their socket: only where its cookie leads there, for addresses and ports are
@@ -247,7 +248,6 @@ impl<O: Observer> FlowTable<O> {
         is_there
     }
 
-    #[inline(always)]
     fn observe(&mut self, slot: u32, time: u64, seen: &Observation) {
         self.events += 1;
         let Some(Some(slot)) = self.slots.get_mut(slot as usize) else { return };

@@ -36,8 +36,8 @@ impl Totals {
         (self.traffic() + self.bytes_acked, self.events)
     }
 
-    #[inline]
-    pub(super) fn count(&mut self, time: u64) {
+    #[inline(always)]
+    fn count(&mut self, time: u64) {
         if self.events == 0 {
             (self.first_time, self.last_time) = (time, time);
         }
@@ -74,7 +74,7 @@ pub struct Counted {
 
 impl Counted {
     /// Takes in an event at `time`.
-    #[inline]
+    #[inline(always)]
     pub fn count(&mut self, time: u64, seen: &Observation) {
         match seen {
             Observation::Probe(probe) => self.probe(time, probe),
@@ -89,7 +89,7 @@ impl Counted {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn probe(&mut self, time: u64, probe: &Probe) {
         let totals = &mut self.totals;
         totals.count(time);

@@ -44,10 +44,21 @@ impl Medium for BitMapBackend<'_> {
     /// Rectangles: plotters' own wide lines are polygons, in which a spike that goes up and back down vanishes.
     fn steps(&mut self, points: &[Corner], stroke: Stroke) -> Result<(), PlotError> {
         let style = opaque(stroke.color).filled();
-        points.windows(2).try_for_each(|pair| {
-            let (from, to) = segment(pair[0], pair[1], stroke.width, true);
-            self.draw_rect(from, to, &style, true).map_err(failure)
-        })
+        // What goes up and down in a column of pixels is one rectangle: of dense values, many points are in each.
+        let mut last = None;
+        for column in points.chunk_by(|a, b| a.0 == b.0) {
+            let (x, ys) = (column[0].0, column.iter().map(|point| point.1));
+            let (top, bottom) = (ys.clone().min().unwrap_or(0), ys.max().unwrap_or(0));
+            if column.len() > 1 {
+                let (from, to) = segment((x, top), (x, bottom), stroke.width, true);
+                self.draw_rect(from, to, &style, true).map_err(failure)?;
+            }
+            if let Some(before) = last.replace(column[column.len() - 1]) {
+                let (from, to) = segment(before, column[0], stroke.width, true);
+                self.draw_rect(from, to, &style, true).map_err(failure)?;
+            }
+        }
+        Ok(())
     }
 
     /// Glyph by glyph: plotters' own text drops the space at the left of each glyph and rounds every advance.

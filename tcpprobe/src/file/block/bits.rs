@@ -108,6 +108,9 @@ impl BitWriter {
     }
 }
 
+/// Bits that [`BitReader::peek`] gives at least.
+pub const PEEK_BITS: u32 = 56;
+
 /// Reads what [`BitWriter`] wrote. Past the end it gives zeros and remembers that it did.
 #[derive(Debug, Clone, Copy)]
 pub struct BitReader<'a> {

@@ -7,7 +7,7 @@
 
 use flate2::{Compress, Compression, Decompress, FlushDecompress, Status};
 
-use super::bits::{BitReader, BitWriter, Cursor, put_varint};
+use super::bits::{BitReader, BitWriter, Cursor, PEEK_BITS, put_varint};
 use super::deflate::{DEFLATE_MIN, DEFLATED, deflate, put_deflated};
 use super::huffman::{self, Lengths};
 
@@ -78,6 +78,14 @@ fn direct(value: u32) -> (u8, u32) {
 struct Meaning {
     base: u32,
     extra: u8,
+}
+
+impl Meaning {
+    /// The value with the raw bits that `bits` begins with.
+    #[inline]
+    fn value(self, bits: u64) -> u32 {
+        self.base | bits as u32 & ((1 << self.extra) - 1)
+    }
 }
 
 /// What the symbols of a column with these listed values mean; those behind them mean 0.
@@ -546,9 +554,27 @@ fn add_raw_bits(
     values: &mut Vec<u32>,
 ) -> Result<(), ColumnError> {
     let mut bits = BitReader::new(bits);
-    values.extend(symbols.iter().map(|&symbol| {
-        let Meaning { base, extra } = meanings[usize::from(symbol)];
-        base | bits.get(u32::from(extra)) as u32
+    let (groups, rest) = symbols.as_chunks::<4>();
+    values.reserve(symbols.len());
+    for group in groups {
+        let meanings = group.map(|symbol| meanings[usize::from(symbol)]);
+        let count = meanings.iter().map(|meaning| u32::from(meaning.extra)).sum::<u32>();
+        // One look at the bits for all four, where they are in it.
+        if count > PEEK_BITS {
+            values.extend(meanings.map(|meaning| meaning.value(bits.get(u32::from(meaning.extra)))));
+            continue;
+        }
+        let mut word = bits.peek();
+        bits.skip(count);
+        values.extend(meanings.map(|meaning| {
+            let value = meaning.value(word);
+            word >>= meaning.extra;
+            value
+        }));
+    }
+    values.extend(rest.iter().map(|&symbol| {
+        let meaning = meanings[usize::from(symbol)];
+        meaning.value(bits.get(u32::from(meaning.extra)))
     }));
     check_overrun(&[bits])
 }

@@ -143,16 +143,22 @@ impl<const N: usize> Columns<'_, N> {
     /// The values of `row`, which must be of the event that the columns are of: those of integers and pointers,
     /// zero-extended, 0 for anything else and for fields that there are not, or that were not decoded.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, row: &Row) -> [u64; N] {
         if let Some(columns) = &self.others {
-            return columns.map(|column| column.map_or(0, |column| column.get(row)));
+            return from_elsewhere(columns, row);
         }
         let Some(values) = self.matrix.and_then(|matrix| matrix.row_and_more(row.place as usize)) else {
             return [0; N];
         };
         self.lanes.map(|lane| u64::from(values[usize::from(lane) % GROUP]))
     }
+}
+
+/// The values of `row` of columns that lie anywhere.
+#[inline(never)]
+fn from_elsewhere<const N: usize>(columns: &[Option<Column<'_>>; N], row: &Row) -> [u64; N] {
+    columns.map(|column| column.map_or(0, |column| column.get(row)))
 }
 
 impl Block {

@@ -256,6 +256,21 @@ fn times(chunks: &[(u32, u32)], low: &[u32], high: &[u32], earliest: u64) -> Vec
     rows
 }
 
+/// What is left of an identity while its events are found.
+struct Left {
+    rows: u32,
+    kind: u32,
+    place: u32,
+    /// 1 where its events are wanted.
+    held: u32,
+}
+
+impl Left {
+    fn new(key: &Key, held: bool) -> Self {
+        Left { rows: key.rows, kind: key.layout, place: key.place, held: u32::from(held) }
+    }
+}
+
 /// Gives each row its identity and its place among the wanted rows of its kind, and splits the identities of all events by
 /// kind.
 fn split(
@@ -275,17 +290,15 @@ fn split(
     for events in &mut split {
         events.identities.reserve_exact(events.groups.iter().map(|&rows| rows as usize).sum());
     }
-    let mut left: Vec<u32> = keys.iter().map(|key| key.rows).collect();
+    let mut left: Vec<Left> = keys.iter().zip(held).map(|(key, &held)| Left::new(key, held)).collect();
     let mut places = vec![0u32; kinds];
     for (row, &number) in rows.iter_mut().zip(numbers) {
-        let at = number as usize;
-        let left = left.get_mut(at).ok_or(BlockError("an event of an identity that is not listed"))?;
-        *left = left.checked_sub(1).ok_or(BlockError("more events of an identity than it has"))?;
-        let key = &keys[at];
-        let kind = key.layout as usize;
-        split[kind].identities.push(key.place);
-        (row.key, row.place) = (number, places[kind]);
-        places[kind] += u32::from(held[at]);
+        let left = left.get_mut(number as usize).ok_or(BlockError("an event of an identity that is not listed"))?;
+        left.rows = left.rows.checked_sub(1).ok_or(BlockError("more events of an identity than it has"))?;
+        let place = &mut places[left.kind as usize];
+        split[left.kind as usize].identities.push(left.place);
+        (row.key, row.place) = (number, *place);
+        *place += left.held;
     }
     Ok(split)
 }

@@ -108,9 +108,9 @@ impl Matrix {
     /// Makes rows of what changed; `None` where more did than is told.
     fn fill(&mut self, events: &Events, changes: &mut [u32], told: &mut [Told], fields: u32) -> Option<()> {
         let width = self.parts.len();
-        // The first event of each identity is told from that of the identity before.
+        // The first event of each identity is told from that of the identity before. Zeros behind them, as behind the values.
         let mut next = Vec::with_capacity(events.groups.len());
-        let mut states = vec![0u32; width * events.groups.len()];
+        let mut states = vec![0u32; width * events.groups.len() + GROUP];
         let mut start = 0;
         for (identity, &events) in events.groups.iter().enumerate() {
             if identity > 0 {
@@ -125,19 +125,14 @@ impl Matrix {
         }
         let rows = events.groups.iter().zip(&events.wanted).filter(|(_, wanted)| **wanted);
         self.rows = rows.map(|(&rows, _)| rows as usize).sum();
-        self.values.reserve_exact(width * self.rows + GROUP);
-        for &identity in &events.identities {
-            let identity = identity as usize;
-            let place = next.get_mut(identity)?;
-            let changes = *changes.get(*place)?;
-            *place += 1;
-            let state = &mut states[identity * width..][..width];
-            step(changes & fields, state, told)?;
-            if events.wanted[identity] {
-                self.values.extend_from_slice(state);
-            }
-        }
-        self.values.resize(self.values.len() + GROUP, 0);
+        let rows =
+            Rows { width, states: &mut states, next: &mut next, values: Vec::with_capacity(width * self.rows + GROUP) };
+        // A copy of a length that is known beforehand is no call.
+        self.values = match width {
+            0..=8 => rows.fill::<8>(events, changes, told, fields)?,
+            9..=16 => rows.fill::<16>(events, changes, told, fields)?,
+            _ => rows.fill::<GROUP>(events, changes, told, fields)?,
+        };
         Some(())
     }
 
@@ -186,6 +181,43 @@ impl Matrix {
                 _ => out[0] = bytes[0],
             }
         }
+    }
+}
+
+/// The rows of a matrix while they are made.
+struct Rows<'a> {
+    width: usize,
+    /// The last values of each identity.
+    states: &'a mut [u32],
+    /// The place of the next change of each identity.
+    next: &'a mut [usize],
+    values: Vec<u32>,
+}
+
+impl Rows<'_> {
+    /// Makes the rows; copies `N` values for each, at least the width.
+    fn fill<const N: usize>(
+        mut self,
+        events: &Events,
+        changes: &[u32],
+        told: &mut [Told],
+        fields: u32,
+    ) -> Option<Vec<u32>> {
+        let surplus = N - self.width;
+        for &identity in &events.identities {
+            let identity = identity as usize;
+            let place = self.next.get_mut(identity)?;
+            let changes = *changes.get(*place)?;
+            *place += 1;
+            let state = self.states[identity * self.width..].first_chunk_mut::<N>()?;
+            step(changes & fields, state, told)?;
+            if events.wanted[identity] {
+                self.values.extend_from_slice(state);
+                self.values.truncate(self.values.len() - surplus);
+            }
+        }
+        self.values.resize(self.values.len() + GROUP, 0);
+        Some(self.values)
     }
 }
 
