@@ -101,6 +101,12 @@ impl Index {
         moved
     }
 
+    /// Entries of all maps.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.by_cookie.len() + self.by_skaddr.len() + self.by_tuple.len()
+    }
+
     /// Forgets a connection.
     pub fn remove(&mut self, connection: &Connection, slot: u32) {
         remove_if(&mut self.by_cookie, connection.cookie, slot);

@@ -377,3 +377,96 @@ impl<O: Observer> FlowTable<O> {
 fn is_end(seen: &Observation) -> bool {
     matches!(seen, Observation::Destroyed | Observation::State { new: STATE_CLOSE, .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+    use crate::event::{AF_INET, TcpDestroySock, TcpProbe};
+    use crate::flow::{CollectCurves, CountTotals, Curves, Metric, Totals};
+
+    fn probe(n: u64, una: u32) -> Event {
+        Event::TcpProbe(TcpProbe {
+            family: AF_INET,
+            src: ([10, 0, 0, 1], 1024 + (n % 50_000) as u16).into(),
+            dest: ([192, 0, 2, 1], 443).into(),
+            mark: 0,
+            data_len: 0,
+            snd_nxt: una + 1448,
+            snd_una: una,
+            snd_cwnd: 10 + una / 1448,
+            ssthresh: 7,
+            snd_wnd: 65_536,
+            srtt: 20_000,
+            rcv_wnd: 65_536,
+            sock_cookie: n + 1,
+            skbaddr: 0,
+            skaddr: 1 + n % 1000,
+        })
+    }
+
+    fn destroyed(n: u64) -> Event {
+        Event::TcpDestroySock(TcpDestroySock { socket: probe(n, 0).socket() })
+    }
+
+    #[test]
+    fn six_weeks_of_connections_take_no_more_room_than_a_day() {
+        // One in four seconds, some for a day; and one that never ends.
+        let closed = Cell::new(0u64);
+        let bytes = Cell::new(0u64);
+        let totals = CountTotals::new(|_: &Connection, totals: Totals| {
+            closed.set(closed.get() + 1);
+            bytes.set(bytes.get() + totals.bytes_acked);
+        });
+        let mut table = FlowTable::new(totals, 20_000);
+        let (second, count, stay) = (1_000_000_000, 6 * 7 * 86_400 / 4, 86_400 / 4);
+        let mut most = (0, 0);
+        for n in 0..count {
+            let now = n * 4 * second;
+            table.event(now, &probe(u64::MAX / 2, 1448 * n as u32));
+            table.event(now + 1, &probe(n, 0));
+            table.event(now + second, &probe(n, 1448));
+            if n % 10 > 0 {
+                table.event(now + 2 * second, &destroyed(n));
+            } else if n >= stay && (n - stay) % 10 == 0 {
+                table.event(now + 2 * second, &destroyed(n - stay));
+            }
+            let room = table.slots.len() + table.idle.len() + table.ended.len() + table.index.len();
+            let after_two_days = n > 2 * stay;
+            most = if after_two_days { (most.0, most.1.max(room)) } else { (most.0.max(room), most.1) };
+        }
+        assert!(most.1 <= most.0, "at most {} in the first two days, and {} later", most.0, most.1);
+        assert!(table.len() <= 2 + stay as usize / 10 + 1);
+        table.finish();
+        assert_eq!(closed.get(), count + 1);
+        assert_eq!(bytes.get(), count * 1448 + (count - 1) * 1448);
+    }
+
+    #[test]
+    fn two_observers_are_one() {
+        let events: Vec<(u64, Event)> = (0..300u64)
+            .map(|at| (at * 1000, if at % 40 == 39 { destroyed(at % 7) } else { probe(at % 7, at as u32 * 100) }))
+            .collect();
+        let (totals, curves) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let count = || CountTotals::new(|of: &Connection, left: Totals| totals.borrow_mut().push((of.id, left)));
+        let range = |left: &Curves| (left.range(Metric::SndCwnd), left.bins(Metric::InFlight).len());
+        let collect =
+            || CollectCurves::new(50, |of: &Connection, left: Curves| curves.borrow_mut().push((of.id, range(&left))));
+        let feed = |event: &mut dyn FnMut(u64, &Event)| events.iter().for_each(|(time, seen)| event(*time, seen));
+
+        let mut table = FlowTable::new(count(), 5);
+        feed(&mut |time, seen| _ = table.event(time, seen));
+        table.finish();
+        let mut table = FlowTable::new(collect(), 5);
+        feed(&mut |time, seen| _ = table.event(time, seen));
+        table.finish();
+        let apart = (totals.take(), curves.take());
+        assert!(apart.0.len() > 7, "some were pushed out: {:?}", apart.0);
+
+        let mut table = FlowTable::new((count(), collect()), 5);
+        feed(&mut |time, seen| _ = table.event(time, seen));
+        table.finish();
+        assert_eq!((totals.take(), curves.take()), apart);
+    }
+}
