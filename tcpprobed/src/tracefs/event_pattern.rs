@@ -1,5 +1,7 @@
 //! Patterns of events, as people write them: `tcp:*`, `tcp/tcp_probe`, `tcp_*`, `tcp_probe`.
 
+use tcpprobe::filter::glob;
+
 use super::event_name::EventName;
 
 /// What is longer than this is no event's name by a mistake.
@@ -16,35 +18,7 @@ fn split(pattern: &str) -> (Option<&str>, &str) {
 /// Whether an event fits a pattern.
 pub fn matches(pattern: &str, event: &EventName) -> bool {
     let (system, name) = split(pattern);
-    system.is_none_or(|system| glob(system.as_bytes(), event.system.as_bytes()))
-        && glob(name.as_bytes(), event.name.as_bytes())
-}
-
-/// Whether `text` fits a pattern of `*` and `?`, in time of at most their lengths' product.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == b'?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                // The last star takes one character more.
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    (p, t) = (at + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
+    system.is_none_or(|system| glob(system, &event.system)) && glob(name, &event.name)
 }
 
 /// The event that somebody may have meant: of the least edit distance, if that is small.
@@ -63,22 +37,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs() {
-        for (pattern, text, fits) in [
-            ("tcp_*", "tcp_probe", true),
-            ("*", "", true),
-            ("", "", true),
-            ("", "a", false),
-            ("*_*_*b", "tcp_retransmit_skb", true),
-            ("tcp_?robe", "tcp_probe", true),
-            ("tcp_?robe", "tcp_robe", false),
-            ("a*a", "a", false),
-            ("tcp_probe", "tcp_probe2", false),
+    fn patterns_of_events() {
+        let probe = EventName::new("tcp", "tcp_probe");
+        for (pattern, fits) in [
+            ("tcp:tcp_probe", true),
+            ("tcp/tcp_probe", true),
+            ("tcp:*", true),
+            ("*", true),
+            ("tcp_?robe", true),
+            ("sock:*", false),
+            ("tcp_robe", false),
+            ("", false),
         ] {
-            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
+            assert_eq!(matches(pattern, &probe), fits, "{pattern}");
         }
-        let evil = [b'*', b'a'].repeat(50);
-        assert!(!glob(&evil, &b"a".repeat(49)), "and in bounded time");
     }
 
     #[test]

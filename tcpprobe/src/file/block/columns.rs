@@ -1,7 +1,7 @@
 //! A block by its columns: the identities of its events, and the values of a field by its name.
 
+use super::column_group::ColumnGroup;
 use super::decode::{Block, Key, Row};
-use super::matrix::Matrix;
 use super::rows::GROUP;
 use super::schema::{Layout, Part};
 use crate::event::{EventKind, Socket, Value};
@@ -36,7 +36,7 @@ impl Identity<'_> {
 /// A column, or a part of a field that is several.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
-    matrix: usize,
+    group: usize,
     lane: usize,
     part: Part,
 }
@@ -123,17 +123,17 @@ impl<'a> Column<'a> {
     #[inline]
     fn piece(&self, piece: &Piece, row: &Row) -> u64 {
         let key = &self.block.keys[row.key as usize];
-        let Some(matrix) = self.block.columns[key.layout as usize].get(piece.matrix) else { return 0 };
-        let value = matrix.row(row.place as usize).get(piece.lane).copied().unwrap_or(0);
-        if piece.part.pointer { matrix.pointer(piece.lane, value) } else { u64::from(value) }
+        let Some(group) = self.block.columns[key.layout as usize].get(piece.group) else { return 0 };
+        let value = group.row(row.place as usize).get(piece.lane).copied().unwrap_or(0);
+        if piece.part.pointer { group.pointer(piece.lane, value) } else { u64::from(value) }
     }
 }
 
 /// The values of `N` fields of one kind of event, a row at a time. See [`Block::columns`].
 #[derive(Debug, Clone, Copy)]
 pub struct Columns<'a, const N: usize> {
-    matrix: Option<&'a Matrix>,
-    /// The lanes of the matrix, where all fields are in it.
+    group: Option<&'a ColumnGroup>,
+    /// The lanes of the group, where all fields are in it.
     lanes: [u8; N],
     /// The columns, where one is elsewhere, or nowhere.
     others: Option<[Option<Column<'a>>; N]>,
@@ -148,7 +148,7 @@ impl<const N: usize> Columns<'_, N> {
         if let Some(columns) = &self.others {
             return from_elsewhere(columns, row);
         }
-        let Some(values) = self.matrix.and_then(|matrix| matrix.row_and_more(row.place as usize)) else {
+        let Some(values) = self.group.and_then(|group| group.row_and_more(row.place as usize)) else {
             return [0; N];
         };
         self.lanes.map(|lane| u64::from(values[usize::from(lane) % GROUP]))
@@ -214,9 +214,9 @@ impl Block {
         let parts = described.columns.iter().enumerate().filter(|(_, part)| range.contains(&part.offset));
         let mut count = 0;
         for ((at, part), piece) in parts.zip(&mut pieces) {
-            let (matrix, column) = (at / GROUP, at % GROUP);
-            let lane = self.columns[layout].get(matrix).map_or(usize::MAX, |matrix| matrix.lane(column));
-            *piece = Some(Piece { matrix, lane, part: *part });
+            let (group, column) = (at / GROUP, at % GROUP);
+            let lane = self.columns[layout].get(group).map_or(usize::MAX, |group| group.lane(column));
+            *piece = Some(Piece { group, lane, part: *part });
             count += 1;
         }
         match count {
@@ -232,14 +232,14 @@ impl Block {
     pub fn columns<const N: usize>(&self, layout: usize, names: [&str; N]) -> Columns<'_, N> {
         let columns = names.map(|name| self.column(layout, name));
         let lane = |column: &Option<Column<'_>>| match column.as_ref().map(|column| &column.source) {
-            Some(Source::Columns(1, [Some(Piece { matrix: 0, lane, part }), ..])) if !part.pointer => {
+            Some(Source::Columns(1, [Some(Piece { group: 0, lane, part }), ..])) if !part.pointer => {
                 u8::try_from(*lane).ok()
             }
             _ => None,
         };
         let lanes = columns.each_ref().map(lane);
         let others = lanes.contains(&None).then_some(columns);
-        let matrix = self.columns.get(layout).and_then(|matrices| matrices.first());
-        Columns { matrix, lanes: lanes.map(|lane| lane.unwrap_or(0)), others }
+        let group = self.columns.get(layout).and_then(|groups| groups.first());
+        Columns { group, lanes: lanes.map(|lane| lane.unwrap_or(0)), others }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::bits::Cursor;
 use super::column::ColumnDecoder;
+use super::column_group::{ColumnGroup, Events};
 use super::deflate::inflate_bytes;
-use super::matrix::{Events, Matrix};
 use super::projection::Projection;
 use super::rows::GROUP;
 use super::schema::{Layout, Schema};
@@ -65,7 +65,7 @@ pub struct Block {
     records: Vec<u8>,
     rows: Vec<Row>,
     /// By kind of event.
-    pub(super) columns: Vec<Vec<Matrix>>,
+    pub(super) columns: Vec<Vec<ColumnGroup>>,
 }
 
 impl Block {
@@ -104,11 +104,11 @@ impl Block {
 
         let mut columns = Vec::new();
         for (layout, events) in layouts.iter().zip(&kinds) {
-            let groups = if events.groups.is_empty() { &[] } else { &layout.columns[..] };
-            let matrices = groups
-                .chunks(GROUP)
-                .map(|parts| Matrix::read(&mut cursor, &mut decoder, events, parts, wanted.columns(layout, parts)));
-            columns.push(matrices.collect::<Result<_, _>>()?);
+            let parts = if events.groups.is_empty() { &[] } else { &layout.columns[..] };
+            let groups = parts.chunks(GROUP).map(|parts| {
+                ColumnGroup::read(&mut cursor, &mut decoder, events, parts, wanted.columns(layout, parts))
+            });
+            columns.push(groups.collect::<Result<_, _>>()?);
         }
         Ok(Block { head, schema: Arc::clone(schema), tasks, keys, records, rows, columns })
     }
@@ -161,9 +161,9 @@ impl Block {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let tasks: usize = self.tasks.iter().map(|(_, name)| 32 + name.as_ref().map_or(0, String::len)).sum();
-        let matrices: usize = self.columns.iter().flatten().map(Matrix::memory_bytes).sum();
+        let groups: usize = self.columns.iter().flatten().map(ColumnGroup::memory_bytes).sum();
         let rows = self.rows.capacity() * size_of::<Row>() + self.keys.capacity() * size_of::<Key>();
-        size_of::<Self>() + 24 * self.columns.len() + tasks + rows + self.records.capacity() + matrices
+        size_of::<Self>() + 24 * self.columns.len() + tasks + rows + self.records.capacity() + groups
     }
 }
 

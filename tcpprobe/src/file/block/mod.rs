@@ -25,13 +25,13 @@
 
 mod bits;
 mod column;
+mod column_group;
 mod columns;
 mod decode;
 mod deflate;
 mod encode;
 mod huffman;
 mod identity;
-mod matrix;
 mod opaque;
 mod projection;
 mod rows;

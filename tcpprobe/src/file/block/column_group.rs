@@ -20,12 +20,12 @@ pub struct Events {
 
 /// Up to [`GROUP`] columns, of which some are decoded: the *lanes* of a row.
 #[derive(Debug, Default)]
-pub struct Matrix {
+pub struct ColumnGroup {
     /// The column of each lane.
     parts: Vec<Part>,
     /// The lane of each column; beyond the last where it is not decoded.
     lanes: Vec<usize>,
-    /// The values of all wanted events, row by row, and zeros behind them for [`Matrix::row_and_more`].
+    /// The values of all wanted events, row by row, and zeros behind them for [`ColumnGroup::row_and_more`].
     values: Vec<u32>,
     rows: usize,
     /// By lane, what the values of a pointer number.
@@ -53,7 +53,7 @@ impl Told {
     }
 }
 
-impl Matrix {
+impl ColumnGroup {
     /// Reads the columns `parts`, of which only those with their bit in `fields` are decoded.
     ///
     /// # Errors
@@ -69,19 +69,19 @@ impl Matrix {
         let mut changes = Vec::new();
         decoder.decode(cursor, events.identities.len(), &mut changes)?;
         let mut told: Vec<Told> = Vec::with_capacity(parts.len());
-        let mut matrix = Matrix::default();
+        let mut group = ColumnGroup::default();
         for (at, part) in parts.iter().enumerate() {
             let wanted = fields >> at & 1 != 0;
-            matrix.lanes.push(if wanted { matrix.parts.len() } else { usize::MAX });
+            group.lanes.push(if wanted { group.parts.len() } else { usize::MAX });
             if wanted {
-                told.push(matrix.add(cursor, decoder, events.identities.len(), part)?);
+                told.push(group.add(cursor, decoder, events.identities.len(), part)?);
             } else {
                 skip(cursor, events.identities.len(), part)?;
                 told.push(Told::default());
             }
         }
-        matrix.fill(events, &mut changes, &mut told, fields).ok_or(BlockError("a column is cut short"))?;
-        Ok(matrix)
+        group.fill(events, &mut changes, &mut told, fields).ok_or(BlockError("a column is cut short"))?;
+        Ok(group)
     }
 
     /// Reads the next column, one of at most `count` changes, which becomes a lane.
@@ -184,7 +184,7 @@ impl Matrix {
     }
 }
 
-/// The rows of a matrix while they are made.
+/// The rows of a group while they are made.
 struct Rows<'a> {
     width: usize,
     /// The last values of each identity.
