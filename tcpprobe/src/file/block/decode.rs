@@ -265,6 +265,21 @@ struct Left {
     held: u32,
 }
 
+/// The events of a kind while they are found.
+struct Split {
+    identities: Vec<u32>,
+    /// How many were found, and how many of them are wanted.
+    events: usize,
+    wanted: u32,
+}
+
+impl Split {
+    fn new(events: &Events) -> Self {
+        let count = events.groups.iter().map(|&rows| rows as usize).sum();
+        Split { identities: vec![0; count], events: 0, wanted: 0 }
+    }
+}
+
 impl Left {
     fn new(key: &Key, held: bool) -> Self {
         Left { rows: key.rows, kind: key.layout, place: key.place, held: u32::from(held) }
@@ -287,18 +302,21 @@ fn split(
         events.groups.push(key.rows);
         events.wanted.push(held);
     }
-    for events in &mut split {
-        events.identities.reserve_exact(events.groups.iter().map(|&rows| rows as usize).sum());
-    }
     let mut left: Vec<Left> = keys.iter().zip(held).map(|(key, &held)| Left::new(key, held)).collect();
-    let mut places = vec![0u32; kinds];
+    let mut kinds: Vec<Split> = split.iter().map(Split::new).collect();
     for (row, &number) in rows.iter_mut().zip(numbers) {
         let left = left.get_mut(number as usize).ok_or(BlockError("an event of an identity that is not listed"))?;
-        left.rows = left.rows.checked_sub(1).ok_or(BlockError("more events of an identity than it has"))?;
-        let place = &mut places[left.kind as usize];
-        split[left.kind as usize].identities.push(left.place);
-        (row.key, row.place) = (number, *place);
-        *place += left.held;
+        let kind = &mut kinds[left.kind as usize];
+        // The list is as long as its identities have events, in all.
+        let Some(identity) = kind.identities.get_mut(kind.events).filter(|_| left.rows > 0) else {
+            return Err(BlockError("more events of an identity than it has"));
+        };
+        left.rows -= 1;
+        *identity = left.place;
+        kind.events += 1;
+        (row.key, row.place) = (number, kind.wanted);
+        kind.wanted += left.held;
     }
+    split.iter_mut().zip(kinds).for_each(|(events, kind)| events.identities = kind.identities);
     Ok(split)
 }
