@@ -4,12 +4,14 @@
 //! one lock for what changes it, and one for looking at it that is only ever held for a moment.
 //!
 //! `state` owns the states of a job and every way from one to another. The verbs are in files of their own, each a part of
-//! `impl Jobs`: `load`, `resume`, `start` and `begin`, `stop`, `let_go`, `remove`, `maintenance`, `configure`, `preflight`, `sample`.
+//! `impl Jobs`: `load`, `resume`, `start` and `begin`, `stop`, `let_go`, `remove`, `maintenance`, `instance_check`, `configure`, `preflight`, `sample`.
 
 mod begin;
 mod configure;
 mod error;
+mod instance_check;
 mod job;
+mod kept_instance;
 mod let_go;
 mod load;
 mod maintenance;

@@ -21,9 +21,9 @@ fn check(daemon: &Daemon, name: &str, shadow: Shadow) -> Ledger {
     let recorded = shadow.stop();
     let trace = api.trace(name);
     let ledger = api.ledger(name);
-    let Ledger { stored, filtered, lost, dropped } = ledger;
+    let Ledger { stored, filtered, lost, dropped, unknown } = ledger;
     assert_eq!(stored + filtered + lost + dropped, recorded.events.len() as u64, "{ledger:?}");
-    assert_eq!(trace.totals, Totals { stored, filtered, lost, dropped }, "the trace has another account");
+    assert_eq!(trace.totals, Totals { stored, filtered, lost, dropped, unknown }, "the trace has another account");
     assert_eq!(trace.events.len() as u64, stored);
     assert_eq!(assert_part(&trace.events, &recorded.events), filtered + lost + dropped);
     let (first, last) = (recorded.events[0].time, recorded.events[recorded.events.len() - 1].time);
