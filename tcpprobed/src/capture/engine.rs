@@ -119,6 +119,9 @@ impl Engine {
             self.accounts.extend(self.cpus.iter().map(|cpu| Account::unknown(cpu.number, from, now)));
         }
         self.resume();
+        if !self.accounts.is_empty() {
+            self.seal();
+        }
         Ok(())
     }
 

@@ -68,7 +68,6 @@ impl Jobs {
     pub(super) fn replace_instance(&self, job: &Job, why: &str) {
         let Some(running) = job.now().state.let_go_if(|_| true) else { return };
         let (since, shared) = (running.sure_until(), Arc::clone(running.capture.shared()));
-        tracing::warn!(job = job.name, why, "somebody changed its kernel instance, which is replaced");
         if let Some(kept) = KeptInstance::load(&self.runtime, &job.name) {
             let kept = KeptInstance { unknown_since: Some(since), ..kept };
             if let Err(error) = kept.save(&self.runtime, &job.name) {

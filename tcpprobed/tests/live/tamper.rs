@@ -62,7 +62,7 @@ fn check(daemon: &Daemon, name: &str, shadow: Shadow) -> usize {
             // The shadow's copy is a little older or younger.
             None => {
                 let slack = 1_000_000;
-                let covers = |account: &&&Account| {
+                let covers = |account: &Account| {
                     account.cpu == event.cpu && account.from <= event.time + slack && event.time <= account.to + slack
                 };
                 missing += u64::from(!unknown.iter().any(|account| covers(&account)));
@@ -81,7 +81,9 @@ fn while_it_runs() {
     for (name, files, told) in WAYS {
         let shadow = Shadow::start(name, &api.start(roomy(name, &site.filter())).plan);
         site.ping_pong(100);
-        shadow.quiet();
+        let traced = shadow.quiet();
+        // An emptied buffer is known by counters that go backwards: there must have been something to count.
+        wait_until("all is stored", || api.ledger(name).stored == traced);
         tamper(&daemon.instance(name), files);
         site.ping_pong(100);
         wait_until(&format!("{name} is found"), || api.ledger(name).unknown > 0);
@@ -107,7 +109,10 @@ fn while_no_daemon_is_there() {
         .map(|(name, ..)| Shadow::start(&format!("dead-{name}"), &daemon.api().start(roomy(name, &site.filter())).plan))
         .collect();
     site.ping_pong(100);
-    shadows.iter().for_each(|shadow| drop(shadow.quiet()));
+    for ((name, ..), shadow) in WAYS.iter().zip(&shadows) {
+        let traced = shadow.quiet();
+        wait_until("all is stored", || daemon.api().ledger(name).stored == traced);
+    }
     daemon.kill();
     WAYS.iter().for_each(|(name, files, _)| tamper(&daemon.instance(name), files));
     site.ping_pong(100);
