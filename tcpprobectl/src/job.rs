@@ -42,6 +42,8 @@ struct LedgerJson {
     filtered: u64,
     lost: u64,
     dropped: u64,
+    /// Intervals of which nobody knows how many events there were.
+    unknown: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,6 +97,7 @@ impl From<&Ledger> for LedgerJson {
             filtered: ledger.filtered,
             lost: ledger.lost,
             dropped: ledger.dropped,
+            unknown: ledger.unknown,
         }
     }
 }
@@ -133,6 +136,7 @@ pub fn ledger(job: &Job) -> Ledger {
         filtered: sum.filtered.saturating_add(run.filtered),
         lost: sum.lost.saturating_add(run.lost),
         dropped: sum.dropped.saturating_add(run.dropped),
+        unknown: sum.unknown.saturating_add(run.unknown),
     })
 }
 
@@ -228,8 +232,13 @@ fn account(ledger: &Ledger, paint: Paint) -> String {
         let text = format!("{} {label}", count::human(events));
         tone.filter(|_| events > 0).map_or(text.clone(), |tone| paint.text(tone, text).into_owned())
     };
+    let unknown = match ledger.unknown {
+        0 => String::new(),
+        1 => paint.text(Tone::Bad, ", and an unknown number in one place".to_owned()).into_owned(),
+        places => paint.text(Tone::Bad, format!(", and an unknown number in {places} places")).into_owned(),
+    };
     format!(
-        "{} = {} + {} + {} + {}",
+        "{} = {} + {} + {} + {}{unknown}",
         part("generated", generated(ledger), None),
         part("stored", ledger.stored, None),
         part("filtered", ledger.filtered, None),
@@ -274,7 +283,7 @@ fn runs_in_words(job: &Job) -> String {
 fn tone(job: &Job) -> Option<Tone> {
     match job.state() {
         JobState::Failed => Some(Tone::Bad),
-        _ if missing(&ledger(job)) > 0 => Some(Tone::Bad),
+        _ if missing(&ledger(job)) > 0 || ledger(job).unknown > 0 => Some(Tone::Bad),
         _ if !job.message.is_empty() => Some(Tone::Warning),
         JobState::Running => Some(Tone::Good),
         JobState::Stopped => Some(Tone::Faint),

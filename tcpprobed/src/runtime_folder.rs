@@ -3,6 +3,7 @@
 //! ```text
 //! <runtime>/lock              held by the daemon that uses it
 //! <runtime>/tcpprobed.sock    the API, unless it is elsewhere
+//! <runtime>/<job>.instance    how its kernel instance was left
 //! <runtime>/<job>.staging     pages that were read from the kernel and are in no block yet
 //! ```
 
@@ -51,10 +52,35 @@ impl RuntimeFolder {
         self.folder.scratch(&staging_name(job))
     }
 
+    /// How the kernel instance of a job was left.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn instance(&self, job: &str) -> io::Result<String> {
+        self.folder.read(&instance_name(job))
+    }
+
+    /// Keeps how the kernel instance of a job was left.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn keep_instance(&self, job: &str, text: &str) -> io::Result<()> {
+        self.folder.replace(&instance_name(job), text.as_bytes())
+    }
+
+    /// The job has no kernel instance any more.
+    pub fn forget_instance(&self, job: &str) {
+        let _ = self.folder.remove(&instance_name(job));
+    }
+
     /// Removes the staging area of a job: all that was in it is stored.
     pub fn remove_staging(&self, job: &str) {
         let _ = self.folder.remove(&staging_name(job));
     }
+}
+
+fn instance_name(job: &str) -> String {
+    format!("{job}.instance")
 }
 
 fn staging_name(job: &str) -> String {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A user, by whom limits are counted and jobs are owned: today a uid of this machine. Those who come through a gateway all
 /// have its uid; they will be told apart here, by the names in their certificates. So it is cloned, never copied.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct User {
     uid: u32,

@@ -6,7 +6,7 @@ use crate::file::block::{Cursor, put_varint};
 const ACCOUNTS_MAX: usize = 1 << 20;
 
 /// What became of the events of one CPU in one interval. `stored + filtered + lost + dropped` is what the kernel
-/// generated.
+/// generated. Where all four are 0, nobody knows how many there were: the capture was disturbed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Account {
     /// The CPU.
@@ -26,6 +26,18 @@ pub struct Account {
 }
 
 impl Account {
+    /// That nobody knows what happened on `cpu` in this interval.
+    #[must_use]
+    pub fn unknown(cpu: u32, from: u64, to: u64) -> Self {
+        Account { cpu, from, to: to.max(from), ..Account::default() }
+    }
+
+    /// Whether nobody knows how many events there were.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.events() == 0
+    }
+
     /// All events that it accounts for.
     #[must_use]
     pub fn events(&self) -> u64 {
@@ -44,13 +56,15 @@ pub struct Totals {
     pub lost: u64,
     /// See [`Account::dropped`].
     pub dropped: u64,
+    /// Intervals of which nobody knows how many events there were: [`Account::is_unknown`].
+    pub unknown: u64,
 }
 
 impl Totals {
     /// Adds an account.
     pub fn add(&mut self, account: &Account) {
         let Account { stored, filtered, lost, dropped, .. } = *account;
-        *self += Totals { stored, filtered, lost, dropped };
+        *self += Totals { stored, filtered, lost, dropped, unknown: u64::from(account.is_unknown()) };
     }
 
     /// Events that are in no block though they should be.
@@ -66,6 +80,7 @@ impl std::ops::AddAssign for Totals {
         self.filtered = self.filtered.saturating_add(other.filtered);
         self.lost = self.lost.saturating_add(other.lost);
         self.dropped = self.dropped.saturating_add(other.dropped);
+        self.unknown = self.unknown.saturating_add(other.unknown);
     }
 }
 
@@ -121,7 +136,7 @@ mod tests {
         assert_eq!(decode_accounts(&out[..out.len() - 1]), None);
         let mut totals = Totals::default();
         accounts.iter().for_each(|a| totals.add(a));
-        assert_eq!((totals.stored, totals.missing()), (5, 9));
+        assert_eq!((totals.stored, totals.missing(), totals.unknown), (5, 9, 1));
     }
 
     #[test]

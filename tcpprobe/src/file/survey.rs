@@ -47,7 +47,11 @@ impl Survey {
             }
             Kind::Ledger => {
                 let accounts = decode_accounts(frame.payload()).unwrap_or_default();
-                self.accounts.extend(accounts.into_iter().filter(|account| account.lost.max(account.dropped) > 0));
+                self.accounts.extend(
+                    accounts
+                        .into_iter()
+                        .filter(|account| account.lost.max(account.dropped) > 0 || account.is_unknown()),
+                );
             }
             Kind::Header | Kind::Schema | Kind::Unknown(_) => {}
         }

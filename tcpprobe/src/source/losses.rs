@@ -23,7 +23,8 @@ impl Gap {
     #[must_use]
     pub fn of(account: &Account) -> Option<Self> {
         let lost = account.lost.saturating_add(account.dropped);
-        (lost > 0).then_some(Gap { cpu: account.cpu, from: account.from, to: account.to, lost: Some(lost) })
+        let lost = if account.is_unknown() { None } else { Some(lost) };
+        (lost != Some(0)).then_some(Gap { cpu: account.cpu, from: account.from, to: account.to, lost })
     }
 }
 
@@ -76,6 +77,7 @@ impl Losses {
     /// Adds what a ledger says.
     pub fn totals(&mut self, totals: Totals) {
         self.lost = self.lost.saturating_add(totals.missing());
+        self.gaps_unknown = self.gaps_unknown.saturating_add(totals.unknown);
     }
 
     /// Adds a gap.

@@ -63,6 +63,7 @@ pub fn to_run(run: RunView) -> api::Run {
             filtered: run.ledger.filtered,
             lost: run.ledger.lost,
             dropped: run.ledger.dropped,
+            unknown: run.ledger.unknown,
         }),
         stored_bytes: run.bytes,
         segments: run.segments,

@@ -24,7 +24,7 @@ use crate::tracefs::{CpuReader, ReadOutcome, StatsFile, TracefsError};
 
 /// Pages of one CPU read before the next CPU has its turn.
 const TURN_BYTES: usize = 1 << 20;
-/// The kernel's totals are read this often while events come.
+/// The kernel's totals are read this often: should somebody reset them, they go backwards.
 const TOTALS_INTERVAL: Duration = Duration::from_secs(1);
 /// Waits at least this long for more when a wake-up found no full page: not every kernel's poll waits for one.
 const SHORT_PAUSE: Duration = Duration::from_millis(20);
@@ -58,9 +58,8 @@ pub struct Engine {
     comms: Comms,
     /// When the first event of the block came.
     opened: Option<Instant>,
-    /// When the totals were read last, and whether anything was read since.
+    /// When the totals were read last.
     totals_read: Instant,
-    read_since: bool,
     full_pages: u64,
     accounts: Vec<Account>,
     /// How many of the accounts, from the first, are in the shared counters: those that wait for the disk.
@@ -87,7 +86,6 @@ impl Engine {
             shared,
             opened: None,
             totals_read: Instant::now(),
-            read_since: true,
             full_pages: 0,
             accounts: Vec::new(),
             counted: 0,
@@ -116,7 +114,14 @@ impl Engine {
             });
         }
         self.setup.run.ledger().values().for_each(|totals| count(&self.shared, totals));
+        if let Some(from) = self.setup.unknown_since {
+            let now = clock::boot_ns();
+            self.accounts.extend(self.cpus.iter().map(|cpu| Account::unknown(cpu.number, from, now)));
+        }
         self.resume();
+        if !self.accounts.is_empty() {
+            self.seal();
+        }
         Ok(())
     }
 
@@ -151,7 +156,7 @@ impl Engine {
             if stopping {
                 return self.finish();
             }
-            if self.read_since && self.totals_read.elapsed() >= TOTALS_INTERVAL {
+            if self.totals_read.elapsed() >= TOTALS_INTERVAL {
                 self.read_totals()?;
             }
             if due && self.opened.is_some_and(|opened| opened.elapsed() >= self.age()) {
@@ -249,7 +254,6 @@ impl Engine {
             let used = used_bytes(setup.layout, slot);
             let page = setup.staging.commit(used);
             walk(setup.layout, page, cpu, builder, &setup.residuals, comms);
-            self.read_since = true;
             self.opened.get_or_insert_with(Instant::now);
             if used < subbuf / 2 {
                 return Ok(Left::PartOfPage);
@@ -263,13 +267,18 @@ impl Engine {
     /// Gives the kernel's totals to the accounting. Says how many events wait to be read.
     fn read_totals(&mut self) -> Result<u64, TracefsError> {
         let now = clock::boot_ns();
-        let mut waiting = 0;
+        let (mut waiting, mut are_right) = (0, true);
         for cpu in &mut self.cpus {
             let stats = cpu.stats.read()?;
             waiting += stats.entries;
-            cpu.accounting.totals(stats, now);
+            are_right &= cpu.accounting.totals(stats, now);
         }
-        (self.totals_read, self.read_since) = (Instant::now(), false);
+        if !are_right {
+            self.shared.was_reset.store(true, Ordering::Relaxed);
+        } else if let Some(complete) = self.cpus.iter().map(|cpu| cpu.complete).min() {
+            self.shared.sure_until.fetch_max(complete, Ordering::Relaxed);
+        }
+        self.totals_read = Instant::now();
         Ok(waiting)
     }
 
@@ -348,13 +357,16 @@ fn count(shared: &Shared, totals: &Totals) {
     shared.filtered.fetch_add(totals.filtered, Ordering::Relaxed);
     shared.lost.fetch_add(totals.lost, Ordering::Relaxed);
     shared.dropped.fetch_add(totals.dropped, Ordering::Relaxed);
+    shared.unknown.fetch_add(totals.unknown, Ordering::Relaxed);
 }
 
 /// One account a CPU out of many.
 fn merge(accounts: &mut Vec<Account>) {
     let mut merged: Vec<Account> = Vec::new();
     for account in accounts.drain(..) {
-        match merged.iter_mut().find(|known| known.cpu == account.cpu) {
+        // What is unknown stays of a time of its own.
+        let same = |known: &&mut Account| known.cpu == account.cpu && known.is_unknown() == account.is_unknown();
+        match merged.iter_mut().find(same) {
             None => merged.push(account),
             Some(known) => {
                 known.from = known.from.min(account.from);

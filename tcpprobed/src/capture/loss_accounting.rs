@@ -72,16 +72,19 @@ impl LossAccounting {
         }
     }
 
-    /// The kernel's totals at `now`, read when every page taken from the kernel was walked.
-    pub fn totals(&mut self, stats: CpuStats, now: u64) {
+    /// The kernel's totals at `now`, read when every page taken from the kernel was walked. Says whether they go on from
+    /// what was booked: where they know of fewer events than were read, somebody reset them.
+    pub fn totals(&mut self, stats: CpuStats, now: u64) -> bool {
         let booked = self.booked.stored + self.booked.filtered + self.stored + self.filtered + self.booked.dropped;
-        let dropped = (stats.read_events + stats.dropped_events).saturating_sub(booked);
+        let told = stats.read_events + stats.dropped_events;
+        let dropped = told.saturating_sub(booked);
         if dropped > 0 {
             self.booked.dropped += dropped;
             self.gaps.push(Account { cpu: self.cpu, from: self.from, to: now, dropped, ..Account::default() });
         }
         self.commit_overrun = stats.commit_overrun;
         self.unsettled = Some(stats);
+        told >= booked && stats.overrun >= self.settled_overrun
     }
 
     /// The buffer was found empty at `now`: whatever the totals counted as overwritten has been told by pages, or
@@ -141,7 +144,7 @@ mod tests {
         accounting.page(Lost::Events(7));
         accounting.record(130, false);
         accounting.drained(140);
-        assert_eq!(close(&mut accounting, 150), Totals { stored: 1, filtered: 1, lost: 7, dropped: 0 });
+        assert_eq!(close(&mut accounting, 150), Totals { stored: 1, filtered: 1, lost: 7, ..Totals::default() });
         assert_eq!(close(&mut accounting, 160), Totals::default());
     }
 
@@ -163,7 +166,7 @@ mod tests {
         accounting.record(10, true);
         accounting.totals(stats(1, 4, 2, 3), 20);
         // Dropped events leave no mark: booked at once. Overwritten ones may yet be told by a page.
-        assert_eq!(close(&mut accounting, 25), Totals { stored: 1, filtered: 0, lost: 0, dropped: 3 });
+        assert_eq!(close(&mut accounting, 25), Totals { stored: 1, filtered: 0, dropped: 3, ..Totals::default() });
         accounting.drained(30);
         assert_eq!(close(&mut accounting, 35).lost, 6);
         accounting.totals(stats(1, 4, 2, 3), 40);
@@ -188,7 +191,7 @@ mod tests {
         let mut accounting = LossAccounting::new(0, Totals::default(), 0);
         accounting.record(10, true);
         accounting.totals(stats(5, 0, 0, 0), 20);
-        assert_eq!(close(&mut accounting, 30), Totals { stored: 1, filtered: 0, lost: 0, dropped: 4 });
+        assert_eq!(close(&mut accounting, 30), Totals { stored: 1, dropped: 4, ..Totals::default() });
     }
 
     #[test]
@@ -205,11 +208,11 @@ mod tests {
 
     #[test]
     fn a_resumed_instance_continues_where_it_was() {
-        let before = Totals { stored: 10, filtered: 5, lost: 3, dropped: 1 };
+        let before = Totals { stored: 10, filtered: 5, lost: 3, dropped: 1, unknown: 0 };
         let mut accounting = LossAccounting::new(0, before, 0);
         accounting.record(10, true);
         accounting.totals(stats(16, 3, 0, 1), 20);
         accounting.drained(30);
-        assert_eq!(close(&mut accounting, 40), Totals { stored: 1, filtered: 0, lost: 0, dropped: 0 });
+        assert_eq!(close(&mut accounting, 40), Totals { stored: 1, ..Totals::default() });
     }
 }

@@ -43,7 +43,7 @@ impl Capture {
     /// # Errors
     /// When there are no more threads or descriptors.
     pub fn start(name: &str, setup: Setup) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::new()?);
+        let shared = Arc::new(Shared::new(setup.sure_until)?);
         let progress = setup.run.progress();
         let theirs = Arc::clone(&shared);
         // Linux cuts thread names to 15 bytes.

@@ -30,6 +30,10 @@ pub struct Setup {
     pub pages_end: u64,
     /// Where the accounting begins, in the trace's clock: when recording did, or where the account of an earlier process ends.
     pub since: u64,
+    /// Up to when it is known what the kernel recorded, in the trace's clock.
+    pub sure_until: u64,
+    /// Since when nobody knows what the kernel recorded, in the trace's clock, up to now.
+    pub unknown_since: Option<u64>,
     /// What was booked since the instance was made, by CPU.
     pub booked: LedgerByCpu,
     /// Makes pointers opaque.

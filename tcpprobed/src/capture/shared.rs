@@ -15,6 +15,11 @@ pub struct Shared {
     pub(super) filtered: AtomicU64,
     pub(super) lost: AtomicU64,
     pub(super) dropped: AtomicU64,
+    pub(super) unknown: AtomicU64,
+    /// Whether the kernel's counters went backwards: somebody emptied the buffer.
+    pub(super) was_reset: AtomicBool,
+    /// Every event up to this time was read before the counters were right the last time.
+    pub(super) sure_until: AtomicU64,
     pub(super) first_event: AtomicI64,
     pub(super) last_event: AtomicI64,
     pub(super) followers: AtomicU32,
@@ -25,12 +30,15 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(super) fn new(sure_until: u64) -> std::io::Result<Self> {
         Ok(Shared {
             stored: AtomicU64::new(0),
             filtered: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
+            was_reset: AtomicBool::new(false),
+            sure_until: AtomicU64::new(sure_until),
             first_event: AtomicI64::new(i64::MAX),
             last_event: AtomicI64::new(i64::MIN),
             followers: AtomicU32::new(0),
@@ -49,7 +57,20 @@ impl Shared {
             filtered: get(&self.filtered),
             lost: get(&self.lost),
             dropped: get(&self.dropped),
+            unknown: get(&self.unknown),
         }
+    }
+
+    /// Whether the kernel's counters went backwards: somebody emptied the buffer.
+    #[must_use]
+    pub fn was_reset(&self) -> bool {
+        self.was_reset.load(Ordering::Relaxed)
+    }
+
+    /// Every event up to this time, in the trace's clock, was read before the kernel's counters were right the last time.
+    #[must_use]
+    pub fn sure_until(&self) -> u64 {
+        self.sure_until.load(Ordering::Relaxed)
     }
 
     /// Wall-clock times of the earliest and the latest event stored.

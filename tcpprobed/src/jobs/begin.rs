@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use tcpprobe::file::Header;
 
 use super::job::Job;
+use super::kept_instance::KeptInstance;
 use super::record::RunRecord;
 use super::running::Running;
 use super::{JobError, Jobs, Plan};
 use crate::capture::{Capture, STAGING_BYTES, Setup, Staging};
 use crate::clock;
 use crate::store::{RunMeta, RunTarget, RunWriter, Store, at};
-use crate::tracefs::{Instance, kernel_release};
+use crate::tracefs::{Condition, Instance, kernel_release};
 
 impl Jobs {
     pub(super) fn instance_name(&self, job: &str) -> String {
@@ -26,6 +27,17 @@ impl Jobs {
 
     /// Makes the kernel instance and begins a run, or continues the last one.
     pub(super) fn begin(&self, job: &Job, plan: &Plan, no_clear: bool) -> Result<(), JobError> {
+        self.begin_since(job, plan, no_clear, None)
+    }
+
+    /// The same, in a run of which nobody knows what happened in it since then.
+    pub(super) fn begin_since(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        no_clear: bool,
+        unknown_since: Option<u64>,
+    ) -> Result<(), JobError> {
         self.close_rest(job)?;
         let name = self.instance_name(&job.name);
         if Instance::exists(&self.tracefs, &name) {
@@ -33,9 +45,9 @@ impl Jobs {
         }
         let instance = Instance::create(&self.tracefs, &name)?;
         let last = self.store.runs(&job.name)?.last().copied();
-        let begun = self.begin_in(job, plan, no_clear, &instance);
+        let begun = self.begin_in(job, plan, no_clear, unknown_since, &instance);
         if begun.is_err() {
-            let _ = instance.remove();
+            let _ = self.remove_instance(job, instance);
             // A run that never began leaves nothing.
             for run in self.store.runs(&job.name)?.into_iter().filter(|&run| Some(run) > last) {
                 let _ = self.store.remove_run(&job.name, run);
@@ -44,7 +56,14 @@ impl Jobs {
         begun
     }
 
-    fn begin_in(&self, job: &Job, plan: &Plan, no_clear: bool, instance: &Instance) -> Result<(), JobError> {
+    fn begin_in(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        no_clear: bool,
+        unknown_since: Option<u64>,
+        instance: &Instance,
+    ) -> Result<(), JobError> {
         instance.configure(&plan.settings())?;
         // Pages of a run that ended are in its blocks.
         self.runtime.remove_staging(&job.name);
@@ -74,6 +93,8 @@ impl Jobs {
             residuals: plan.residuals(),
             pointer_key: meta.pointer_key(),
             since: clock::boot_ns(),
+            unknown_since,
+            sure_until: clock::boot_ns(),
             booked: BTreeMap::new(),
             staging: self.open_staging(&job.name, meta.pages)?,
             pages_end: meta.pages,
@@ -82,21 +103,37 @@ impl Jobs {
         };
         self.keep_running(job, true)?;
         instance.set_tracing(true)?;
-        self.launch(job, setup, RunRecord { number, meta })
+        let condition = instance.condition(plan.events.iter().map(|plan| &plan.event))?;
+        KeptInstance { since: setup.since, unknown_since: None, condition: condition.clone() }
+            .save(&self.runtime, &job.name)?;
+        self.launch(job, setup, condition, RunRecord { number, meta })
     }
 
     /// Starts the capture's thread and notes that it runs.
-    pub(super) fn launch(&self, job: &Job, setup: Setup, record: RunRecord) -> Result<(), JobError> {
+    pub(super) fn launch(
+        &self,
+        job: &Job,
+        setup: Setup,
+        condition: Condition,
+        record: RunRecord,
+    ) -> Result<(), JobError> {
         let instance = setup.instance.clone();
         let kernel_buffer_kb = instance.kernel_memory_kb()?;
         let duration = job.now().file.spec.duration_s;
         let elapsed = clock::wall_ns().saturating_sub(record.meta.started_ns).max(0).cast_unsigned() / 1_000_000_000;
         let deadline = (duration > 0).then(|| Instant::now() + Duration::from_secs(duration.saturating_sub(elapsed)));
-        let meta_file = setup.run.meta_file();
+        let (meta_file, sure_until) = (setup.run.meta_file(), setup.sure_until);
         let capture = Capture::start(&job.name, setup).map_err(|source| JobError::Io { doing: "a thread", source })?;
         let mut now = job.now();
         now.note_run(record);
-        now.state.launched(Running::new(capture, instance, meta_file, kernel_buffer_kb, deadline));
+        now.state.launched(Running::new(
+            capture,
+            instance,
+            (condition, sure_until),
+            meta_file,
+            kernel_buffer_kb,
+            deadline,
+        ));
         Ok(())
     }
 

@@ -78,7 +78,7 @@ pub enum JobError {
 
 fn fitting(fits_kb: u64) -> String {
     match fits_kb {
-        0 => "all that they may take is taken: stop a job, or raise limits.kernel_memory_percent".to_owned(),
+        0 => "all that your jobs may take is taken: stop a job, or raise limits.kernel_memory_percent".to_owned(),
         kb => format!("up to {kb} KB fit: --buffer {kb}"),
     }
 }

@@ -90,6 +90,7 @@ impl Now {
             last.segments += 1;
         }
         let trouble = running.and_then(|running| running.capture.shared().trouble.borrow().clone());
+        let notice = running.map(|running| running.notice.clone()).filter(|notice| !notice.is_empty());
         JobView {
             name: name.to_owned(),
             spec: self.file.spec.clone(),
@@ -99,7 +100,7 @@ impl Now {
             runs,
             events_per_s: running.map_or(0.0, |running| running.rate()),
             kernel_buffer_kb: running.map_or(0, |running| running.kernel_buffer_kb),
-            message: trouble.unwrap_or_else(|| self.state.message().to_owned()),
+            message: trouble.or(notice).unwrap_or_else(|| self.state.message().to_owned()),
         }
     }
 

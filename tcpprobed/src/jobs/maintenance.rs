@@ -9,7 +9,7 @@ use super::Jobs;
 use super::job::{Job, Now};
 use crate::store::{Capacity, Keep, StoreError};
 
-/// How often jobs are looked after: durations, captures that ended.
+/// How often jobs are looked after: durations, captures that ended, kernel instances that somebody changed.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Retention looks at the store this often.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl Jobs {
     fn maintain_job(&self, job: &Job) {
         let due = job.now().due(Instant::now());
         match due {
-            Due::Nothing => {}
+            Due::Nothing => self.check_instance(job),
             Due::Rest => {
                 if let Some(_change) = job.try_change() {
                     // That it still fails was said when it began to.

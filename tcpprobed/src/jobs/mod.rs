@@ -4,12 +4,14 @@
 //! one lock for what changes it, and one for looking at it that is only ever held for a moment.
 //!
 //! `state` owns the states of a job and every way from one to another. The verbs are in files of their own, each a part of
-//! `impl Jobs`: `load`, `resume`, `start` and `begin`, `stop`, `let_go`, `remove`, `maintenance`, `configure`, `preflight`, `sample`.
+//! `impl Jobs`: `load`, `resume`, `start` and `begin`, `stop`, `let_go`, `remove`, `maintenance`, `instance_check`, `configure`, `preflight`, `sample`.
 
 mod begin;
 mod configure;
 mod error;
+mod instance_check;
 mod job;
+mod kept_instance;
 mod let_go;
 mod load;
 mod maintenance;
@@ -66,7 +68,7 @@ pub struct Jobs {
     changes: watch::Sender<u64>,
     stopping: AtomicBool,
     /// Kernel memory of jobs that are starting.
-    promised_kb: Mutex<u64>,
+    promised: Mutex<memory::MemoryByUser>,
     /// Held by whoever uses the scratch instance.
     scratch: Mutex<()>,
 }
@@ -96,9 +98,9 @@ impl Jobs {
     ) -> Result<Arc<Self>, StoreError> {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
         let (config, by_name) = (Mutex::new(Arc::new(config)), Mutex::default());
-        let (promised_kb, scratch) = (Mutex::default(), Mutex::default());
+        let (promised, scratch) = (Mutex::default(), Mutex::default());
         let jobs =
-            Jobs { config, tracefs, store, runtime, prefix, jobs: by_name, changes, stopping, promised_kb, scratch };
+            Jobs { config, tracefs, store, runtime, prefix, jobs: by_name, changes, stopping, promised, scratch };
         let mut unread = Vec::new();
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {

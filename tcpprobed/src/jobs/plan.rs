@@ -35,6 +35,8 @@ pub struct EventPlan {
 /// What a job will do on this machine.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// The whole filter.
+    pub filter: Filter,
     /// By event, in the order of their names.
     pub events: Vec<EventPlan>,
     /// Kernel buffer.
@@ -68,7 +70,7 @@ impl Plan {
         let default_kb = config.job.buffer_kb_per_cpu;
         let asked = if spec.buffer_kb == 0 { default_kb } else { spec.buffer_kb.div_ceil(u64::from(cpus)) };
         let subbuf_kb = tracefs.features().subbuf_size.then(|| subbuf_kb(asked, config.job.subbuf_kb));
-        Ok(Plan { events, buffer_kb_per_cpu: asked, cpus, subbuf_kb, warnings: Vec::new() })
+        Ok(Plan { filter, events, buffer_kb_per_cpu: asked, cpus, subbuf_kb, warnings: Vec::new() })
     }
 
     /// Kernel memory over all CPUs, in KB.
@@ -105,6 +107,12 @@ impl Plan {
     #[must_use]
     pub fn residuals(&self) -> Vec<Option<Residual>> {
         self.events.iter().map(|plan| plan.residual.clone().map(Residual::new)).collect()
+    }
+
+    /// The whole filter, for events of an instance that may have had another one, by the schema's index.
+    #[must_use]
+    pub fn whole_residuals(&self) -> Vec<Option<Residual>> {
+        self.events.iter().map(|plan| Some(Residual::new(self.filter.predicate(&plan.format)))).collect()
     }
 }
 

@@ -2,7 +2,9 @@
 
 use tcpprobe::file::Totals;
 
+use super::instance_check::sure_until;
 use super::job::Job;
+use super::kept_instance::KeptInstance;
 use super::record::RunRecord;
 use super::{JobError, Jobs, Plan};
 use crate::capture::Setup;
@@ -27,7 +29,7 @@ impl Jobs {
         let found = found.filter(|(meta, _)| !has_restarted && meta.ended_ns == 0);
         let (Some((mut meta, folder)), true) = (found, Instance::exists(&self.tracefs, &name)) else {
             let why = if has_restarted { "the machine was restarted" } else { "its kernel instance was removed" };
-            self.close_interrupted(job, number, &format!("{why}: what was not stored yet is lost"));
+            self.close_without_instance(job, number, &format!("{why}: what was not stored yet is lost"));
             if !is_to_run {
                 job.now().state.ended(None, String::new());
                 return Ok(());
@@ -45,12 +47,24 @@ impl Jobs {
             tracing::warn!(job = job.name, bytes = resumed.torn, "the torn tail of the last segment was cut");
         }
         resumed.damage.iter().for_each(|line| tracing::warn!(job = job.name, "damaged: {line}"));
+        let doubt = self.doubt(job, &plan, &instance, (meta.accounted, is_to_run))?;
+        if let Some(doubt) = &doubt {
+            instance.set_tracing(false)?;
+            if !doubt.is_readable {
+                instance.clear()?;
+            }
+        }
+        let condition = instance.condition(plan.events.iter().map(|plan| &plan.event))?;
+        let kept = KeptInstance::load(&self.runtime, &job.name);
+        let sure_until = doubt.as_ref().map_or_else(|| sure_until(kept.as_ref(), meta.accounted), |doubt| doubt.since);
         let setup = Setup {
             tracefs: self.tracefs.clone(),
             layout: self.tracefs.page_layout()?,
-            residuals: plan.residuals(),
+            residuals: if doubt.is_some() { plan.whole_residuals() } else { plan.residuals() },
             pointer_key: meta.pointer_key(),
             since: meta.accounted,
+            unknown_since: doubt.as_ref().filter(|_| !is_to_run).map(|doubt| doubt.since),
+            sure_until,
             booked: difference(run.ledger(), &from_toml(&meta.baseline)),
             staging: self.open_staging(&job.name, meta.pages)?,
             pages_end: meta.pages,
@@ -58,11 +72,19 @@ impl Jobs {
             schema,
             run,
         };
-        if is_to_run {
-            instance.set_tracing(true)?;
+        match doubt {
+            Some(doubt) => {
+                self.launch(job, setup, condition, RunRecord { number, meta })?;
+                if is_to_run {
+                    self.replace_instance(job, &doubt.why);
+                }
+                Ok(())
+            }
+            None => {
+                tracing::info!(job = job.name, run = number, "resumed: the kernel went on recording");
+                self.launch(job, setup, condition, RunRecord { number, meta })
+            }
         }
-        tracing::info!(job = job.name, run = number, "resumed: the kernel went on recording");
-        self.launch(job, setup, RunRecord { number, meta })
     }
 
     /// Tries again to resume a job that could not be resumed before, unless somebody is at it.
@@ -108,6 +130,7 @@ fn difference(ledger: &LedgerByCpu, baseline: &LedgerByCpu) -> LedgerByCpu {
             filtered: totals.filtered - before.filtered.min(totals.filtered),
             lost: totals.lost - before.lost.min(totals.lost),
             dropped: totals.dropped - before.dropped.min(totals.dropped),
+            unknown: totals.unknown - before.unknown.min(totals.unknown),
         };
         (*cpu, since)
     };

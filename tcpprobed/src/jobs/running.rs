@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::capture::Capture;
 use crate::store::MetaFile;
-use crate::tracefs::Instance;
+use crate::tracefs::{Condition, Instance};
 
 /// The rate is that over at least so much of the last time.
 const RATE_TIME: Duration = Duration::from_secs(2);
@@ -14,6 +14,12 @@ const RATE_TIME: Duration = Duration::from_secs(2);
 pub struct Running {
     pub capture: Capture,
     pub instance: Instance,
+    /// How it is to be.
+    pub condition: Arc<Condition>,
+    /// When it was found so last, in the trace's clock.
+    pub good_until: u64,
+    /// What became of it, in one line.
+    pub notice: String,
     pub meta_file: Arc<MetaFile>,
     pub kernel_buffer_kb: u64,
     pub deadline: Option<Instant>,
@@ -26,12 +32,19 @@ impl Running {
     pub fn new(
         capture: Capture,
         instance: Instance,
+        (condition, sure_until): (Condition, u64),
         meta_file: Arc<MetaFile>,
         kernel_buffer_kb: u64,
         deadline: Option<Instant>,
     ) -> Self {
         let rate = [(Instant::now(), capture.shared().totals().stored); 2];
-        Running { capture, instance, meta_file, kernel_buffer_kb, deadline, rate }
+        let (good_until, condition, notice) = (sure_until, Arc::new(condition), String::new());
+        Running { capture, instance, condition, good_until, notice, meta_file, kernel_buffer_kb, deadline, rate }
+    }
+
+    /// Up to when it is known what the kernel recorded, in the trace's clock.
+    pub fn sure_until(&self) -> u64 {
+        self.good_until.min(self.capture.shared().sure_until())
     }
 
     /// Bytes of the segment that is being written.

@@ -3,6 +3,7 @@
 use super::{JobError, Jobs, Plan};
 use crate::lock::lock;
 use crate::tracefs::{Instance, Settings, Tracefs};
+use crate::user::User;
 
 /// Its buffer, a CPU.
 pub const BUFFER_KB_MAX: u64 = 1024;
@@ -46,7 +47,7 @@ impl Jobs {
         plan: &Plan,
         work: impl FnOnce(&Instance, Settings) -> Result<T, JobError>,
     ) -> Result<T, JobError> {
-        let _promise = self.promise_memory(plan)?;
+        let _promise = self.promise_memory(plan, &User::own(), false)?;
         let _only = lock(&self.scratch);
         let settings = plan.settings();
         let settings = Settings { buffer_kb: settings.buffer_kb.min(BUFFER_KB_MAX), ..settings };

@@ -48,7 +48,8 @@ impl Jobs {
         };
         let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
         // Before anything is made of a job that cannot be; it is promised when it is its turn.
-        drop(self.promise_memory(&plan)?);
+        let owner = known.as_ref().map_or_else(|| caller.user.clone(), |job| job.now().file.owner.clone());
+        drop(self.promise_memory(&plan, &owner, caller.is_admin)?);
         if dry_run {
             let run = known.map_or(1, |job| job.now().last_run() + 1);
             return Ok(Started { job: None, plan, run });
@@ -64,7 +65,8 @@ impl Jobs {
             self.end_held(&job, &format!("started anew by {}", caller.user))?;
         }
         let old = std::mem::replace(&mut job.now().file.spec, spec);
-        let began = self.promise_memory(&plan).and_then(|_promise| self.begin(&job, &plan, no_clear));
+        let began =
+            self.promise_memory(&plan, &owner, caller.is_admin).and_then(|_promise| self.begin(&job, &plan, no_clear));
         if let Err(error) = began {
             tracing::warn!(job = name, uid = caller.user.uid(), pid = caller.pid, %error, "start failed");
             self.take_back(&job, old);

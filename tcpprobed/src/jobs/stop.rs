@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::tracefs::Instance;
 
 /// What became of a thread that should have ended the run.
-const PANICKED: &str = "the capture's thread panicked; the job is resumed";
+pub(super) const PANICKED: &str = "the capture's thread panicked; the job is resumed";
 
 impl Jobs {
     /// Ends the run of a job.
@@ -84,6 +84,7 @@ impl Jobs {
     /// Removes the instance of a run that is closed: all that was in it and in the staging area is stored.
     pub(super) fn remove_instance(&self, job: &Job, instance: Instance) -> Result<(), JobError> {
         self.runtime.remove_staging(&job.name);
+        self.runtime.forget_instance(&job.name);
         Ok(instance.remove()?)
     }
 

@@ -12,17 +12,19 @@ pub struct Counts {
     filtered: u64,
     lost: u64,
     dropped: u64,
+    #[serde(default)]
+    unknown: u64,
 }
 
 impl From<Totals> for Counts {
     fn from(t: Totals) -> Self {
-        Counts { stored: t.stored, filtered: t.filtered, lost: t.lost, dropped: t.dropped }
+        Counts { stored: t.stored, filtered: t.filtered, lost: t.lost, dropped: t.dropped, unknown: t.unknown }
     }
 }
 
 impl From<Counts> for Totals {
     fn from(c: Counts) -> Self {
-        Totals { stored: c.stored, filtered: c.filtered, lost: c.lost, dropped: c.dropped }
+        Totals { stored: c.stored, filtered: c.filtered, lost: c.lost, dropped: c.dropped, unknown: c.unknown }
     }
 }
 

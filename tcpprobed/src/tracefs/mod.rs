@@ -13,6 +13,7 @@
 //! `tests/tracefs.rs`; names of functions are the kernel's, in `kernel/trace/`.
 
 mod cmdlines;
+mod condition;
 mod cpus;
 mod error;
 mod event_name;
@@ -29,6 +30,7 @@ mod stats;
 mod survey;
 
 pub use cmdlines::task_comm;
+pub use condition::Condition;
 pub use cpus::{online_cpus, possible_cpus};
 pub use error::TracefsError;
 pub use event_name::EventName;

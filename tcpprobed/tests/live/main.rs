@@ -23,4 +23,5 @@ mod reload;
 mod restart;
 mod roles;
 mod scale;
+mod tamper;
 mod torture;

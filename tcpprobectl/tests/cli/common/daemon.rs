@@ -85,7 +85,7 @@ pub fn jobs() -> Vec<Job> {
         number,
         started_ns: NOON_NS,
         ended_ns: NOON_NS + 90 * SECOND_NS,
-        ledger: Some(Ledger { stored, filtered: 7, lost, dropped: 0 }),
+        ledger: Some(Ledger { stored, filtered: 7, lost, dropped: 0, unknown: 0 }),
         stored_bytes: 4 * stored,
         segments: 1,
         first_event_ns: NOON_NS + SECOND_NS,

@@ -209,8 +209,13 @@ fn check_job(job: &Job, state: &Path, traced: &Record, full_since: u64) -> Strin
         stored.sort();
         let what = format!("run {} of {name}", run.number);
         let Run { ledger: Some(ledger), .. } = run else { panic!("{what} has no account") };
-        let told =
-            Totals { stored: ledger.stored, filtered: ledger.filtered, lost: ledger.lost, dropped: ledger.dropped };
+        let told = Totals {
+            stored: ledger.stored,
+            filtered: ledger.filtered,
+            lost: ledger.lost,
+            dropped: ledger.dropped,
+            unknown: ledger.unknown,
+        };
         assert_eq!(told, written, "{what}: told, and in its segments");
         assert_eq!(stored.len(), told.stored, "{what}: events stored");
         let beyond = stored.beyond(traced);
