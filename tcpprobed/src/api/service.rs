@@ -88,6 +88,13 @@ impl Service {
         }
     }
 
+    /// Waits until all is stored that a job, or all of them, recorded until now. Whoever waits here holds no thread.
+    async fn up_to_now(&self, name: Option<&str>) {
+        for asked in self.jobs.ask(name) {
+            asked.stored().await;
+        }
+    }
+
     fn job(&self, job: JobView) -> api::Job {
         let stored_bytes = self.jobs.stored_bytes(&job.name);
         to_job(job, stored_bytes)
@@ -150,6 +157,7 @@ impl TcpProbe for Service {
 
     async fn list_jobs(&self, request: Request<api::ListJobsRequest>) -> Result<Response<api::ListJobsReply>, Status> {
         let caller = self.authorize(&request, Role::Viewer)?;
+        self.up_to_now(None).await;
         let jobs = self.blocking(caller, |jobs, _| Ok(jobs.list())).await?;
         Ok(Response::new(api::ListJobsReply { jobs: jobs.into_iter().map(|job| self.job(job)).collect() }))
     }
@@ -157,6 +165,7 @@ impl TcpProbe for Service {
     async fn get_job(&self, request: Request<api::GetJobRequest>) -> Result<Response<api::GetJobReply>, Status> {
         let caller = self.authorize(&request, Role::Viewer)?;
         let name = request.into_inner().name;
+        self.up_to_now(Some(&name)).await;
         let job = self.blocking(caller, move |jobs, _| jobs.get(&name)).await?;
         Ok(Response::new(api::GetJobReply { job: Some(self.job(job)) }))
     }
@@ -214,6 +223,7 @@ impl TcpProbe for Service {
             connection: (request.connection != 0).then_some(request.connection),
         };
         let (name, follow) = (request.name, request.follow);
+        self.up_to_now(Some(&name)).await;
         let reader = self
             .blocking(caller, move |jobs, _| {
                 let source = jobs.readable_run(&name, request.run, follow)?;

@@ -24,3 +24,4 @@ mod restart;
 mod roles;
 mod scale;
 mod torture;
+mod up_to_now;
