@@ -34,6 +34,9 @@ pub struct Flags {
     /// The API's socket [default: tcpprobed.sock in the runtime folder]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Be the daemon of one program: all is in this folder, which is removed with every job when stdin ends
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["config", "state", "runtime", "socket"])]
+    pub private: Option<PathBuf>,
     /// tracefs [default: found, or mounted at /sys/kernel/tracing]
     #[arg(long, value_name = "DIR")]
     pub tracefs: Option<PathBuf>,
@@ -68,6 +71,10 @@ impl Flags {
     /// # Errors
     /// See [`Config::load`].
     pub fn configuration(&self) -> Result<Config> {
+        if let Some(folder) = &self.private {
+            let (state, runtime) = (folder.join("state"), folder.join("run"));
+            return Ok(Config { state, runtime, tracefs: self.tracefs.clone(), ..Config::default() });
+        }
         let file = Config::load(self.config.as_deref())?;
         Ok(Config {
             state: self.state.clone().unwrap_or(file.state),

@@ -76,7 +76,9 @@ impl Capture {
     /// Asks that what the kernel recorded until now be stored.
     #[must_use]
     pub fn ask(&self) -> UpToNow {
-        UpToNow::ask(&self.shared)
+        let asked = UpToNow::ask(&self.shared.questions);
+        self.shared.wake();
+        asked
     }
 
     /// Whether the thread is gone, be it by an error.

@@ -3,14 +3,12 @@
 //! All who ask before the capture begins to read share one seal. There is one in [`ASKED_INTERVAL`] at most, and one ahead of
 //! that, whoever asks and however often: asking cannot make blocks smaller than following does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::block_limits::ASKED_INTERVAL;
-use super::shared::Shared;
 
 /// Who asks waits no longer than this for a capture whose disk is slow, and takes what is stored.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -70,10 +68,10 @@ pub struct UpToNow {
 }
 
 impl UpToNow {
-    pub(super) fn ask(shared: &Arc<Shared>) -> Self {
-        let answered = shared.questions.answered.subscribe();
-        let number = shared.questions.asked.fetch_add(1, Ordering::AcqRel) + 1;
-        shared.wake();
+    /// The thread has to be woken then.
+    pub(super) fn ask(questions: &Questions) -> Self {
+        let answered = questions.answered.subscribe();
+        let number = questions.asked.fetch_add(1, Ordering::AcqRel) + 1;
         UpToNow { number, answered }
     }
 
@@ -90,22 +88,22 @@ mod tests {
 
     #[tokio::test]
     async fn many_questions_have_one_answer_and_the_next_waits() {
-        let shared = Arc::new(Shared::new().unwrap());
+        let questions = Questions::new();
         let mut answers = Answers::default();
-        assert_eq!(answers.due_in(&shared.questions), None, "nobody asked");
-        let asked: Vec<UpToNow> = (0..20).map(|_| UpToNow::ask(&shared)).collect();
-        let number = answers.take(&shared.questions).expect("the first is answered at once");
-        let late = UpToNow::ask(&shared);
-        answers.give(&shared.questions, number);
-        assert_eq!(answers.due_in(&shared.questions), Some(Duration::ZERO), "one ahead");
-        answers.give(&shared.questions, number);
+        assert_eq!(answers.due_in(&questions), None, "nobody asked");
+        let asked: Vec<UpToNow> = (0..20).map(|_| UpToNow::ask(&questions)).collect();
+        let number = answers.take(&questions).expect("the first is answered at once");
+        let late = UpToNow::ask(&questions);
+        answers.give(&questions, number);
+        assert_eq!(answers.due_in(&questions), Some(Duration::ZERO), "one ahead");
+        answers.give(&questions, number);
         for one in asked {
             one.stored().await;
         }
         assert!(*late.answered.borrow() < late.number, "who asked after the reading began waits for the next");
-        assert!(answers.due_in(&shared.questions).is_some_and(|due| due <= ASKED_INTERVAL));
-        assert_eq!(answers.take(&shared.questions), None, "not so soon");
-        shared.questions.end();
+        assert!(answers.due_in(&questions).is_some_and(|due| due <= ASKED_INTERVAL));
+        assert_eq!(answers.take(&questions), None, "not so soon");
+        questions.end();
         late.stored().await;
     }
 }

@@ -19,6 +19,7 @@ mod ledger;
 mod load;
 mod panics;
 mod power_loss;
+mod private;
 mod reload;
 mod restart;
 mod roles;
