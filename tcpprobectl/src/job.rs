@@ -272,7 +272,11 @@ fn limits(spec: &JobSpec) -> String {
     if spec.max_age_s > 0 {
         parts.push(format!("keeps the last {}", duration::human_s(spec.max_age_s)));
     }
-    if parts.is_empty() { "the daemon's defaults".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "none of its own; [job] and [store] in tcpprobed.toml hold".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }
 
 fn runs_in_words(job: &Job) -> String {

@@ -16,7 +16,9 @@ use crate::config::Config;
     name = "tcpprobed",
     version,
     after_help = "Started by systemd it takes everything from /etc/tcpprobed/tcpprobed.toml.\n\
-                  SIGHUP reads that again; captures go on. RUST_LOG=debug says more."
+                  SIGHUP reads that again; captures go on. RUST_LOG=debug says more.\n\n\
+                  SIGTERM, as of `systemctl stop`, ends the daemon and no job: the kernel goes on recording into its\n\
+                  buffers, and the next daemon goes on with the jobs. To end them first: tcpprobectl stop --all"
 )]
 pub struct Flags {
     /// What to do; none is being the daemon.

@@ -183,6 +183,7 @@ fn reload(flags: &Flags, service: &Service) -> String {
     let words = match flags.configuration() {
         Err(error) => {
             tracing::error!("SIGHUP: {error:#}; the configuration before it stays");
+            service.keep_configuration(format!("{error:#}"));
             format!("; not reloaded: {error:#}")
         }
         Ok(config) => {

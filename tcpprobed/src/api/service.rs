@@ -37,6 +37,8 @@ pub struct Service {
     jobs: Arc<Jobs>,
     rules: Arc<Mutex<Arc<Rules>>>,
     quota: Quota,
+    /// Why the last reload of the configuration changed nothing.
+    not_reloaded: Arc<Mutex<Option<String>>>,
 }
 
 impl Service {
@@ -44,15 +46,21 @@ impl Service {
     #[must_use]
     pub fn new(jobs: Arc<Jobs>, quota: Quota) -> Self {
         let rules = Rules::new(&jobs.config().access);
-        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), quota }
+        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), quota, not_reloaded: Arc::default() }
     }
 
     /// Follows another configuration from now on; streams that are open go on. See [`Jobs::configure`].
     #[must_use]
     pub fn configure(&self, new: Config) -> Vec<&'static str> {
+        *lock(&self.not_reloaded) = None;
         let waiting = self.jobs.configure(new);
         *lock(&self.rules) = Arc::new(Rules::new(&self.jobs.config().access));
         waiting
+    }
+
+    /// The configuration was to be read again, and is not valid: doctor says so.
+    pub fn keep_configuration(&self, why: String) {
+        *lock(&self.not_reloaded) = Some(why);
     }
 
     /// What its users take.
@@ -244,6 +252,10 @@ impl TcpProbe for Service {
         let rules = self.rules();
         let caller = rules.require(peer, Role::Viewer)?;
         let mut checks = vec![access_check(&rules, peer)];
+        checks.extend(lock(&self.not_reloaded).as_ref().map(|why| {
+            let finding = format!("not valid, so the one before it is in use: {why}");
+            Check::failure("configuration", finding, "mend the file, then: sudo systemctl reload tcpprobed")
+        }));
         let _preflight = self.quota.preflight(&caller.user).await;
         checks.extend(self.blocking(caller, |jobs, _| Ok(doctor::examine(jobs))).await?);
         Ok(Response::new(api::DoctorReply { checks: checks.into_iter().map(to_check).collect() }))

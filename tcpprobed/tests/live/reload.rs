@@ -87,8 +87,11 @@ fn a_bad_file_leaves_all_as_it_was() {
         assert!(told, "{config}: {log}");
         assert_eq!(api.try_start(job("two", "port == 2")).unwrap_err().code(), Code::ResourceExhausted);
     }
+    let doctor = || Client::of(&daemon).map(|client| client.run(&["doctor"]).out);
+    assert!(doctor().is_none_or(|found| found.contains("configuration") && found.contains("line 1: ")));
     daemon.reload("[limits]\njobs = 2\n");
     api.start(job("two", "port == 2"));
+    assert!(doctor().is_none_or(|found| !found.contains("configuration")));
 }
 
 #[test]
