@@ -83,10 +83,17 @@ pub fn command() -> clap::Command {
     ))
 }
 
+/// What `--max-age none` and the like mean: as the daemon has it by default.
+fn or_default<E>(text: &str, parse: impl Fn(&str) -> Result<u64, E>) -> Result<u64, E> {
+    if matches!(text, "none" | "default") { Ok(0) } else { parse(text) }
+}
+
 /// Start a job, and make it if there is none of that name
 #[derive(Debug, Args)]
 #[command(after_help = "\
 start begins a new run and keeps the old ones; --no-clear continues the last run instead.
+A job that is there keeps what is not named, and start prints what changes. Back to the defaults:
+--filter '', --events '', and `none` for --buffer, --duration, --max-size and --max-age.
 --dry-run lists what the kernel filters and what the daemon filters.
 
 Examples:
@@ -99,22 +106,26 @@ pub struct StartArgs {
     /// The job's name: letters, digits, `.`, `_` and `-`
     pub name: String,
     /// Record only what matches: `sport==80 || dport==80`; see `help filter`
-    #[arg(long, value_name = "F", default_value = "", hide_default_value = true)]
-    pub filter: String,
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
     /// Events and globs, comma-separated [default: tcp_probe,tcp_retransmit_skb]
     #[arg(long, value_name = "L", value_delimiter = ',')]
-    pub events: Vec<String>,
+    pub events: Option<Vec<String>>,
     /// The kernel's ring buffer over all CPUs, in KB, or with a unit: 64M
-    #[arg(long, value_name = "KB", value_parser = size::parse_kb, help_heading = "Limits")]
+    #[arg(long, value_name = "KB", value_parser = |text: &str| or_default(text, size::parse_kb))]
+    #[arg(help_heading = "Limits")]
     pub buffer: Option<u64>,
     /// Stop by itself after this time: 90s, 5m, 2h30m, 1d
-    #[arg(long, value_name = "D", value_parser = duration::parse_s, help_heading = "Limits")]
+    #[arg(long, value_name = "D", value_parser = |text: &str| or_default(text, duration::parse_s))]
+    #[arg(help_heading = "Limits")]
     pub duration: Option<u64>,
     /// Delete the oldest trace beyond this size: 500M, 2GiB
-    #[arg(long, value_name = "S", value_parser = size::parse, help_heading = "Limits")]
+    #[arg(long, value_name = "S", value_parser = |text: &str| or_default(text, size::parse))]
+    #[arg(help_heading = "Limits")]
     pub max_size: Option<u64>,
     /// Delete trace older than this: 12h, 7d
-    #[arg(long, value_name = "D", value_parser = duration::parse_s, help_heading = "Limits")]
+    #[arg(long, value_name = "D", value_parser = |text: &str| or_default(text, duration::parse_s))]
+    #[arg(help_heading = "Limits")]
     pub max_age: Option<u64>,
     /// Continue the job's last run instead of beginning a new one
     #[arg(long)]
@@ -135,17 +146,21 @@ pub struct StartArgs {
 #[command(after_help = "Example:\n  tcpprobectl stop web mail")]
 pub struct StopArgs {
     /// The jobs
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "NAME")]
     pub names: Vec<String>,
+    /// Stop all jobs that run and are the caller's to stop
+    #[arg(long)]
+    pub all: bool,
 }
 
-/// Remove a job and everything it recorded
+/// Remove jobs and everything they recorded
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tcpprobectl rm web --force")]
 pub struct RmArgs {
-    /// The job
-    pub name: String,
-    /// Stop it first when it runs
+    /// The jobs
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Stop them first when they run
     #[arg(long)]
     pub force: bool,
 }
@@ -182,7 +197,7 @@ pub struct StatusArgs {
 /// Which part of a trace.
 #[derive(Debug, Args)]
 pub struct RangeArgs {
-    /// The run, counted from 1 [default: the newest]
+    /// The run, counted from 1 [default: the newest that has events]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which events")]
     pub run: Option<u32>,
     /// From this time on: `5m ago`, 10:30, RFC 3339, seconds since 1970
@@ -191,7 +206,7 @@ pub struct RangeArgs {
     /// Up to this time
     #[arg(long, value_name = "T", value_parser = timestamp::parse, help_heading = "Which events")]
     pub until: Option<i64>,
-    /// The last 5m, 2h30m, …, counted back from the newest event
+    /// The last 5m, 2h30m and the like, counted back from the newest event
     #[arg(long, value_name = "D", value_parser = duration::parse, conflicts_with_all = ["since", "until"])]
     #[arg(help_heading = "Which events")]
     pub last: Option<Duration>,
@@ -232,7 +247,12 @@ Formats:
            cpu, pid, comm, event, and every field by its name; addresses and ports as such
   csv      the same as one table, with the columns of all events; empty where an event has none
 
-FILE (.tcpp, .txt, .txt.gz, .json, .csv) is replaced only when all is written.
+In json and csv: srtt is in microseconds; snd_wnd, rcv_wnd and data_len are bytes; snd_cwnd and
+ssthresh are packets, and an ssthresh of 2147483647 is one that is not set. state, oldstate and
+newstate count from 1: ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT
+LAST_ACK LISTEN CLOSING NEW_SYN_RECV; family is 2 for IPv4, 10 for IPv6.
+
+FILE (.tcpp, .txt, .log, .txt.gz, .json, .csv) is replaced only when all is written.
 
 Examples:
   tcpprobectl fetch web -o web.tcpp
@@ -268,7 +288,8 @@ With --filter, the newest that match among the last million events.
 
 Examples:
   tcpprobectl tail web -n 100
-  tcpprobectl tail web -f --filter 'srtt > 20ms'")]
+  tcpprobectl tail web -f --filter 'srtt > 20ms'
+  tcpprobectl tail web -f --format json | jq .srtt")]
 pub struct TailArgs {
     /// The job
     pub name: String,
@@ -281,6 +302,20 @@ pub struct TailArgs {
     /// Only events that match; see `help filter`
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
+    /// short, text or json [default: short on a terminal, else text]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<LineFormat>,
+}
+
+/// What events are printed as, a line each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LineFormat {
+    /// Time of day, connection, congestion window and ssthresh, srtt, bytes in flight
+    Short,
+    /// The kernel's own text
+    Text,
+    /// An object a line
+    Json,
 }
 
 /// Record now and print the events as text, until Ctrl-C
@@ -306,6 +341,9 @@ pub struct TraceArgs {
     /// The job's name [default: trace-UID]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// short, text or json [default: short on a terminal, else text]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<LineFormat>,
 }
 
 /// What a plot can be written as.
@@ -320,7 +358,7 @@ pub enum PlotFormat {
 /// Draw congestion window, RTT and retransmissions by connection
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same name.
+A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same name; --run means the job.
 
 Examples:
   tcpprobectl plot web --open
@@ -363,7 +401,8 @@ Text and pages do not tell the time of day: `time` and `time_ns` are empty. Text
 
 DIR holds the pages of each CPU as cpuN.raw, and if you have them, saved_cmdlines (names of tasks),
 cpuN.stats, trace_clock and uname (`uname -r`); each may be gzipped. To save them, as root:
-  cd /sys/kernel/tracing; cp saved_cmdlines trace_clock DIR; uname -r > DIR/uname
+  cd /sys/kernel/tracing; echo 1 > events/tcp/tcp_probe/enable; sleep 10
+  echo 0 > events/tcp/tcp_probe/enable; cp saved_cmdlines trace_clock DIR; uname -r > DIR/uname
   for cpu in per_cpu/cpu*; do timeout 1 cat $cpu/trace_pipe_raw > DIR/${cpu#*/}.raw; done
   cp -r events/header_page events/tcp events/sock EVENTS_DIR
 

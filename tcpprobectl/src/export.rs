@@ -100,7 +100,24 @@ fn copy(name: &str, input: impl Read, request: Request, mut output: Output) -> R
 
 /// The format asked for, or that the extension of `path` tells.
 pub fn format_of(asked: Option<ExportFormat>, path: Option<&Path>) -> Option<ExportFormat> {
-    asked.or_else(|| ExportFormat::of_path(path?))
+    asked.or_else(|| ExportFormat::of_path(path?)).or_else(|| is_log(path?).then_some(ExportFormat::Text))
+}
+
+/// Whether the name ends as other tools end those of their text.
+fn is_log(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("log"))
+}
+
+/// Refuses a name that ends as a format does which nothing here writes.
+pub fn refuse_other(path: &Path) -> Result<(), Failure> {
+    const OTHERS: [&str; 9] = ["pcap", "pcapng", "dat", "gz", "xz", "zst", "zip", "png", "svg"];
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    if OTHERS.iter().any(|other| extension == **other) {
+        let what = format!("{} cannot be written: the name ends in .{}", path.display(), extension.display());
+        let hint = "end it in .tcpp, .txt, .txt.gz, .json or .csv, or give --format";
+        return Err(Failure::new(Exit::Usage, what, hint));
+    }
+    Ok(())
 }
 
 /// The format that the extension of `path` tells, or the failure that it tells none.

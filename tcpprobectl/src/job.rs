@@ -146,10 +146,11 @@ pub fn missing(ledger: &Ledger) -> u64 {
     ledger.lost.saturating_add(ledger.dropped)
 }
 
-/// The jobs, one a line, for people.
+/// The jobs, one a line, for people: counts and size of the newest run, and the size of all of them.
 #[must_use]
 pub fn table(jobs: &[Job], paint: Paint) -> String {
-    let mut table = Table::new(&["NAME", "STATE", "RUN>", "EVENTS/S>", "STORED>", "LOST>", "SIZE>", "OWNER"]);
+    let mut table =
+        Table::new(&["NAME", "STATE", "RUN>", "EVENTS/S>", "STORED>", "LOST>", "SIZE>", "ALL RUNS>", "OWNER"]);
     for job in jobs {
         let ledger = ledger(job);
         let cells = [
@@ -159,6 +160,7 @@ pub fn table(jobs: &[Job], paint: Paint) -> String {
             rate(job),
             count::human(ledger.stored),
             count::human(missing(&ledger)),
+            size::human(job.runs.last().map_or(0, |run| run.stored_bytes)),
             size::human(job.stored_bytes),
             users::name(job.owner_uid).unwrap_or_else(|| job.owner_uid.to_string()),
         ];
@@ -220,11 +222,20 @@ fn runs(job: &Job, now_ns: i64, paint: Paint) -> String {
             count::human(ledger.stored),
             count::human(missing(&ledger)),
             size::human(run.stored_bytes),
-            if run.ended_ns > 0 { run.ended_why.clone() } else { "running".to_owned() },
+            if run.ended_ns > 0 { named(&run.ended_why) } else { "running".to_owned() },
         ];
         table.row((missing(&ledger) > 0).then_some(Tone::Bad), cells);
     }
     table.render(paint)
+}
+
+/// `stopped by uid 1004` with the user's name.
+fn named(why: &str) -> String {
+    let known = || {
+        let (before, number) = why.rsplit_once("uid ")?;
+        Some(format!("{before}{}", users::name(number.parse().ok()?)?))
+    };
+    known().unwrap_or_else(|| why.to_owned())
 }
 
 fn account(ledger: &Ledger, paint: Paint) -> String {
@@ -270,7 +281,11 @@ fn limits(spec: &JobSpec) -> String {
     if spec.max_age_s > 0 {
         parts.push(format!("keeps the last {}", duration::human_s(spec.max_age_s)));
     }
-    if parts.is_empty() { "the daemon's defaults".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "none of its own; [job] and [store] in tcpprobed.toml hold".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }
 
 fn runs_in_words(job: &Job) -> String {

@@ -2,6 +2,7 @@
 //!
 //! The command line is the interface; it is a library only for its own program and for what builds the packages.
 
+mod brief;
 mod cli;
 mod commands;
 mod doctor;
@@ -14,6 +15,7 @@ mod job;
 mod lines;
 mod output;
 mod paint;
+mod private_daemon;
 mod progress;
 mod range;
 mod report;
@@ -88,6 +90,12 @@ fn usage_line(error: &ClapError) -> String {
     let rendered = error.render().to_string();
     let what = rendered.split("\n\n").next().unwrap_or_default();
     let what = exit::one_line(what.trim_start_matches("error: "));
+    if let Some(meant) = meant(error) {
+        return format!("{what}; did you mean {meant}?");
+    }
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        return format!("{what}; see `{}`", help_command());
+    }
     let tips = error.context().filter_map(|(kind, value)| match (kind, value) {
         (
             ContextKind::SuggestedArg | ContextKind::SuggestedSubcommand | ContextKind::SuggestedValue,
@@ -101,6 +109,43 @@ fn usage_line(error: &ClapError) -> String {
     match tips.into_iter().next() {
         Some(tip) => format!("{what}; did you mean `{tip}`?"),
         None => format!("{what}; see `{}`", help_command()),
+    }
+}
+
+/// What was meant by a verb that is none, or by a filter without its option.
+fn meant(error: &ClapError) -> Option<String> {
+    let typed = |kind| match error.get(kind) {
+        Some(ContextValue::String(typed)) => Some(typed.as_str()),
+        _ => None,
+    };
+    if error.kind() == ErrorKind::UnknownArgument {
+        let typed = typed(ContextKind::InvalidArg)?;
+        let is_filter = ["==", "!=", "<", ">", "&&", "||"].iter().any(|sign| typed.contains(sign));
+        return (is_filter && !typed.starts_with('-')).then(|| format!("`--filter '{typed}'`"));
+    }
+    let typed = typed(ContextKind::InvalidSubcommand)?;
+    let command = cli::command();
+    let verbs: Vec<&str> =
+        command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(|verb| verb.get_name()).collect();
+    let begun: Vec<&str> = verbs.iter().copied().filter(|verb| verb.starts_with(typed)).collect();
+    match begun.as_slice() {
+        [] => verbs.into_iter().find(|verb| is_near(typed, verb)).map(|verb| format!("`{verb}`")),
+        [one] => Some(format!("`{one}`")),
+        [others @ .., last] => Some(format!("{} or {last}", others.join(", "))),
+    }
+}
+
+/// Whether two words differ by one letter, or by two that changed places.
+fn is_near(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let same = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let (one, other) = (&one[same..], &other[same..]);
+    match (one, other) {
+        ([a, b, rest @ ..], [c, d, tail @ ..]) if a == d && b == c => rest == tail,
+        _ => {
+            let (skip_one, skip_other) = (one.get(1..).unwrap_or(&[]), other.get(1..).unwrap_or(&[]));
+            skip_one == skip_other || skip_one == other || one == skip_other
+        }
     }
 }
 

@@ -1,12 +1,25 @@
 //! A trace as lines, one event at a time, for what is shown as it comes.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use anyhow::Result;
-use tcpprobe::export::{Exporter, item_to};
+use tcpprobe::export::{Exporter, JsonExporter, TextExporter, item_to};
 use tcpprobe::source::{Item, Trace};
 
+use crate::brief::BriefExporter;
+use crate::cli::LineFormat;
 use crate::report::Report;
+
+/// The exporter for what people or programs asked for; on a terminal they get short lines, and scripts what they always had.
+#[must_use]
+pub fn exporter(format: Option<LineFormat>) -> Box<dyn Exporter> {
+    let default = if io::stdout().is_terminal() { LineFormat::Short } else { LineFormat::Text };
+    match format.unwrap_or(default) {
+        LineFormat::Short => Box::new(BriefExporter::default()),
+        LineFormat::Text => Box::new(TextExporter::default()),
+        LineFormat::Json => Box::new(JsonExporter::new(None)),
+    }
+}
 
 /// Gives the exported bytes of each event to `sink`, with the time of day of the event.
 pub fn each(

@@ -5,10 +5,12 @@ use std::time::Duration;
 use anyhow::Result;
 use tcpprobe::file::Select;
 use tcpprobe_client::Client;
-use tcpprobe_proto::v1::{ReadRequest, Run};
+use tcpprobe_proto::v1::{Job, ReadRequest, Run};
 
 use crate::cli::RangeArgs;
 use crate::exit::{Exit, Failure};
+use crate::value::timestamp;
+use crate::{job, say};
 
 /// What to ask of the daemon for this part of a job.
 pub fn request(client: &Client, name: &str, args: &RangeArgs) -> Result<ReadRequest> {
@@ -19,12 +21,31 @@ pub fn request(client: &Client, name: &str, args: &RangeArgs) -> Result<ReadRequ
         until_ns: args.until.unwrap_or(0),
         ..ReadRequest::default()
     };
+    let job = client.get(name)?;
+    if args.run.is_none() {
+        request.run = newest_run(&job);
+    }
     if let Some(last) = args.last {
-        let job = client.get(name)?;
-        let run = find_run(&job.runs, args.run).ok_or_else(|| no_run(name, args.run))?;
+        let number = Some(request.run).filter(|number| *number > 0);
+        let run = find_run(&job.runs, number).ok_or_else(|| no_run(name, args.run))?;
         request.since_ns = back(run.last_event_ns, last);
     }
+    if args.since.is_some_and(|since| since > timestamp::now()) {
+        let hint = "a time of day is that of today; give the date with it";
+        return Err(Failure::new(Exit::Usage, "--since is in the future", hint).into());
+    }
     Ok(request)
+}
+
+/// The newest run that has events, and a word where that is not the newest; 0 where none has.
+pub fn newest_run(job: &Job) -> u32 {
+    let stored = |run: &&Run| run.ledger.is_some_and(|ledger| ledger.stored > 0);
+    let Some(found) = job.runs.iter().rev().find(stored) else { return 0 };
+    if let Some(newest) = job.runs.last().filter(|newest| newest.number != found.number) {
+        let (name, found, newest) = (job::name(job), found.number, newest.number);
+        say(&format!("run {newest} of {name} has no events yet; this is run {found}"));
+    }
+    found.number
 }
 
 /// The same for the reader, which is exact where the daemon sends whole blocks.

@@ -16,7 +16,9 @@ use crate::config::Config;
     name = "tcpprobed",
     version,
     after_help = "Started by systemd it takes everything from /etc/tcpprobed/tcpprobed.toml.\n\
-                  SIGHUP reads that again; captures go on. RUST_LOG=debug says more."
+                  SIGHUP reads that again; captures go on. RUST_LOG=debug says more.\n\n\
+                  SIGTERM, as of `systemctl stop`, ends the daemon and no job: the kernel goes on recording into its\n\
+                  buffers, and the next daemon goes on with the jobs. To end them first: tcpprobectl stop --all"
 )]
 pub struct Flags {
     /// What to do; none is being the daemon.
@@ -34,6 +36,9 @@ pub struct Flags {
     /// The API's socket [default: tcpprobed.sock in the runtime folder]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Be the daemon of one program: all is in this folder, which is removed with every job when stdin ends
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["config", "state", "runtime", "socket"])]
+    pub private: Option<PathBuf>,
     /// tracefs [default: found, or mounted at /sys/kernel/tracing]
     #[arg(long, value_name = "DIR")]
     pub tracefs: Option<PathBuf>,
@@ -68,6 +73,10 @@ impl Flags {
     /// # Errors
     /// See [`Config::load`].
     pub fn configuration(&self) -> Result<Config> {
+        if let Some(folder) = &self.private {
+            let (state, runtime) = (folder.join("state"), folder.join("run"));
+            return Ok(Config { state, runtime, tracefs: self.tracefs.clone(), ..Config::default() });
+        }
         let file = Config::load(self.config.as_deref())?;
         Ok(Config {
             state: self.state.clone().unwrap_or(file.state),

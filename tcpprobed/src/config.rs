@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
+use crate::byte_size;
 use crate::disk::OptionalHook;
 use crate::store::{SegmentLimits, Upkeep};
 
@@ -66,6 +67,7 @@ pub struct JobDefaults {
     /// Sub-buffer in KiB, where the kernel can (6.8).
     pub subbuf_kb: u64,
     /// Bytes kept; 0 is no limit.
+    #[serde(deserialize_with = "byte_size::deserialize")]
     pub max_size: u64,
 }
 
@@ -74,10 +76,13 @@ pub struct JobDefaults {
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// Bytes of all jobs.
+    #[serde(deserialize_with = "byte_size::deserialize")]
     pub max_size: u64,
     /// Bytes that stay free on the file system.
+    #[serde(deserialize_with = "byte_size::deserialize")]
     pub free_min: u64,
     /// A segment is closed at this length…
+    #[serde(deserialize_with = "byte_size::deserialize")]
     pub segment_bytes: u64,
     /// …or at this age in seconds.
     pub segment_seconds: u64,

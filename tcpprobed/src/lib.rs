@@ -6,6 +6,7 @@
 
 pub mod abort_on_panic;
 pub mod api;
+pub mod byte_size;
 pub mod capture;
 pub mod check;
 pub mod cli;

@@ -1,5 +1,6 @@
 //! tcpprobed: the flight recorder's daemon.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,7 +59,11 @@ fn log_to_the_right_place() {
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     match under_systemd.then(tracing_journald::layer).and_then(Result::ok) {
         Some(journald) => registry.with(journald).init(),
-        None => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).init(),
+        None => registry
+            .with(
+                fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false),
+            )
+            .init(),
     }
 }
 
@@ -98,6 +103,9 @@ fn run(flags: &Flags) -> Result<()> {
     let runtime = runtime.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).enable_all().build()?;
     let served = runtime.block_on(serve(flags, Arc::clone(&jobs), quota, listener));
     runtime.shutdown_timeout(DRAIN_TIME);
+    if let Some(folder) = &flags.private {
+        std::fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
     tracing::info!("stopped");
     served
 }
@@ -128,15 +136,23 @@ async fn serve(flags: &Flags, jobs: Arc<Jobs>, quota: Quota, listener: std::os::
     }));
     systemd::ready();
 
+    let mut alone = std::pin::pin!(left_alone(flags.private.is_some()));
     loop {
         tokio::select! {
             _ = terminate.recv() => break tracing::info!("SIGTERM: stopping"),
             _ = interrupt.recv() => break tracing::info!("SIGINT: stopping"),
+            () = &mut alone => break tracing::info!("the program whose daemon this is has ended: stopping"),
             _ = hangup.recv() => drop(trouble.send_replace(reload(flags, &service))),
         }
     }
     systemd::stopping();
-    let suspended = tokio::task::spawn_blocking(move || jobs.suspend());
+    let is_private = flags.private.is_some();
+    let suspended = tokio::task::spawn_blocking(move || {
+        if is_private {
+            jobs.remove_all();
+        }
+        jobs.suspend();
+    });
     suspended.await.context("the captures could not be drained")?;
     let _ = stop.send(());
     match tokio::time::timeout(DRAIN_TIME, server).await {
@@ -146,6 +162,20 @@ async fn serve(flags: &Flags, jobs: Arc<Jobs>, quota: Quota, listener: std::os::
     }
 }
 
+/// Returns when the program that this daemon belongs to has ended, never where it belongs to none.
+async fn left_alone(is_private: bool) {
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    if !is_private {
+        return std::future::pending().await;
+    }
+    // A thread of its own, for nothing else ends a read of stdin.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        drop(end);
+    });
+    let _ = ended.await;
+}
+
 /// Reads the configuration again. What to say of it in the status line, nothing where all is well; where it is not valid,
 /// the one before stays.
 fn reload(flags: &Flags, service: &Service) -> String {
@@ -153,6 +183,7 @@ fn reload(flags: &Flags, service: &Service) -> String {
     let words = match flags.configuration() {
         Err(error) => {
             tracing::error!("SIGHUP: {error:#}; the configuration before it stays");
+            service.keep_configuration(format!("{error:#}"));
             format!("; not reloaded: {error:#}")
         }
         Ok(config) => {

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, from the lowest to the highest, and the one thing that each is.
-const ROOMS: [(&str, &str); 22] = [
+const ROOMS: [(&str, &str); 23] = [
     ("lock", "a mutex's lock that a panic elsewhere does not spoil"),
     ("hash", "a short hash of names and of our own bytes"),
+    ("byte_size", "sizes in the configuration"),
     ("wording", "how numbers and lists are shown to people"),
     ("user", "whom limits are counted by and jobs belong to"),
     ("clock", "the trace's clock, the wall clock, and the boot"),

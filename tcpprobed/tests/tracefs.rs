@@ -16,7 +16,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use tcpprobe::kernel::page::{Lost, Page};
 use tcpprobed::clock::ClockPair;
 use tcpprobed::tracefs::{
-    CpuReader, CpuStats, EventName, Instance, ReadOutcome, Settings, StatsFile, Tracefs, TracefsError,
+    CpuReader, CpuStats, EventName, Instance, ReadOutcome, Settings, StatsFile, Tracefs, TracefsError, held_kb, page_kb,
 };
 
 const PREFIX: &str = "tcpprobe-test-";
@@ -242,7 +242,7 @@ fn what_is_set_can_be_read_back() {
         tracing: false,
     };
     let made = instance.configure(&wanted).unwrap();
-    let buffer_kb = if features.subbuf_size { 1023 } else { 1000 };
+    let buffer_kb = if features.subbuf_size { held_kb(1000, 64) } else { 1000 };
     let expected = Settings {
         buffer_kb,
         subbuf_kb: features.subbuf_size.then_some(64),
@@ -263,18 +263,23 @@ fn what_is_set_can_be_read_back() {
 fn sizes() {
     let Some(tracefs) = tracefs() else { return };
     let scratch = Scratch::new(&tracefs);
-    let instance = &scratch.instance;
+    let (instance, features) = (&scratch.instance, tracefs.features());
     if instance.set_subbuf_kb(4).unwrap().is_some() {
-        for (asked, became) in [(5, 8), (12, 16), (512, 512), (1, 4)] {
+        for asked in [5, 12, 512, 1] {
+            let became = u64::max(asked, page_kb()).next_power_of_two();
             assert_eq!(instance.set_subbuf_kb(asked).unwrap(), Some(became));
         }
-        assert!(matches!(instance.set_subbuf_kb(4096), Err(TracefsError::Value { .. })));
+        assert!(matches!(instance.set_subbuf_kb(256 * page_kb()), Err(TracefsError::Value { .. })));
     } else {
         eprintln!("skipped: sub-buffer sizes, which this kernel has not");
     }
-    for (asked, least, most) in [(1, 7, 15), (100, 100, 107), (4096, 4096, 4104)] {
+    for asked in [1, 100, 4096] {
         let became = instance.set_buffer_kb(asked).unwrap();
-        assert!((least..=most).contains(&became), "{asked}: {became}");
+        let held = held_kb(asked, page_kb());
+        assert!((asked..=held + 2 * page_kb()).contains(&became), "{asked}: {became}, not {held}");
+        if features.subbuf_size {
+            assert_eq!(became, held, "of {asked}");
+        }
         assert_eq!(instance.buffer_kb().unwrap(), became);
     }
     assert!(matches!(instance.set_buffer_kb(0), Err(TracefsError::Value { .. })));
@@ -385,18 +390,19 @@ fn resizing_and_clearing() {
     let pair = Pair::new();
     let scratch = Scratch::recording(&tracefs, &pair, |_| ());
     let instance = &scratch.instance;
-    pair.rounds(100);
+    let rounds = 25 * page_kb();
+    pair.rounds(rounds as usize);
     let before = scratch.stats(&pair);
-    assert!(before.entries == 200);
+    assert_eq!(before.entries, 2 * rounds);
 
     instance.set_buffer_kb(2048).unwrap();
     assert_eq!(scratch.stats(&pair).entries, before.entries, "growing keeps the events");
-    instance.set_buffer_kb(12).unwrap();
+    instance.set_buffer_kb(3 * page_kb()).unwrap();
     let shrunk = scratch.stats(&pair);
     assert!(shrunk.overrun > 0 && shrunk.generated() == before.generated(), "shrinking counts what it pushes out");
 
     if tracefs.features().subbuf_size {
-        instance.set_subbuf_kb(16).unwrap();
+        instance.set_subbuf_kb(4 * page_kb()).unwrap();
         assert_eq!(scratch.stats(&pair).generated(), 0, "the counts were cleared with the events");
         let reader = scratch.reader(&pair);
         pair.rounds(5);
@@ -421,7 +427,7 @@ fn a_new_sub_buffer_size_leaves_wrong_counts() {
     let scratch = Scratch::recording(&tracefs, &pair, |s| s.subbuf_kb = Some(4));
     pair.rounds(10);
     let before = scratch.stats(&pair);
-    fs::write(scratch.instance.dir().join("buffer_subbuf_size_kb"), "16").unwrap();
+    fs::write(scratch.instance.dir().join("buffer_subbuf_size_kb"), (4 * page_kb()).to_string()).unwrap();
     assert_eq!(text_events(&scratch.instance), 0, "the events are gone");
     assert_eq!(scratch.stats(&pair).entries, before.entries, "but counted as being there");
     pair.rounds(10);
@@ -542,15 +548,16 @@ fn poll_wakes_at_the_percentage() {
     }
     let pair = Pair::new();
     let short = Duration::from_millis(50);
-    for (percent, enough) in [(10, 200), (50, 900)] {
+    let pages = (page_kb() / 4) as usize;
+    for (percent, enough) in [(10, 200 * pages), (50, 900 * pages)] {
         let scratch = Scratch::recording(&tracefs, &pair, |s| {
-            (s.buffer_kb, s.buffer_percent, s.subbuf_kb) = (256, Some(percent), Some(4));
+            (s.buffer_kb, s.buffer_percent, s.subbuf_kb) = (64 * page_kb(), Some(percent), Some(page_kb()));
         });
         let reader = scratch.reader(&pair);
         pair.rounds(10);
         assert!(!wakes(&reader, short), "few events wake nobody");
         pair.rounds(enough / 2);
-        assert!(wakes(&reader, short), "{percent} % of 256 KB is less than {enough} events");
+        assert!(wakes(&reader, short), "{percent} % of 64 pages is less than {enough} events");
         drain(&tracefs, &reader);
         assert!(!wakes(&reader, short));
     }

@@ -10,7 +10,7 @@ use crate::connection::{Client, Next, Stream};
 use crate::error::Error;
 
 /// How soon a signal is noticed, and how long output may stay unseen.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How far a stream has come, at a moment between two pieces of the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

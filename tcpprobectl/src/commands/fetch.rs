@@ -15,10 +15,15 @@ use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::range;
+use crate::say;
 
 pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
     let path = args.output.as_deref();
-    let format = export::format_of(args.format.map(|format| format.0), path).unwrap_or(ExportFormat::Tcpp);
+    let known = export::format_of(args.format.map(|format| format.0), path);
+    if known.is_none() {
+        path.map_or(Ok(()), export::refuse_other)?;
+    }
+    let format = known.unwrap_or(ExportFormat::Tcpp);
     if format.is_binary() {
         output::refuse_terminal(path, "the trace", &format!("{}.{}", args.name, format.extension()))?;
     }
@@ -35,5 +40,9 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
     })?;
     let source = Source::Stream(Content::Tcpp, Box::new(stream));
     let request = Request { select, filter, fields: args.fields.clone(), format };
-    export::write(&format!("job {}", args.name), source, request, Output::open(path)?)
+    let exit = export::write(&format!("job {}", args.name), source, request, Output::open(path)?)?;
+    if let Some(path) = path.filter(|path| path.is_file()) {
+        say(&format!("wrote {} ({})", path.display(), format.name()));
+    }
+    Ok(exit)
 }

@@ -4,6 +4,7 @@ mod completions;
 mod convert;
 mod doctor;
 mod fetch;
+mod keep;
 mod list;
 mod man;
 mod plot;
@@ -37,7 +38,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Status(args) => status::run(&Client::connect(socket)?, args),
         Command::Fetch(args) => fetch::run(&Client::connect(socket)?, &args),
         Command::Tail(args) => tail::run(&Client::connect(socket)?, &args),
-        Command::Trace(args) => trace::run(&Client::connect(socket)?, args),
+        Command::Trace(args) => trace::run(socket, args),
         Command::Plot(args) => plot::run(socket, &args),
         Command::Convert(args) => convert::run(&args),
         Command::Doctor(args) => doctor::run(socket, &args),

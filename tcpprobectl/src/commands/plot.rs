@@ -22,7 +22,7 @@ use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::value::timestamp;
-use crate::{filter, range, say};
+use crate::{escape, filter, range, say};
 
 /// Gaps that are drawn; any more would cover the picture.
 const GAPS_MAX: usize = 10_000;
@@ -46,7 +46,7 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
         let mut again = Report::new(&trace.title());
         drawing = trace.draw(Collect::Only(chosen.shown.clone()), &filter, &interrupt, &mut again)?.0;
     }
-    let drawn = plot::Plot::new(&drawing.plot_input(&trace.name()), &options)?;
+    let drawn = plot::Plot::new(&drawing.plot_input(&trace.heading(args.range.filter.as_deref())), &options)?;
     let kind = if format == PlotFormat::Png { plot::Format::Png } else { plot::Format::Svg };
     let picture = plot::render(&drawn, kind, plot::Size::default())?;
     write(target.as_deref(), &picture)?;
@@ -126,7 +126,14 @@ impl Input {
     fn of(socket: &Path, args: &PlotArgs) -> Result<Self> {
         let path = PathBuf::from(&args.source);
         // A job's name has no slash, and nobody names one like a trace file.
-        if path.is_file() || args.source.contains('/') || stem(&args.source) != args.source {
+        let is_path = args.source.contains('/') || stem(&args.source) != args.source;
+        let is_file = path.is_file() && (is_path || args.range.run.is_none());
+        let is_job = is_path && !path.exists() && is_known_job(socket, &args.source);
+        if (is_file || is_path) && !is_job {
+            if is_file && !args.source.contains('/') && is_known_job(socket, &args.source) {
+                let name = &args.source;
+                say(&format!("{name} is a file here, and is what is drawn; for the job of that name, give --run N"));
+            }
             if args.range.run.is_some() {
                 let what = format!("{} is a file, and has no runs to choose from", args.source);
                 return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
@@ -141,6 +148,18 @@ impl Input {
         let now_ns = timestamp::now();
         request.until_ns = if request.until_ns == 0 { now_ns } else { request.until_ns.min(now_ns) };
         Ok(Input::Job { client, request })
+    }
+
+    /// What the picture says it is of: file or job, run, and filter.
+    fn heading(&self, filter: Option<&str>) -> String {
+        let what = match self {
+            Input::Job { request, .. } if request.run > 0 => format!("{}, run {}", request.name, request.run),
+            _ => self.name(),
+        };
+        match filter.filter(|filter| !filter.trim().is_empty()) {
+            Some(filter) => format!("{what}, {}", escape::text(filter)),
+            None => what,
+        }
     }
 
     fn name(&self) -> String {
@@ -210,6 +229,11 @@ impl Input {
     }
 }
 
+/// Whether a daemon answers and has a job of this name.
+fn is_known_job(socket: &Path, name: &str) -> bool {
+    Client::connect(socket).and_then(|client| client.get(name)).is_ok()
+}
+
 /// The time of the newest event of a file, where it tells that.
 fn newest_wall_ns(path: &Path) -> Result<Option<i64>> {
     let named = |source| tcpprobe::Error::Read { name: path.display().to_string(), source };
@@ -222,7 +246,7 @@ fn newest_wall_ns(path: &Path) -> Result<Option<i64>> {
 /// `name` without the extensions of trace files.
 fn stem(name: &str) -> &str {
     let plain = name.strip_suffix(".gz").unwrap_or(name);
-    let known = [".tcpp", ".txt", ".text"].into_iter().find_map(|extension| plain.strip_suffix(extension));
+    let known = [".tcpp", ".txt", ".text", ".log"].into_iter().find_map(|extension| plain.strip_suffix(extension));
     known.filter(|stem| !stem.is_empty()).unwrap_or(plain)
 }
 
@@ -266,6 +290,7 @@ mod tests {
             ("a.b.txt.gz", "a.b"),
             ("trace.gz", "trace"),
             ("web", "web"),
+            ("old.log", "old"),
             ("web.1", "web.1"),
             (".txt", ".txt"),
         ] {

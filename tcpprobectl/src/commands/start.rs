@@ -1,11 +1,13 @@
 //! `start`: makes and starts a job, or explains what that would do.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use serde::Serialize;
-use tcpprobe_client::Client;
-use tcpprobe_proto::v1::{EventPlan, JobSpec, StartJobReply, StartJobRequest};
+use tcpprobe_client::{Client, Code, Error};
+use tcpprobe_proto::v1::{EventPlan, Job, JobSpec, StartJobReply, StartJobRequest};
 
-use super::{print, print_json, start_job};
+use super::{keep, print, print_json, start_job};
 use crate::cli::StartArgs;
 use crate::exit::Exit;
 use crate::job::JobJson;
@@ -13,12 +15,19 @@ use crate::sample::{self, SampleJson};
 use crate::value::size;
 use crate::{escape, filter, say};
 
+/// A start that takes longer says how long it took.
+const SLOW: Duration = Duration::from_secs(1);
+
 pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     // Here, for the caret; what only the kernel's events can tell, the daemon does.
-    filter::parse(&args.filter)?;
+    filter::parse(args.filter.as_deref().unwrap_or_default())?;
     let (json, dry_run) = (args.json, args.dry_run);
     let name = args.name.clone();
-    let reply = start_job(client, request(args))?;
+    let known = known(client, &name)?;
+    let (spec, changes) = keep::merge(&args, known.as_ref().and_then(|job| job.spec.as_ref()));
+    let began = Instant::now();
+    let reply = start_job(client, request(spec, &args))?;
+    let took = began.elapsed();
     if json {
         print_json(&ReplyJson::from(&reply))?;
         return Ok(Exit::Ok);
@@ -33,8 +42,10 @@ pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
             let fields = plan.missing_fields.join(", ");
             say(&format!("{} has no {fields}: terms on those fields are ignored for this event", plan.event));
         }
+        changes.iter().for_each(|change| say(&format!("{name} changed: {change}")));
+        let slow = if took >= SLOW { format!(" in {:.1} s", took.as_secs_f64()) } else { String::new() };
         say(&format!(
-            "started {name}, run {}, with {}; `tcpprobectl status {name}` shows it",
+            "started {name}, run {}{slow}, with kernel memory of {}; `tcpprobectl status {name}` shows it",
             reply.run,
             memory(&reply)
         ));
@@ -42,16 +53,16 @@ pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn request(args: StartArgs) -> StartJobRequest {
-    let spec = JobSpec {
-        name: args.name,
-        filter: args.filter,
-        events: args.events,
-        buffer_kb: args.buffer.unwrap_or(0),
-        duration_s: args.duration.unwrap_or(0),
-        max_size_bytes: args.max_size.unwrap_or(0),
-        max_age_s: args.max_age.unwrap_or(0),
-    };
+/// The job of this name, where there is one.
+fn known(client: &Client, name: &str) -> Result<Option<Job>> {
+    match client.get(name) {
+        Ok(job) => Ok(Some(job)),
+        Err(Error::Status { code: Code::NotFound | Code::PermissionDenied, .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn request(spec: JobSpec, args: &StartArgs) -> StartJobRequest {
     StartJobRequest { spec: Some(spec), dry_run: args.dry_run, no_clear: args.no_clear, sample: args.sample }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use anyhow::Result;
-use tcpprobe_client::{Client, Next};
+use tcpprobe_client::{Client, Code, Error, Next};
 use tcpprobe_proto::v1::Job;
 
 use super::{print, print_json, print_json_line};
@@ -61,17 +61,29 @@ fn watch(client: &Client, args: StatusArgs) -> Result<Exit> {
         // A watch of a job that is not there would wait for ever.
         client.get(name)?;
     }
+    let one = args.name.is_some();
     let interrupt = Interrupt::install()?;
     let mut stream = client.watch(args.name.into_iter().collect())?;
     let mut jobs = BTreeMap::new();
     while !interrupt.came() {
         match stream.next(PATIENCE)? {
-            Next::Message(reply) => show(&mut jobs, reply.jobs, args.json)?,
+            Next::Message(reply) => show(&mut jobs, with_runs(client, reply.jobs, one)?, args.json)?,
             Next::Waiting => {}
             Next::End => break,
         }
     }
     Ok(Exit::Ok)
+}
+
+/// What is told of a change has only the newest run; a job that is watched alone is shown with all.
+fn with_runs(client: &Client, changed: Vec<Job>, one: bool) -> Result<Vec<Job>> {
+    let all = |job: Job| match client.get(job::name(&job)) {
+        Ok(job) => Ok(job),
+        // It was just removed.
+        Err(Error::Status { code: Code::NotFound, .. }) => Ok(job),
+        Err(error) => Err(error.into()),
+    };
+    if one { changed.into_iter().map(all).collect() } else { Ok(changed) }
 }
 
 fn show(jobs: &mut BTreeMap<String, Job>, changed: Vec<Job>, json: bool) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use tcpprobe_client::Client;
+use tcpprobe_proto::v1::JobState;
 
 use crate::cli::StopArgs;
 use crate::exit::{self, Exit};
@@ -10,7 +11,8 @@ use crate::{job, say};
 
 pub fn run(client: &Client, args: &StopArgs) -> Result<Exit> {
     let mut exit = Exit::Ok;
-    for name in &args.names {
+    let names = if args.all { running(client)? } else { args.names.clone() };
+    for name in &names {
         // One that cannot be stopped does not keep the others running.
         match client.stop(name) {
             Ok(stopped) => exit = worse(exit, report(name, &stopped)),
@@ -22,6 +24,19 @@ pub fn run(client: &Client, args: &StopArgs) -> Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// The jobs that run and are the caller's, or all that run where the caller is root.
+fn running(client: &Client) -> Result<Vec<String>> {
+    let uid = rustix::process::getuid().as_raw();
+    let jobs = client.list()?.into_iter().filter(|job| {
+        matches!(job.state(), JobState::Running | JobState::Failed) && (uid == 0 || job.owner_uid == uid)
+    });
+    let names: Vec<String> = jobs.map(|job| job::name(&job).to_owned()).collect();
+    if names.is_empty() {
+        say("no job runs that is yours to stop");
+    }
+    Ok(names)
 }
 
 fn report(name: &str, stopped: &tcpprobe_proto::v1::Job) -> Exit {
@@ -36,8 +51,8 @@ fn report(name: &str, stopped: &tcpprobe_proto::v1::Job) -> Exit {
     Exit::Ok
 }
 
-/// The exit code of two jobs: a failure outweighs a loss, and the first failure a later one.
-fn worse(first: Exit, second: Exit) -> Exit {
+/// The exit code for two jobs: a failure outweighs a loss, and the first failure a later one.
+pub fn worse(first: Exit, second: Exit) -> Exit {
     match (first, second) {
         (Exit::Ok | Exit::Lossy, Exit::Ok) => first,
         (Exit::Ok | Exit::Lossy, second) => second,

@@ -7,10 +7,9 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use anyhow::Result;
-use tcpprobe::export::TextExporter;
 use tcpprobe::source::{Trace, Wanted};
 use tcpprobe_client::{Client, JobStream};
-use tcpprobe_proto::v1::ReadRequest;
+use tcpprobe_proto::v1::{JobState, ReadRequest};
 
 use crate::cli::TailArgs;
 use crate::exit::Exit;
@@ -18,19 +17,30 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::report::Report;
 use crate::value::timestamp;
-use crate::{filter, lines};
+use crate::{filter, lines, range, say};
 
 /// How far back the newest events that match a filter are looked for.
 const LOOK_BACK_EVENTS: u64 = 1_000_000;
 
 pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
     let filter = filter::events(&[], args.filter.as_deref())?;
-    let request = ReadRequest {
+    let mut request = ReadRequest {
         name: args.name.clone(),
         last_events: if filter.is_all() { args.lines.max(1) } else { LOOK_BACK_EVENTS.max(args.lines) },
         follow: args.follow,
         ..ReadRequest::default()
     };
+    let job = client.get(&args.name)?;
+    if args.follow {
+        if job.state() != JobState::Running {
+            say(&format!(
+                "job {} does not run: these are the last events of its newest run, and none will come",
+                args.name
+            ));
+        }
+    } else {
+        request.run = range::newest_run(&job);
+    }
     let interrupt = Interrupt::install()?;
     let began_ns = timestamp::now();
     let newest = Rc::new(RefCell::new(Newest::new(args.lines, Output::open(None)?)));
@@ -49,7 +59,7 @@ pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
     let name = format!("job {}", args.name);
     let mut trace = Trace::tcpp(&name, stream, Wanted { events: filter, ..Wanted::default() });
     let mut report = Report::new(&name);
-    lines::each(&mut trace, &mut TextExporter::default(), &mut report, |line, wall_ns| {
+    lines::each(&mut trace, &mut *lines::exporter(args.format), &mut report, |line, wall_ns| {
         let mut newest = newest.borrow_mut();
         // Without a pause in what comes, the first event that happened since tells.
         if wall_ns.is_some_and(|wall_ns| wall_ns > began_ns) {

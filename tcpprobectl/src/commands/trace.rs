@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::Result;
-use tcpprobe::export::TextExporter;
 use tcpprobe::source::{Trace, Wanted};
 use tcpprobe_client::{Client, JobStream};
 use tcpprobe_proto::v1::{JobSpec, ReadRequest, StartJobRequest};
@@ -18,19 +18,32 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::report::Report;
 use crate::value::count;
-use crate::{filter, lines, say};
+use crate::{filter, lines, private_daemon, say};
 
 /// What is kept of all traces of a job together: people type this often and clean up seldom.
 const KEPT_BYTES_MAX: u64 = 1 << 30;
 
-pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
+/// The same where it is kept in memory.
+const PRIVATE_BYTES_MAX: u64 = 64 << 20;
+
+pub fn run(socket: &Path, args: TraceArgs) -> Result<Exit> {
     filter::parse(&args.filter)?;
+    // Goes last: by then its job is stopped and read.
+    let (client, private) = private_daemon::connect(socket)?;
+    let is_private = private.is_some();
+    let client = &client;
     let name = args.name.clone().unwrap_or_else(|| format!("trace-{}", rustix::process::getuid().as_raw()));
     let interrupt = Interrupt::install()?;
-    let reply = start_job(client, request(&name, args))?;
+    let format = args.format;
+    let kept_bytes_max = if is_private { PRIVATE_BYTES_MAX } else { KEPT_BYTES_MAX };
+    let reply = start_job(client, request(&name, args, kept_bytes_max))?;
     let recording = Recording { client, name: &name, stopped: Cell::new(false) };
     reply.warnings.iter().for_each(|warning| say(warning));
-    say(&format!("recording as job {name}; Ctrl-C ends it"));
+    if is_private {
+        say("no daemon answers, so this command has its own and keeps nothing; recording, Ctrl-C ends it");
+    } else {
+        say(&format!("recording as job {name}; Ctrl-C ends it"));
+    }
 
     let out = Rc::new(RefCell::new(Output::open(None)?));
     let shown = Rc::clone(&out);
@@ -48,23 +61,25 @@ pub fn run(client: &Client, args: TraceArgs) -> Result<Exit> {
     let title = format!("job {name}");
     let mut trace = Trace::tcpp(&title, stream, Wanted::default());
     let mut report = Report::new(&title);
-    lines::each(&mut trace, &mut TextExporter::default(), &mut report, |line, _| out.borrow_mut().write_all(line))?;
+    lines::each(&mut trace, &mut *lines::exporter(format), &mut report, |line, _| out.borrow_mut().write_all(line))?;
     out.borrow_mut().flush()?;
     let exit = report.sums(trace.losses());
-    say(&format!(
-        "{} events, kept in job {name}: `tcpprobectl plot {name}` draws them",
-        count::human(trace.selected())
-    ));
+    let events = count::human(trace.selected());
+    say(&match trace.selected() {
+        0 => "no events; `tcpprobectl start NAME --dry-run --sample` tells what a filter would record".to_owned(),
+        _ if is_private => format!("{events} events, not kept"),
+        _ => format!("{events} events, kept in job {name}: `tcpprobectl plot {name}` draws them"),
+    });
     Ok(exit)
 }
 
-fn request(name: &str, args: TraceArgs) -> StartJobRequest {
+fn request(name: &str, args: TraceArgs, kept_bytes_max: u64) -> StartJobRequest {
     let spec = JobSpec {
         name: name.to_owned(),
         filter: args.filter,
         events: args.events,
         buffer_kb: args.buffer.unwrap_or(0),
-        max_size_bytes: KEPT_BYTES_MAX,
+        max_size_bytes: kept_bytes_max,
         ..JobSpec::default()
     };
     StartJobRequest { spec: Some(spec), no_clear: args.no_clear, ..StartJobRequest::default() }

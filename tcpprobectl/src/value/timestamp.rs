@@ -90,13 +90,20 @@ pub fn rfc3339(ns: i64) -> String {
     Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| String::new(), |time| format!("{time:.9}"))
 }
 
-/// Local date and time to the second: for people.
+/// Local date and time to the second, with the name of the zone: for people.
 #[must_use]
 pub fn human(ns: i64) -> String {
     Timestamp::from_nanosecond(i128::from(ns)).map_or_else(
         |_| "?".to_owned(),
-        |time| time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        |time| time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
     )
+}
+
+/// Local time of day to the microsecond: for people who watch.
+#[must_use]
+pub fn time_of_day(ns: i64) -> String {
+    Timestamp::from_nanosecond(i128::from(ns))
+        .map_or_else(|_| "?".to_owned(), |time| time.to_zoned(TimeZone::system()).strftime("%H:%M:%S.%6f").to_string())
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ fn list_of_nothing() {
 fn settled(status: &str) -> String {
     let is_running = |line: &str| line.ends_with(" running");
     let without_time = |line: &str| {
-        let words = line.split_whitespace().enumerate().filter(|(at, _)| *at != 3 || !is_running(line));
+        let words = line.split_whitespace().enumerate().filter(|(at, _)| *at != 4 || !is_running(line));
         words.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
     };
     let settle = |paragraph: &str| match paragraph.lines().any(is_running) {
@@ -147,6 +147,65 @@ fn rm() {
     let assert = run(&daemon.socket(), &["rm", "web", "--force"]).code(0);
     assert_eq!(stderr(&assert), "tcpprobectl: removed web with 8.94 MB\n");
     assert_eq!(daemon.asked.lock().unwrap().as_slice(), ["rm web true"]);
+}
+
+#[test]
+fn rm_and_stop_take_many_and_go_on_after_a_failure() {
+    let daemon = daemon();
+    let assert = run(&daemon.socket(), &["rm", "nosuch", "web", "lossy", "--force"]).code(5);
+    let asked = || std::mem::take(&mut *daemon.asked.lock().unwrap());
+    assert_eq!(asked(), ["rm nosuch true", "rm web true", "rm lossy true"]);
+    assert!(stderr(&assert).contains("removed lossy"), "{}", stderr(&assert));
+    if rustix::process::getuid().is_root() {
+        run(&daemon.socket(), &["stop", "--all"]).code(0);
+        assert_eq!(asked(), ["stop web", "stop broken"], "what is stopped already is left alone");
+    }
+    run(&daemon.socket(), &["stop", "--all", "web"]).code(2);
+    run(&daemon.socket(), &["stop"]).code(2);
+}
+
+#[test]
+fn start_keeps_what_is_not_named_and_says_what_changes() {
+    let daemon = daemon();
+    let start = |arguments: &[&str]| {
+        let assert = run(&daemon.socket(), &[&["start", "web"], arguments].concat()).code(0);
+        (std::mem::take(&mut *daemon.asked.lock().unwrap()).join("\n"), stderr(&assert))
+    };
+    let (asked, said) = start(&["--buffer", "128M"]);
+    for kept in ["sport==80", "buffer_kb: 131072", "duration_s: 9000", "max_size_bytes: 500000000", "max_age_s: 86400"]
+    {
+        assert!(asked.contains(kept), "{kept}: {asked}");
+    }
+    assert!(said.contains("web changed: buffer: 134 MB, was 2.05 GB\n"), "{said}");
+    assert_eq!(said.matches("changed:").count(), 1, "{said}");
+    let (_, said) = start(&[]);
+    assert_eq!(said.matches("changed:").count(), 0, "{said}");
+
+    let (asked, said) = start(&["--filter", "", "--max-age", "none"]);
+    assert!(asked.contains("filter: \"\"") && asked.contains("max_age_s: 0"), "{asked}");
+    assert!(said.contains("filter: none, was sport==80") && said.contains("max-age: default, was 1d"), "{said}");
+    // All of it, which must not pass for a spec that names nothing.
+    let defaults = ["--filter", "", "--events", "", "--buffer", "none", "--duration", "none", "--max-size", "none"];
+    let (asked, _) = start(&[&defaults[..], &["--max-age", "default"]].concat());
+    assert!(asked.contains("events: [\"tcp_probe\", \"tcp_retransmit_skb\"]"), "{asked}");
+}
+
+#[test]
+fn what_was_meant_is_told() {
+    let daemon = daemon();
+    let said = |arguments: &[&str]| stderr(&run(&daemon.socket(), arguments).code(2));
+    for (arguments, meant) in [
+        (&["start", "web", "sport==80"][..], "did you mean `--filter 'sport==80'`?"),
+        (&["st"], "did you mean start, stop or status?"),
+        (&["stat"], "did you mean `status`?"),
+        (&["plto"], "did you mean `plot`?"),
+        (&["rename"], "see `tcpprobectl --help`"),
+        (&["import"], "see `tcpprobectl --help`"),
+    ] {
+        assert!(said(arguments).contains(meant), "{arguments:?}: {}", said(arguments));
+    }
+    let future = said(&["fetch", "web", "--since", "2100-01-01", "-o", "/dev/null"]);
+    assert!(future.contains("--since is in the future"), "{future}");
 }
 
 #[test]

@@ -42,6 +42,23 @@ fn a_file_of_any_kind_gives_the_same_picture() {
 }
 
 #[test]
+fn a_file_that_hides_a_job_is_said_and_the_picture_says_what_it_is_of() {
+    let daemon = Daemon::start(jobs(), trace("ipv4-loss2", 0));
+    fs::write(daemon.directory().join("web"), trace("ipv4-loss2", 0)).unwrap();
+    let plot = |arguments: &[&str]| {
+        let mut command = program();
+        command.arg("plot").args(arguments).args(["-o", "-", "--format", "svg"]);
+        command.env("TCPPROBED_SOCKET", daemon.socket()).current_dir(daemon.directory()).assert().code(0)
+    };
+    let file = plot(&["web", "--filter", "sport > 0"]);
+    assert!(stderr(&file).contains("web is a file here, and is what is drawn"), "{}", stderr(&file));
+    assert!(stdout(&file).contains("web, sport &gt; 0"));
+    let job = plot(&["web", "--run", "2"]);
+    assert_eq!(stderr(&job), "");
+    assert!(stdout(&job).contains("web, run 2"));
+}
+
+#[test]
 fn a_filter_and_a_range_leave_connections_out() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a.tcpp"), trace("ipv4-loss2", 0)).unwrap();

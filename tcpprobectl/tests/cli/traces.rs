@@ -43,7 +43,8 @@ fn tcpp_is_as_stored_and_converts_like_the_job() {
     let daemon = daemon();
     let path = daemon.directory().join("web.tcpp");
     let assert = run(&daemon.socket(), &["fetch", "web", "-o", path.to_str().unwrap()]).code(0);
-    assert_eq!((stdout(&assert).as_str(), stderr(&assert).as_str()), ("", ""));
+    let wrote = format!("tcpprobectl: wrote {} (tcpp)\n", path.display());
+    assert_eq!((stdout(&assert).as_str(), stderr(&assert)), ("", wrote));
     assert_eq!(fs::read(&path).unwrap(), trace(CASE, 0));
     for format in ["text", "json", "csv"] {
         let fetched = stdout(&run(&daemon.socket(), &["fetch", "web", "--format", format]).code(0));
@@ -278,6 +279,59 @@ fn broken_lines_are_told_by_number_and_skipped() {
     assert_eq!(stdout(&assert).lines().count(), comparable(&whole).len());
     assert!(stderr(&assert).contains("broken.txt: line 51, column 1: "), "{}", stderr(&assert));
     assert_eq!(stderr(&assert).lines().count(), 1);
+}
+
+#[test]
+fn tail_has_json_and_short_lines_of_100_columns() {
+    let daemon = daemon();
+    let tail =
+        |format: &str| stdout(&run(&daemon.socket(), &["tail", "web", "-n", "100000", "--format", format]).code(0));
+    let json = tail("json");
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert!(first["time"].is_string() && first["event"].is_string(), "{first}");
+    let short = tail("short");
+    assert_eq!(short.lines().count(), json.lines().count());
+    assert!(short.lines().all(|line| line.chars().count() <= 100), "{short}");
+    let words = ["cwnd ", "srtt ", "flight ", "retransmit_skb ESTABLISHED"];
+    assert!(words.iter().all(|word| short.contains(word)), "{short}");
+}
+
+#[test]
+fn tail_of_a_job_that_does_not_run_says_so() {
+    let daemon = daemon();
+    let mut child = spawn(&daemon.socket(), &["tail", "lossy", "-f"]);
+    daemon.wait_for("read");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    interrupt(&child);
+    let mut said = String::new();
+    Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    child.wait().unwrap();
+    assert!(said.contains("job lossy does not run"), "{said}");
+}
+
+#[test]
+fn the_end_of_a_name_tells_the_format_or_is_refused() {
+    let daemon = daemon();
+    let path = |name: &str| daemon.directory().join(name).to_str().unwrap().to_owned();
+    let fetch = |name: &str| run(&daemon.socket(), &["fetch", "web", "-o", &path(name)]);
+    fetch("a.log").code(0);
+    fetch("a.txt").code(0);
+    assert_eq!(fs::read(path("a.log")).unwrap(), fs::read(path("a.txt")).unwrap());
+    let assert = fetch("a").code(0);
+    assert_eq!(stderr(&assert), format!("tcpprobectl: wrote {} (tcpp)\n", path("a")));
+    let assert = fetch("a.pcap").code(2);
+    assert!(stderr(&assert).contains("the name ends in .pcap; end it in"), "{}", stderr(&assert));
+    assert!(!daemon.directory().join("a.pcap").exists());
+}
+
+#[test]
+fn an_empty_newest_run_does_not_hide_the_one_before() {
+    let mut jobs = jobs();
+    jobs[0].runs[1].ledger = None;
+    let daemon = Daemon::start(jobs, trace(CASE, 0));
+    let assert = run(&daemon.socket(), &["fetch", "web", "--format", "text"]).code(0);
+    assert_eq!(stderr(&assert), "tcpprobectl: run 2 of web has no events yet; this is run 1\n");
+    daemon.wait_for("read ReadRequest { name: \"web\", run: 1,");
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct Service {
     jobs: Arc<Jobs>,
     rules: Arc<Mutex<Arc<Rules>>>,
     quota: Quota,
+    /// Why the last reload of the configuration changed nothing.
+    not_reloaded: Arc<Mutex<Option<String>>>,
 }
 
 impl Service {
@@ -44,15 +46,21 @@ impl Service {
     #[must_use]
     pub fn new(jobs: Arc<Jobs>, quota: Quota) -> Self {
         let rules = Rules::new(&jobs.config().access);
-        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), quota }
+        Service { jobs, rules: Arc::new(Mutex::new(Arc::new(rules))), quota, not_reloaded: Arc::default() }
     }
 
     /// Follows another configuration from now on; streams that are open go on. See [`Jobs::configure`].
     #[must_use]
     pub fn configure(&self, new: Config) -> Vec<&'static str> {
+        *lock(&self.not_reloaded) = None;
         let waiting = self.jobs.configure(new);
         *lock(&self.rules) = Arc::new(Rules::new(&self.jobs.config().access));
         waiting
+    }
+
+    /// The configuration was to be read again, and is not valid: doctor says so.
+    pub fn keep_configuration(&self, why: String) {
+        *lock(&self.not_reloaded) = Some(why);
     }
 
     /// What its users take.
@@ -85,6 +93,13 @@ impl Service {
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result.map_err(status),
             Err(_) => Err(Status::internal("the daemon failed in this request; its log says how")),
+        }
+    }
+
+    /// Waits until all is stored that a job, or all of them, recorded until now. Whoever waits here holds no thread.
+    async fn up_to_now(&self, name: Option<&str>) {
+        for asked in self.jobs.ask(name) {
+            asked.stored().await;
         }
     }
 
@@ -150,6 +165,7 @@ impl TcpProbe for Service {
 
     async fn list_jobs(&self, request: Request<api::ListJobsRequest>) -> Result<Response<api::ListJobsReply>, Status> {
         let caller = self.authorize(&request, Role::Viewer)?;
+        self.up_to_now(None).await;
         let jobs = self.blocking(caller, |jobs, _| Ok(jobs.list())).await?;
         Ok(Response::new(api::ListJobsReply { jobs: jobs.into_iter().map(|job| self.job(job)).collect() }))
     }
@@ -157,6 +173,7 @@ impl TcpProbe for Service {
     async fn get_job(&self, request: Request<api::GetJobRequest>) -> Result<Response<api::GetJobReply>, Status> {
         let caller = self.authorize(&request, Role::Viewer)?;
         let name = request.into_inner().name;
+        self.up_to_now(Some(&name)).await;
         let job = self.blocking(caller, move |jobs, _| jobs.get(&name)).await?;
         Ok(Response::new(api::GetJobReply { job: Some(self.job(job)) }))
     }
@@ -214,6 +231,7 @@ impl TcpProbe for Service {
             connection: (request.connection != 0).then_some(request.connection),
         };
         let (name, follow) = (request.name, request.follow);
+        self.up_to_now(Some(&name)).await;
         let reader = self
             .blocking(caller, move |jobs, _| {
                 let source = jobs.readable_run(&name, request.run, follow)?;
@@ -234,6 +252,10 @@ impl TcpProbe for Service {
         let rules = self.rules();
         let caller = rules.require(peer, Role::Viewer)?;
         let mut checks = vec![access_check(&rules, peer)];
+        checks.extend(lock(&self.not_reloaded).as_ref().map(|why| {
+            let finding = format!("not valid, so the one before it is in use: {why}");
+            Check::failure("configuration", finding, "mend the file, then: sudo systemctl reload tcpprobed")
+        }));
         let _preflight = self.quota.preflight(&caller.user).await;
         checks.extend(self.blocking(caller, |jobs, _| Ok(doctor::examine(jobs))).await?);
         Ok(Response::new(api::DoctorReply { checks: checks.into_iter().map(to_check).collect() }))

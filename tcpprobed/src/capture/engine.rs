@@ -19,6 +19,7 @@ use super::priority;
 use super::residual::Residual;
 use super::setup::Setup;
 use super::shared::Shared;
+use super::up_to_now::Answers;
 use crate::clock;
 use crate::tracefs::{CpuReader, ReadOutcome, StatsFile, TracefsError};
 
@@ -58,6 +59,9 @@ pub struct Engine {
     comms: Comms,
     /// When the first event of the block came.
     opened: Option<Instant>,
+    /// When the block before was sealed, or would have been.
+    sealed: Instant,
+    answers: Answers,
     /// When the totals were read last.
     totals_read: Instant,
     full_pages: u64,
@@ -85,6 +89,8 @@ impl Engine {
             setup,
             shared,
             opened: None,
+            sealed: Instant::now(),
+            answers: Answers::default(),
             totals_read: Instant::now(),
             full_pages: 0,
             accounts: Vec::new(),
@@ -97,6 +103,7 @@ impl Engine {
     pub fn run(mut self) -> Ending {
         priority::raise();
         let error = self.open().and_then(|()| self.capture()).err();
+        self.shared.questions.end();
         let pages_end = self.setup.staging.numbers().end;
         Ending { run: self.setup.run, error, accounts: self.accounts, pages_end }
     }
@@ -149,6 +156,8 @@ impl Engine {
         loop {
             let stopping = self.shared.stop.load(Ordering::Acquire);
             let due = self.wait(stopping);
+            let asked = self.answers.take(&self.shared.questions);
+            let due = due || asked.is_some();
             let full_pages = self.read_all(due || stopping)?;
             if !due && full_pages == 0 {
                 std::thread::sleep(SHORT_PAUSE);
@@ -156,11 +165,17 @@ impl Engine {
             if stopping {
                 return self.finish();
             }
-            if self.totals_read.elapsed() >= TOTALS_INTERVAL {
+            if asked.is_some() || self.totals_read.elapsed() >= TOTALS_INTERVAL {
                 self.read_totals()?;
             }
-            if due && self.opened.is_some_and(|opened| opened.elapsed() >= self.age()) {
+            if due && self.opened.is_some() && (asked.is_some() || self.block_left().is_zero()) {
                 self.seal();
+            }
+            if let Some(number) = asked {
+                self.answers.give(&self.shared.questions, number);
+            }
+            if due && self.opened.is_none() {
+                self.sealed = Instant::now();
             }
             if due && let Err(error) = self.setup.run.rotate_if_due() {
                 tracing::debug!(%error, "the segment of a quiet job cannot be closed");
@@ -188,16 +203,34 @@ impl Engine {
         Ok(())
     }
 
-    fn age(&self) -> Duration {
-        if self.shared.followers.load(Ordering::Relaxed) > 0 { BLOCK_AGE_FOLLOWED } else { BLOCK_AGE }
+    /// How long until the block is due, or what is not read yet of one. A follower waits for its age and no more, so it
+    /// counts from the block before.
+    fn block_left(&self) -> Duration {
+        match self.opened {
+            _ if self.shared.followers.load(Ordering::Relaxed) > 0 => {
+                BLOCK_AGE_FOLLOWED.saturating_sub(self.sealed.elapsed())
+            }
+            Some(opened) => BLOCK_AGE.saturating_sub(opened.elapsed()),
+            None => BLOCK_AGE,
+        }
     }
 
-    /// Waits for a buffer to fill up, for the age of a block, or to be told something. Says whether the age is due.
+    /// Waits for a buffer to fill up, for the age of a block, or to be told something. Says whether something is due.
     fn wait(&self, stopping: bool) -> bool {
-        let left = self.opened.map_or(self.age(), |opened| self.age().saturating_sub(opened.elapsed()));
-        if stopping || left.is_zero() {
-            return true;
+        loop {
+            let block = self.block_left();
+            let left = self.answers.due_in(&self.shared.questions).map_or(block, |asked| asked.min(block));
+            if stopping || left.is_zero() || self.shared.stop.load(Ordering::Acquire) {
+                return true;
+            }
+            if let Some(due) = self.poll(left) {
+                return due;
+            }
         }
+    }
+
+    /// Whether the time is over, or only a buffer filled up; none where the thread was told something.
+    fn poll(&self, left: Duration) -> Option<bool> {
         let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(&self.shared.wake, PollFlags::IN)];
         let online = self.cpus.iter().filter(|cpu| !cpu.offline);
         fds.extend(online.map(|cpu| PollFd::new(&cpu.reader, PollFlags::IN)));
@@ -205,9 +238,9 @@ impl Engine {
         let ready = poll(&mut fds, Some(&timeout)).unwrap_or(0);
         if fds[0].revents().contains(PollFlags::IN) {
             let _ = rustix::io::read(&self.shared.wake, &mut [0; 8]);
-            return true;
+            return None;
         }
-        ready == 0
+        Some(ready == 0)
     }
 
     /// Reads what there is. With `to_the_end`, also pages that are still being filled: each such read costs the
@@ -284,7 +317,7 @@ impl Engine {
 
     /// Stores the block and closes the accounting's interval.
     fn seal(&mut self) {
-        self.opened = None;
+        (self.opened, self.sealed) = (None, Instant::now());
         let anchor = clock::anchor();
         self.cpus.iter_mut().for_each(|cpu| cpu.accounting.close(anchor.time, &mut self.accounts));
         if self.builder.is_empty() && self.accounts.is_empty() {

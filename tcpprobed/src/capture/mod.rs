@@ -12,6 +12,7 @@ mod residual;
 mod setup;
 mod shared;
 mod staging;
+mod up_to_now;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -26,6 +27,7 @@ pub use residual::Residual;
 pub use setup::Setup;
 pub use shared::{Follower, Shared};
 pub use staging::{STAGING_BYTES, Staging};
+pub use up_to_now::UpToNow;
 
 use crate::store::Progress;
 
@@ -69,6 +71,14 @@ impl Capture {
     #[must_use]
     pub fn follow(&self) -> Follower {
         Follower::new(Arc::clone(&self.shared))
+    }
+
+    /// Asks that what the kernel recorded until now be stored.
+    #[must_use]
+    pub fn ask(&self) -> UpToNow {
+        let asked = UpToNow::ask(&self.shared.questions);
+        self.shared.wake();
+        asked
     }
 
     /// Whether the thread is gone, be it by an error.

@@ -8,6 +8,8 @@ use rustix::fd::OwnedFd;
 use tcpprobe::file::Totals;
 use tokio::sync::watch;
 
+use super::up_to_now::Questions;
+
 /// What a capture's thread shares with the rest of the daemon.
 #[derive(Debug)]
 pub struct Shared {
@@ -25,6 +27,7 @@ pub struct Shared {
     pub(super) followers: AtomicU32,
     pub(super) stop: AtomicBool,
     pub(super) wake: OwnedFd,
+    pub(super) questions: Questions,
     /// The trouble that the capture is in, in one line.
     pub trouble: watch::Sender<Option<String>>,
 }
@@ -44,6 +47,7 @@ impl Shared {
             followers: AtomicU32::new(0),
             stop: AtomicBool::new(false),
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            questions: Questions::new(),
             trouble: watch::Sender::new(None),
         })
     }
@@ -86,7 +90,7 @@ impl Shared {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         // Only a counter at its limit refuses, and that one wakes too.
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }

@@ -1,7 +1,7 @@
 //! The kernel and its tracefs.
 
 use super::Check;
-use crate::tracefs::{Features, Tracefs, kernel_release, online_cpus};
+use crate::tracefs::{Features, Tracefs, kernel_release, online_cpus, page_kb};
 use crate::wording::{counted, shortened};
 
 /// Clock sources whose every reading takes the kernel about a microsecond (`drivers/clocksource/`, `arch/x86`).
@@ -41,8 +41,11 @@ pub fn lockdown(level: Option<String>) -> Check {
 /// How the kernel hands over what it recorded.
 pub fn sub_buffers(features: Features, wanted_kb: u64) -> Check {
     let pages = match features.subbuf_size {
-        true => format!("of {wanted_kb} KiB"),
-        false => "of a memory page, for this kernel (before 6.8) knows no larger ones: reading costs more".to_owned(),
+        true => format!("of {} KiB", wanted_kb.max(page_kb())),
+        false => format!(
+            "of a memory page, {} KiB, for this kernel (before 6.8) knows no larger ones: reading costs more",
+            page_kb()
+        ),
     };
     let wake = match features.buffer_percent {
         true => "readers wake when a quarter is full",

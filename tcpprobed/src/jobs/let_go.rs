@@ -4,10 +4,21 @@ use std::sync::atomic::Ordering;
 
 use tcpprobe::file::Totals;
 
-use super::Jobs;
 use super::job::Job;
+use super::{Caller, Jobs};
+use crate::user::User;
 
 impl Jobs {
+    /// Removes all jobs, whoever made them: for a daemon that leaves nothing behind.
+    pub fn remove_all(&self) {
+        let caller = Caller { user: User::root(), pid: 0, is_admin: true };
+        for job in self.all() {
+            if let Err(error) = self.remove(&job.name, true, &caller) {
+                tracing::error!(job = job.name, %error, "the job stays");
+            }
+        }
+    }
+
     /// Lets go of everything: what was read is stored, and the next daemon resumes the jobs.
     pub fn suspend(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -17,6 +28,12 @@ impl Jobs {
                 tracing::error!(job = job.name, %error, "its last run will be found interrupted");
             }
             let running = job.now().state.let_go_if(|_| true);
+            if running.is_some() {
+                tracing::info!(
+                    job = job.name,
+                    "goes on recording in the kernel, for the next daemon; `tcpprobectl stop` ends a job, and needs a daemon"
+                );
+            }
             if let Some(ending) = running.and_then(|running| running.capture.stop()) {
                 ending.run.suspend();
             }

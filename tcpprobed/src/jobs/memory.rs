@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::plan::subbuf_kb;
 use super::{JobError, Jobs, Plan};
 use crate::lock::lock;
-use crate::tracefs::MachineMemory;
+use crate::tracefs::{MachineMemory, fitting_kb, page_kb};
 use crate::user::User;
 
 /// Kernel memory of all jobs.
@@ -47,9 +48,11 @@ impl Jobs {
         let mut promised = lock(&self.promised);
         let memory = self.memory_beside(&promised)?;
         let fits_kb = if has_reserve { memory.all_kb } else { memory.of_user_kb(owner) };
-        // Whole sub-buffers on every CPU, so that the figure can be asked for as it is.
-        let step_kb = u64::from(plan.cpus) * plan.subbuf_kb.unwrap_or(4).max(self.config().job.subbuf_kb);
-        let (asked_kb, fits_kb) = (plan.buffer_kb_total(), fits_kb / step_kb * step_kb);
+        // Whole sub-buffers on every CPU, of the size that a large buffer has, so that the figure can be asked for as it is.
+        let large_kb = |_| subbuf_kb(u64::MAX, self.config().job.subbuf_kb, page_kb());
+        let subbuf_kb = plan.subbuf_kb.map_or_else(page_kb, large_kb);
+        let cpus = u64::from(plan.cpus);
+        let (asked_kb, fits_kb) = (plan.buffer_kb_total(), fitting_kb(fits_kb / cpus, subbuf_kb) * cpus);
         if asked_kb > fits_kb {
             return Err(JobError::Memory { asked_kb, fits_kb });
         }

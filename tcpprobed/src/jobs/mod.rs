@@ -30,6 +30,7 @@ mod start;
 mod state;
 mod stop;
 mod unclosed;
+mod up_to_now;
 mod view;
 
 use std::collections::BTreeMap;

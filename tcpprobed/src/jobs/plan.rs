@@ -10,7 +10,7 @@ use tcpprobe::kernel::format::Format;
 use super::{JobError, Spec};
 use crate::capture::Residual;
 use crate::config::Config;
-use crate::tracefs::{EventName, Settings, Tracefs};
+use crate::tracefs::{EventName, Settings, Tracefs, held_kb, page_kb};
 
 /// A buffer has at least this many sub-buffers: with fewer, a page being read leaves too little room.
 const SUBBUFS_MIN: u64 = 16;
@@ -39,7 +39,7 @@ pub struct Plan {
     pub filter: Filter,
     /// By event, in the order of their names.
     pub events: Vec<EventPlan>,
-    /// Kernel buffer.
+    /// What the kernel's buffer holds: what was asked for, rounded up to whole sub-buffers.
     pub buffer_kb_per_cpu: u64,
     /// CPUs that have one.
     pub cpus: u32,
@@ -69,8 +69,10 @@ impl Plan {
         let cpus = crate::tracefs::possible_cpus()?.len().max(1) as u32;
         let default_kb = config.job.buffer_kb_per_cpu;
         let asked = if spec.buffer_kb == 0 { default_kb } else { spec.buffer_kb.div_ceil(u64::from(cpus)) };
-        let subbuf_kb = tracefs.features().subbuf_size.then(|| subbuf_kb(asked, config.job.subbuf_kb));
-        Ok(Plan { filter, events, buffer_kb_per_cpu: asked, cpus, subbuf_kb, warnings: Vec::new() })
+        let can_choose = tracefs.features().subbuf_size;
+        let subbuf_kb = can_choose.then(|| subbuf_kb(asked, config.job.subbuf_kb, page_kb()));
+        let buffer_kb_per_cpu = held_kb(asked, subbuf_kb.unwrap_or_else(page_kb));
+        Ok(Plan { filter, events, buffer_kb_per_cpu, cpus, subbuf_kb, warnings: Vec::new() })
     }
 
     /// Kernel memory over all CPUs, in KB.
@@ -116,9 +118,9 @@ impl Plan {
     }
 }
 
-/// The largest sub-buffer, up to `wanted`, of which a buffer has enough.
-fn subbuf_kb(buffer_kb: u64, wanted: u64) -> u64 {
-    let mut kb = 4;
+/// The largest sub-buffer, up to `wanted`, of which a buffer has enough; a memory page at least.
+pub(super) fn subbuf_kb(buffer_kb: u64, wanted: u64, page_kb: u64) -> u64 {
+    let mut kb = page_kb;
     while kb * 2 <= wanted && kb * 2 * SUBBUFS_MIN <= buffer_kb {
         kb *= 2;
     }
@@ -131,7 +133,10 @@ mod tests {
 
     #[test]
     fn a_small_buffer_has_small_subbuffers() {
-        assert_eq!([8, 64, 128, 1023, 1024, 1 << 20].map(|kb| subbuf_kb(kb, 64)), [4, 4, 8, 32, 64, 64]);
-        assert_eq!(subbuf_kb(1 << 20, 4), 4);
+        let of = |page_kb| [8, 64, 128, 1023, 1024, 1 << 20].map(|kb| subbuf_kb(kb, 64, page_kb));
+        assert_eq!(of(4), [4, 4, 8, 32, 64, 64]);
+        assert_eq!(of(16), [16, 16, 16, 32, 64, 64]);
+        assert_eq!(of(64), [64; 6]);
+        assert_eq!([4, 16, 64].map(|page_kb| subbuf_kb(1 << 20, 4, page_kb)), [4, 16, 64], "none is less than a page");
     }
 }

@@ -27,6 +27,7 @@ mod mount;
 mod reader;
 mod settings;
 mod stats;
+mod sub_buffer;
 mod survey;
 
 pub use cmdlines::task_comm;
@@ -40,6 +41,7 @@ pub use memory::MachineMemory;
 pub use reader::{CpuReader, ReadOutcome};
 pub use settings::Settings;
 pub use stats::{CpuStats, StatsFile};
+pub use sub_buffer::{fitting_kb, held_kb, page_kb, page_size};
 pub use survey::{TopLevel, lockdown};
 
 use std::path::{Path, PathBuf};
@@ -106,10 +108,4 @@ impl Tracefs {
 #[must_use]
 pub fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
-}
-
-/// Bytes of a memory page: the size of a sub-buffer, unless it was changed.
-#[must_use]
-pub fn page_size() -> usize {
-    rustix::param::page_size()
 }

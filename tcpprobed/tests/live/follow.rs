@@ -249,8 +249,8 @@ fn one_connection() {
     api.start(job("web", &site.filter()));
     let _sooner = api.follow("web");
     for _ in 0..5 {
-        site.ping_pong(20);
         let before = api.ledger("web").stored;
+        site.ping_pong(20);
         wait_until("a block of its own", || api.ledger("web").stored > before);
     }
     api.stop("web");

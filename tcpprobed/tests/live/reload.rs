@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tcpprobe_proto::v1::JobSpec;
+use tcpprobed::tracefs::{held_kb, page_kb};
 use tonic::Code;
 
 use crate::common::{Answer, Client, Daemon, Shadow, Site, assert_same, job, wait_until};
@@ -86,8 +87,11 @@ fn a_bad_file_leaves_all_as_it_was() {
         assert!(told, "{config}: {log}");
         assert_eq!(api.try_start(job("two", "port == 2")).unwrap_err().code(), Code::ResourceExhausted);
     }
+    let doctor = || Client::of(&daemon).map(|client| client.run(&["doctor"]).out);
+    assert!(doctor().is_none_or(|found| found.contains("configuration") && found.contains("line 1: ")));
     daemon.reload("[limits]\njobs = 2\n");
     api.start(job("two", "port == 2"));
+    assert!(doctor().is_none_or(|found| !found.contains("configuration")));
 }
 
 #[test]
@@ -95,9 +99,9 @@ fn defaults_and_limits_of_jobs() {
     let Some(daemon) = Daemon::start() else { return };
     let (api, site) = (daemon.api(), Site::v4());
     let kb = || api.plan(job("web", "")).unwrap().buffer_kb_per_cpu;
-    assert_eq!(kb(), 8192);
+    assert_eq!(kb(), held_kb(8192, 64));
     let log = daemon.reload("state = \"/elsewhere\"\n[job]\nbuffer_kb_per_cpu = 64\n[limits]\nstreams = 1\n");
-    assert_eq!(kb(), 64);
+    assert_eq!(kb(), held_kb(64, page_kb()));
     // The state folder is given by a flag, which overrules the file: nothing waits for a restart.
     assert!(!log.contains("restart"), "{log}");
     api.start(job("web", &site.filter()));

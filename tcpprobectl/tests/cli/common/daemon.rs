@@ -156,6 +156,9 @@ impl Service {
         if name == "denied" {
             return Err(Status::permission_denied("uid 1000 may not see jobs"));
         }
+        if ["breaks", "hangs"].contains(&name) {
+            return Ok(self.jobs[0].clone());
+        }
         let known = self.jobs.iter().find(|job| job.spec.as_ref().is_some_and(|spec| spec.name == name));
         known.cloned().ok_or_else(|| Status::not_found(format!("no job {name}")))
     }
