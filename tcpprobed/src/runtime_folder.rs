@@ -10,7 +10,7 @@
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -71,6 +71,12 @@ impl RuntimeFolder {
     /// The job has no kernel instance any more.
     pub fn forget_instance(&self, job: &str) {
         let _ = self.folder.remove(&instance_name(job));
+    }
+
+    /// Where the staging area of a job is.
+    #[must_use]
+    pub fn staging_path(&self, job: &str) -> PathBuf {
+        self.folder.path_of(&staging_name(job))
     }
 
     /// Removes the staging area of a job: all that was in it is stored.

@@ -52,6 +52,8 @@ struct CpuCapture {
 }
 
 pub struct Engine {
+    /// Its job, for the log.
+    job: String,
     setup: Setup,
     shared: Arc<Shared>,
     cpus: Vec<CpuCapture>,
@@ -81,8 +83,9 @@ enum Left {
 }
 
 impl Engine {
-    pub fn new(setup: Setup, shared: Arc<Shared>) -> Self {
+    pub fn new(job: &str, setup: Setup, shared: Arc<Shared>) -> Self {
         Engine {
+            job: job.to_owned(),
             builder: BlockBuilder::new(Arc::clone(&setup.schema)),
             comms: Comms::new(setup.tracefs.clone()),
             cpus: Vec::new(),
@@ -143,6 +146,7 @@ impl Engine {
         });
         if resumed > 0 {
             tracing::info!(
+                job = self.job,
                 pages = resumed,
                 events = builder.len(),
                 "resumed with the staged pages of an earlier process"
@@ -178,7 +182,7 @@ impl Engine {
                 self.sealed = Instant::now();
             }
             if due && let Err(error) = self.setup.run.rotate_if_due() {
-                tracing::debug!(%error, "the segment of a quiet job cannot be closed");
+                tracing::debug!(job = self.job, %error, "the segment of a quiet job cannot be closed");
             }
         }
     }
@@ -369,7 +373,7 @@ impl Engine {
                 }
                 let line = format!("events are being dropped, writing fails: {error}");
                 if self.shared.trouble.send_replace(Some(line.clone())).is_none() {
-                    tracing::error!("{line}");
+                    tracing::error!(job = self.job, "{line}");
                 }
             }
         }

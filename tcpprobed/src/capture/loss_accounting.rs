@@ -4,7 +4,7 @@
 //! is told by the page behind the gap, which also tells when. And the kernel keeps totals (`stats`), which alone
 //! know of events that were refused, and of records that were read but could not be understood. Overwritten events
 //! that only the totals know are booked when it is certain that no page will tell of them: after a drain that
-//! followed the reading of the totals.
+//! followed the reading of the totals. A page that says only that there is a gap still says when: that is their time.
 
 use tcpprobe::file::{Account, Totals};
 use tcpprobe::kernel::page::Lost;
@@ -25,6 +25,10 @@ pub struct LossAccounting {
     gaps: Vec<Account>,
     /// Events lost before the next record, as pages told.
     gap: Option<u64>,
+    /// Whether one of these pages did not say how many: a full sub-buffer has no room for the number.
+    is_untold: bool,
+    /// From the last event before such a gap to the first one behind it, over all of them that were not booked yet.
+    untold: Option<(u64, u64)>,
     /// All that was booked since the kernel instance was made: the counterpart of its totals.
     booked: Totals,
     /// The totals read last, if no drain followed yet.
@@ -47,7 +51,10 @@ impl LossAccounting {
         match lost {
             Lost::None => {}
             Lost::Events(count) => *self.gap.get_or_insert(0) += count,
-            Lost::Unknown => *self.gap.get_or_insert(0) += 0,
+            Lost::Unknown => {
+                self.gap.get_or_insert(0);
+                self.is_untold = true;
+            }
         }
     }
 
@@ -64,11 +71,19 @@ impl LossAccounting {
 
     #[cold]
     fn lost(&mut self, lost: u64, now: u64) {
+        // A drain is dated from its beginning, and may have met later events.
+        let to = now.max(self.last_event);
+        if std::mem::take(&mut self.is_untold) {
+            let from = self.untold.map_or(self.last_event, |(from, _)| from);
+            self.untold = Some((from, to));
+        }
+        self.book_lost(lost, (self.last_event, to));
+    }
+
+    fn book_lost(&mut self, lost: u64, (from, to): (u64, u64)) {
         if lost > 0 {
             self.booked.lost += lost;
-            // A drain is dated from its beginning, and may have met later events.
-            let to = now.max(self.last_event);
-            self.gaps.push(Account { cpu: self.cpu, from: self.last_event, to, lost, ..Account::default() });
+            self.gaps.push(Account { cpu: self.cpu, from, to, lost, ..Account::default() });
         }
     }
 
@@ -97,7 +112,11 @@ impl LossAccounting {
             self.lost(lost, now);
         }
         let unknown = (self.settled_overrun + self.commit_overrun).saturating_sub(self.booked.lost);
-        self.lost(unknown, now);
+        if unknown > 0 {
+            let after_all = (self.last_event, now.max(self.last_event));
+            let times = self.untold.take().unwrap_or(after_all);
+            self.book_lost(unknown, times);
+        }
     }
 
     /// Closes the interval at `now` and gives its accounts, none where nothing happened.
@@ -172,6 +191,20 @@ mod tests {
         accounting.totals(stats(1, 4, 2, 3), 40);
         accounting.drained(50);
         assert_eq!(close(&mut accounting, 60), Totals::default(), "nothing twice");
+    }
+
+    #[test]
+    fn a_gap_of_untold_size_has_its_time() {
+        let mut accounting = LossAccounting::new(1, Totals::default(), 0);
+        accounting.record(10, true);
+        accounting.page(Lost::Unknown);
+        accounting.record(50, true);
+        accounting.record(60, true);
+        accounting.totals(stats(3, 7, 0, 0), 90);
+        accounting.drained(100);
+        let mut accounts = Vec::new();
+        accounting.close(110, &mut accounts);
+        assert_eq!(accounts[1], Account { cpu: 1, from: 10, to: 50, lost: 7, ..Account::default() });
     }
 
     #[test]

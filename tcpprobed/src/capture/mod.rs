@@ -47,11 +47,12 @@ impl Capture {
     pub fn start(name: &str, setup: Setup) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new(setup.sure_until)?);
         let progress = setup.run.progress();
+        let job = name.to_owned();
         let theirs = Arc::clone(&shared);
         // Linux cuts thread names to 15 bytes.
         let thread = std::thread::Builder::new()
             .name(format!("cap-{name}"))
-            .spawn(move || engine::Engine::new(setup, theirs).run())?;
+            .spawn(move || engine::Engine::new(&job, setup, theirs).run())?;
         Ok(Capture { thread, shared, progress })
     }
 

@@ -1,5 +1,7 @@
 //! A capture goes before other programs: it needs little time, but must have it before a buffer has run full.
 
+use std::sync::Once;
+
 use thread_priority::unix::{set_thread_priority_and_policy, thread_native_id};
 use thread_priority::{RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy};
 
@@ -17,6 +19,12 @@ pub fn raise() {
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     let Ok(priority) = priority else { return };
     if let Err(error) = set_thread_priority_and_policy(thread_native_id(), priority, policy) {
-        tracing::info!(?error, "no real-time priority: beside other load, events may come faster than they are read");
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::info!(
+                ?error,
+                "no real-time priority: beside other load, events may come faster than they are read"
+            )
+        });
     }
 }

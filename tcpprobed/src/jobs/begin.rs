@@ -22,7 +22,7 @@ impl Jobs {
 
     pub(super) fn open_staging(&self, job: &str, next: u64) -> Result<Staging, JobError> {
         let opened = self.runtime.staging(job).and_then(|file| Staging::open(&file, STAGING_BYTES, next));
-        opened.map_err(|source| JobError::Io { doing: "the staging area", source })
+        opened.map_err(|source| JobError::Staging { path: self.runtime.staging_path(job), source })
     }
 
     /// Makes the kernel instance and begins a run, or continues the last one.

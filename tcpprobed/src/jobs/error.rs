@@ -60,6 +60,14 @@ pub enum JobError {
     /// The daemon is going.
     #[error("tcpprobed is stopping; try again when it is back")]
     Stopping,
+    /// There is no staging area.
+    #[error("{}: {source}; a running job needs 8 MiB there: make room, or start tcpprobed with another --runtime", path.display())]
+    Staging {
+        /// Its file.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The kernel refuses.
     #[error("{0}")]
     Tracefs(#[from] TracefsError),

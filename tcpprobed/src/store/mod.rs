@@ -231,7 +231,11 @@ impl Store {
     pub fn remove_job(&self, job: &str) -> Result<(), StoreError> {
         let path = self.jobs.path_of(job);
         let name = at(self.removed.path(), self.removed.free_name(job))?;
-        at(&path, self.jobs.rename(job, &self.removed, &name))?;
+        match self.jobs.rename(job, &self.removed, &name) {
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => at(&path, renamed)?,
+        }
         at(&path, self.removed.sync().and_then(|()| self.jobs.sync()))?;
         self.catalog().forget_job(job);
         empty(&self.removed);

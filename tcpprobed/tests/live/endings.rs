@@ -153,3 +153,21 @@ fn a_job_that_cannot_be_read() {
     daemon.api().stop("web");
     check_complete(&daemon, shadow);
 }
+
+/// Somebody removed the folder of a job that runs: it can be removed, and nothing of it stays.
+#[test]
+fn a_folder_that_is_gone() {
+    let Some(daemon) = Daemon::start() else { return };
+    let (api, site) = (daemon.api(), Site::v4());
+    api.start(roomy("web", &site.filter()));
+    site.ping_pong(50);
+    fs::remove_dir_all(daemon.path("state/jobs/web")).unwrap();
+    site.ping_pong(50);
+    // What the open files took, nobody can say any more.
+    let _ = api.try_stop("web");
+    api.remove("web", false).unwrap();
+    assert_eq!((api.list().len(), daemon.instances()), (0, Vec::new()));
+    let left = fs::read_dir(daemon.path("run")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = left.filter(|name| name.starts_with("web.")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

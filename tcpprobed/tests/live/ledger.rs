@@ -140,3 +140,35 @@ fn a_run_that_goes_on() {
     let ledger = check(&daemon, "web", shadow);
     assert!(before.lost > 0 && ledger.lost > before.lost, "{before:?} {ledger:?}: this shows little");
 }
+
+/// Full sub-buffers of some sizes have no room for the number of events lost before them: it comes later, the time does not.
+#[test]
+fn a_loss_has_its_time() {
+    for (subbuf_kb, rounds) in [(4, 3000), (64, 12_000), (256, 45_000)] {
+        let Some(daemon) = Daemon::configured(&format!("[job]\nsubbuf_kb = {subbuf_kb}\n")) else { return };
+        let (api, site) = (daemon.api(), Site::v4());
+        let buffer_kb = 16 * subbuf_kb * tcpprobed::tracefs::possible_cpus().unwrap().len() as u64;
+        let spec = JobSpec { buffer_kb, ..job("web", &site.filter()) };
+        let shadow = Shadow::start(&format!("dated-{subbuf_kb}"), &api.start(spec).plan);
+        daemon.pause();
+        site.ping_pong(rounds);
+        shadow.quiet();
+        // Nothing is lost while nothing happens.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        daemon.go_on();
+        site.ping_pong(10);
+        shadow.quiet();
+        api.stop("web");
+        let (recorded, trace) = (shadow.stop(), api.trace("web"));
+        let idle_since = recorded.events[recorded.events.len() / 2..]
+            .windows(2)
+            .find(|pair| pair[1].time - pair[0].time > 900_000_000)
+            .unwrap()[0]
+            .time;
+        let lost: Vec<_> = trace.accounts.iter().filter(|account| account.lost > 0).collect();
+        assert!(lost.iter().map(|account| account.lost).sum::<u64>() > 100, "{lost:?}: this shows little");
+        for account in lost {
+            assert!(account.to <= idle_since + 1_000_000, "{subbuf_kb} KiB: {account:?} in idle time, {idle_since}");
+        }
+    }
+}

@@ -65,7 +65,7 @@ fn check(daemon: &Daemon, name: &str, shadow: Shadow) -> usize {
                 let covers = |account: &Account| {
                     account.cpu == event.cpu && account.from <= event.time + slack && event.time <= account.to + slack
                 };
-                missing += u64::from(!unknown.iter().any(|account| covers(&account)));
+                missing += u64::from(!unknown.iter().any(|account| covers(account)));
             }
         }
     }
