@@ -54,6 +54,19 @@ pub enum Command {
     Filter(FilterArgs),
     #[command(hide = true)]
     Man(ManArgs),
+    #[command(hide = true)]
+    Names(NamesArgs),
+}
+
+/// Print names for a shell to complete: of the jobs, unless told otherwise
+#[derive(Debug, Args)]
+pub struct NamesArgs {
+    /// The numbers of this job's runs
+    #[arg(long, value_name = "NAME")]
+    pub runs_of: Option<String>,
+    /// The events that are known
+    #[arg(long)]
+    pub events: bool,
 }
 
 /// The verbs as the overview groups them.
@@ -200,6 +213,16 @@ pub struct RangeArgs {
     /// The run, counted from 1 [default: the newest that has events]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which events")]
     pub run: Option<u32>,
+    #[command(flatten)]
+    pub time: TimeArgs,
+    /// Only events that match; see `help filter`
+    #[arg(long, value_name = "F", help_heading = "Which events")]
+    pub filter: Option<String>,
+}
+
+/// Which time of a trace.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct TimeArgs {
     /// From this time on: `5m ago`, 10:30, RFC 3339, seconds since 1970
     #[arg(long, value_name = "T", value_parser = timestamp::parse, help_heading = "Which events")]
     pub since: Option<i64>,
@@ -210,9 +233,6 @@ pub struct RangeArgs {
     #[arg(long, value_name = "D", value_parser = duration::parse, conflicts_with_all = ["since", "until"])]
     #[arg(help_heading = "Which events")]
     pub last: Option<Duration>,
-    /// Only events that match; see `help filter`
-    #[arg(long, value_name = "F", help_heading = "Which events")]
-    pub filter: Option<String>,
 }
 
 /// What a trace can be written as; the library lists the formats.
@@ -397,7 +417,7 @@ pub struct PlotArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv (see `help fetch`).
-Text and pages do not tell the time of day: `time` and `time_ns` are empty. Text cannot become .tcpp.
+Text and pages do not tell the time of day: `time` and `time_ns` are empty, and there is no --since.
 
 DIR holds the pages of each CPU as cpuN.raw, and if you have them, saved_cmdlines (names of tasks),
 cpuN.stats, trace_clock and uname (`uname -r`); each may be gzipped. To save them, as root:
@@ -429,6 +449,8 @@ pub struct ConvertArgs {
     /// Only these events: names and globs, comma-separated
     #[arg(long, value_name = "L", value_delimiter = ',', help_heading = "Which events")]
     pub events: Vec<String>,
+    #[command(flatten)]
+    pub time: TimeArgs,
     /// Only events that match; see `help filter`
     #[arg(long, value_name = "F", help_heading = "Which events")]
     pub filter: Option<String>,

@@ -1,13 +1,15 @@
 //! Which part of a trace is wanted: `--run`, `--since`, `--until`, `--last` as used.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use tcpprobe::file::Select;
+use tcpprobe::file::{Select, Survey};
+use tcpprobe::source::{self, Content};
 use tcpprobe_client::Client;
 use tcpprobe_proto::v1::{Job, ReadRequest, Run};
 
-use crate::cli::RangeArgs;
+use crate::cli::{RangeArgs, TimeArgs};
 use crate::exit::{Exit, Failure};
 use crate::value::timestamp;
 use crate::{job, say};
@@ -17,20 +19,20 @@ pub fn request(client: &Client, name: &str, args: &RangeArgs) -> Result<ReadRequ
     let mut request = ReadRequest {
         name: name.to_owned(),
         run: args.run.unwrap_or(0),
-        since_ns: args.since.unwrap_or(0),
-        until_ns: args.until.unwrap_or(0),
+        since_ns: args.time.since.unwrap_or(0),
+        until_ns: args.time.until.unwrap_or(0),
         ..ReadRequest::default()
     };
     let job = client.get(name)?;
     if args.run.is_none() {
         request.run = newest_run(&job);
     }
-    if let Some(last) = args.last {
+    if let Some(last) = args.time.last {
         let number = Some(request.run).filter(|number| *number > 0);
         let run = find_run(&job.runs, number).ok_or_else(|| no_run(name, args.run))?;
         request.since_ns = back(run.last_event_ns, last);
     }
-    if args.since.is_some_and(|since| since > timestamp::now()) {
+    if args.time.since.is_some_and(|since| since > timestamp::now()) {
         let hint = "a time of day is that of today; give the date with it";
         return Err(Failure::new(Exit::Usage, "--since is in the future", hint).into());
     }
@@ -56,13 +58,32 @@ pub fn select(request: &ReadRequest) -> Select {
 }
 
 /// The same for a file whose newest event is at `newest_ns`, if that can be known.
-pub fn select_of_file(name: &str, args: &RangeArgs, newest_ns: Option<i64>) -> Result<Select, tcpprobe::Error> {
+pub fn select_of_file(name: &str, args: &TimeArgs, newest_ns: Option<i64>) -> Result<Select, tcpprobe::Error> {
     let since = match (args.last, newest_ns) {
         (None, _) => args.since,
         (Some(last), Some(newest_ns)) => Some(back(newest_ns, last)),
         (Some(_), None) => return Err(tcpprobe::Error::NoWallClock { name: name.to_owned() }),
     };
     Ok(Select { since, until: args.until, ..Select::default() })
+}
+
+/// The part of a file that `--since`, `--until` and `--last` name.
+pub fn of_file(path: &Path, args: &TimeArgs) -> Result<Select> {
+    let newest_ns = if args.last.is_some() { newest_wall_ns(path)? } else { None };
+    Ok(select_of_file(&path.display().to_string(), args, newest_ns)?)
+}
+
+/// The time of the newest event of a file, where it tells that.
+fn newest_wall_ns(path: &Path) -> Result<Option<i64>> {
+    // What comes through a pipe can be read once only.
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let named = |source| tcpprobe::Error::Read { name: path.display().to_string(), source };
+    Ok(match source::sniff(source::open_file(path)?).map_err(named)? {
+        (Content::Tcpp, input) => Survey::of(input).map_err(named)?.newest_wall_ns(),
+        _ => None,
+    })
 }
 
 fn back(newest_ns: i64, last: Duration) -> i64 {
@@ -87,15 +108,15 @@ mod tests {
     use super::*;
     use crate::exit;
 
-    fn args(last_s: u64) -> RangeArgs {
+    fn args(last_s: u64) -> TimeArgs {
         let last = (last_s > 0).then(|| Duration::from_secs(last_s));
-        RangeArgs { run: None, since: Some(7), until: Some(9), last, filter: None }
+        TimeArgs { since: Some(7), until: Some(9), last }
     }
 
     #[test]
     fn the_last_counts_from_the_newest_event() {
         let since = |last_s, newest_ns| {
-            let args = RangeArgs { since: None, ..args(last_s) };
+            let args = TimeArgs { since: None, ..args(last_s) };
             select_of_file("web", &args, newest_ns)
                 .map(|select| select.since)
                 .map_err(|error| exit::code(&error.into()))

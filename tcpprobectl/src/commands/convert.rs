@@ -1,7 +1,6 @@
 //! `convert`: a trace file, or a folder of pages, as another format.
 
 use anyhow::{Context, Result};
-use tcpprobe::file::Select;
 use tcpprobe::file::block::PointerKey;
 use tcpprobe::source::{self, RingDump};
 
@@ -11,6 +10,7 @@ use crate::export::{self, Request, Source};
 use crate::filter;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
+use crate::range;
 
 pub fn run(args: &ConvertArgs) -> Result<Exit> {
     let path = Some(args.output.as_path());
@@ -19,6 +19,10 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
         output::refuse_terminal(path, "the trace", &format!("FILE.{}", format.extension()))?;
     }
     let filter = filter::events(&args.events, args.filter.as_deref())?;
+    if args.formats.is_some() && (args.time.since.is_some() || args.time.until.is_some() || args.time.last.is_some()) {
+        return Err(tcpprobe::Error::NoWallClock { name: args.file.display().to_string() }.into());
+    }
+    let select = range::of_file(&args.file, &args.time)?;
     let interrupt = Interrupt::install()?;
     let name = args.file.display().to_string();
     let source = match &args.formats {
@@ -36,6 +40,6 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
             Source::Stream(content, input)
         }
     };
-    let request = Request { select: Select::default(), filter, fields: args.fields.clone(), format };
+    let request = Request { select, filter, fields: args.fields.clone(), format };
     export::write(&name, source, request, Output::open(path)?)
 }

@@ -7,6 +7,7 @@ mod fetch;
 mod keep;
 mod list;
 mod man;
+mod names;
 mod plot;
 mod rm;
 mod start;
@@ -46,6 +47,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Filter(_) => print(tcpprobe::filter::HELP).map(|()| Exit::Ok),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Names(args) => names::run(socket, &args),
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use tcpprobe::file::Select;
 use tcpprobe::file::block::Projection;
-use tcpprobe::file::{Select, Survey};
 use tcpprobe::flow::{Collect, Collector, Limits};
-use tcpprobe::source::{self, Content, EventFilter, Gap, Item, Losses, Trace, Wanted};
+use tcpprobe::source::{EventFilter, Gap, Item, Losses, Trace, Wanted};
 use tcpprobe_client::{Client, JobStream};
 use tcpprobe_plot::{self as plot, PlotError, PlotInput};
 use tcpprobe_proto::v1::ReadRequest;
@@ -138,8 +138,7 @@ impl Input {
                 let what = format!("{} is a file, and has no runs to choose from", args.source);
                 return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
             }
-            let newest_ns = if args.range.last.is_some() { newest_wall_ns(&path)? } else { None };
-            let range = range::select_of_file(&args.source, &args.range, newest_ns)?;
+            let range = range::of_file(&path, &args.range.time)?;
             return Ok(Input::File { path, range });
         }
         let client = Box::new(Client::connect(socket)?);
@@ -232,15 +231,6 @@ impl Input {
 /// Whether a daemon answers and has a job of this name.
 fn is_known_job(socket: &Path, name: &str) -> bool {
     Client::connect(socket).and_then(|client| client.get(name)).is_ok()
-}
-
-/// The time of the newest event of a file, where it tells that.
-fn newest_wall_ns(path: &Path) -> Result<Option<i64>> {
-    let named = |source| tcpprobe::Error::Read { name: path.display().to_string(), source };
-    Ok(match source::sniff(source::open_file(path)?).map_err(named)? {
-        (Content::Tcpp, input) => Survey::of(input).map_err(named)?.newest_wall_ns(),
-        _ => None,
-    })
 }
 
 /// `name` without the extensions of trace files.

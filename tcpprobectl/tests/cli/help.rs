@@ -40,6 +40,41 @@ fn completions_know_the_commands() {
     }
 }
 
+/// As bash does it, with the daemon of the test.
+#[test]
+fn completions_ask_for_names() {
+    use crate::common::daemon::{Daemon, jobs};
+    let daemon = Daemon::start(jobs(), Vec::new());
+    let script = stdout(&program().args(["completions", "bash"]).assert().code(0));
+    let complete = |words: &[&str]| {
+        let program = assert_cmd::cargo::cargo_bin!("tcpprobectl");
+        let typed: String = words.iter().map(|word| format!("'{word}' ")).collect();
+        let last = words.len() - 1;
+        let asked = format!(
+            "{script}\nCOMP_WORDS=({typed}); COMP_CWORD={last}; \
+             _tcpprobectl_names tcpprobectl '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words[last],
+            words[last - 1]
+        );
+        let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let mut bash = std::process::Command::new("bash");
+        let output = bash.args(["-c", &asked]).env("PATH", path).env("TCPPROBED_SOCKET", daemon.socket()).output();
+        let lines = String::from_utf8(output.unwrap().stdout).unwrap();
+        lines.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete(&["tcpprobectl", "stop", "we"]), ["web"]);
+    assert_eq!(complete(&["tcpprobectl", "fetch", "web", "--run", ""]), ["1", "2"]);
+    assert!(complete(&["tcpprobectl", "start", "web", "--events", "tcp_p"]).contains(&"tcp_probe".to_owned()));
+    let verbs = complete(&["tcpprobectl", "help", ""]);
+    assert!(verbs.contains(&"fetch".to_owned()), "{verbs:?}");
+    assert!(!verbs.iter().any(|verb| ["man", "names"].contains(&verb.as_str())), "{verbs:?}");
+    for shell in ["zsh", "fish"] {
+        let script = stdout(&program().args(["completions", shell]).assert().code(0));
+        assert!(script.contains("tcpprobectl names --runs-of"), "{shell}");
+        assert!(!script.contains("-a \"man\"") && !script.contains("'man:"), "{shell}");
+    }
+}
+
 #[test]
 fn help_filter_is_the_language() {
     let help = stdout(&program().args(["help", "filter"]).assert().code(0));

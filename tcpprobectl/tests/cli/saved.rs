@@ -181,6 +181,11 @@ fn so_does_what_other_kernels_and_settings_wrote() {
     check(realtime, "ipv6-loss1-reorder-all", &formats, 0);
     check(realtime, "overrun", &formats, 6);
     check(realtime, "reset-and-synretrans", &formats, 0);
+    let arm64 = "6.12.95+deb12-cloud-arm64";
+    let formats = fixtures().join("other").join(arm64).join("events");
+    check(arm64, "ipv6-loss1-reorder-all", &formats, 0);
+    check(arm64, "overrun", &formats, 6);
+    check(arm64, "reset-and-synretrans", &formats, 0);
     let newest = "7.3.4+deb13-cloud-amd64";
     check(newest, "clock-x86-tsc", &events(newest), 0);
     check(newest, "sub-buffers-16k", &events(newest), 0);

@@ -282,6 +282,26 @@ fn broken_lines_are_told_by_number_and_skipped() {
 }
 
 #[test]
+fn convert_takes_a_part_of_the_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.tcpp");
+    fs::write(&path, trace(CASE, 0)).unwrap();
+    let lines = |more: &[&str]| {
+        let arguments = [&["convert", path.to_str().unwrap(), "-o", "-", "--format", "json"], more].concat();
+        stdout(&program().args(arguments).assert().code(0)).lines().count()
+    };
+    let (all, last) = (lines(&[]), lines(&["--last", "500ms"]));
+    assert!(last > 0 && last < all, "{last} of {all}");
+    assert_eq!(lines(&["--since", "1"]), all);
+    let text_path = directory.path().join("a.txt");
+    fs::write(&text_path, text(CASE)).unwrap();
+    program()
+        .args(["convert", text_path.to_str().unwrap(), "-o", "-", "--format", "json", "--last", "1s"])
+        .assert()
+        .code(2);
+}
+
+#[test]
 fn tail_has_json_and_short_lines_of_100_columns() {
     let daemon = daemon();
     let tail =
