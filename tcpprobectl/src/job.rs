@@ -190,6 +190,9 @@ pub fn details(job: &Job, now_ns: i64, paint: Paint) -> String {
     line("buffer", &buffer(job, &spec));
     line("limits", &limits(&spec));
     line("stored", &format!("{} in {}", size::human(job.stored_bytes), runs_in_words(job)));
+    if let Some(held) = held(job) {
+        line("held", &held);
+    }
     line("ledger", &account(&ledger(job), paint));
     if !job.runs.is_empty() {
         text.push('\n');
@@ -207,6 +210,14 @@ pub fn line(job: &Job) -> String {
     let warning = if job.message.is_empty() { String::new() } else { format!(" ({})", escape::text(&job.message)) };
     let (name, state, rate) = (name(job), state(job), rate(job));
     format!("{name}: {state}, {rate} events/s, {} stored{lost}{warning}", count::human(ledger.stored))
+}
+
+/// The time of which there still are events. What retention removed stays in the ledger, which is about what was recorded.
+fn held(job: &Job) -> Option<String> {
+    let some = |ns: i64| (ns > 0).then_some(ns);
+    let first = job.runs.iter().filter_map(|run| some(run.first_event_ns)).min()?;
+    let last = job.runs.iter().filter_map(|run| some(run.last_event_ns)).max()?;
+    Some(format!("events from {} to {}", timestamp::human(first), timestamp::human(last)))
 }
 
 fn runs(job: &Job, now_ns: i64, paint: Paint) -> String {

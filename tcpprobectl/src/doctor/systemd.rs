@@ -27,7 +27,15 @@ pub fn check(socket: &Path) -> Check {
         return skipped("this machine was not booted with systemd");
     }
     match (show("tcpprobed.service"), show("tcpprobed.socket")) {
-        (Some(service), Some(socket)) => decide(&service, &socket),
+        (Some(service), Some(socket)) => {
+            let mut check = decide(&service, &socket);
+            if matches!(service.active.as_str(), "failed" | "activating")
+                && let Some(cause) = last_error()
+            {
+                check.finding = format!("{}: {cause}", check.finding);
+            }
+            check
+        }
         _ => skipped("systemctl does not answer"),
     }
 }
@@ -42,6 +50,15 @@ fn show(unit: &str) -> Option<Unit> {
     command.args(["show", "--property=LoadState,ActiveState,UnitFileState", unit]).stdin(Stdio::null());
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// The last line that the daemon's unit logged as an error, where the caller may read the journal.
+fn last_error() -> Option<String> {
+    let mut command = Command::new("journalctl");
+    command.args(["-u", "tcpprobed", "-p", "err", "-n", "1", "-o", "cat", "-q", "--no-pager"]).stdin(Stdio::null());
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().last().map(crate::exit::one_line).filter(|line| !line.is_empty())
 }
 
 fn parse(text: &str) -> Unit {

@@ -131,15 +131,16 @@ impl TcpProbe for Service {
             return Err(Status::invalid_argument("only a dry run takes a sample; ask for both, or for neither"));
         }
         let _preflight = if sample { Some(self.quota.preflight(&caller.user).await) } else { None };
-        let (started, sample) = self
+        let (started, sample, small_store) = self
             .blocking(caller, move |jobs, caller| {
                 let (name, spec) = from_spec(spec);
                 let started = jobs.start(&name, spec, no_clear, dry_run, caller)?;
                 let sample = sample.then(|| jobs.sample(&started.plan)).transpose()?;
-                Ok((started, sample))
+                Ok((started, sample, doctor::small_store(jobs)))
             })
             .await?;
         let mut reply = to_plan(&started.plan);
+        reply.warnings.extend(small_store);
         reply.sample = sample.as_ref().map(to_sample);
         reply.run = started.run;
         reply.job = started.job.map(|job| self.job(job));

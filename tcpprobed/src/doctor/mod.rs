@@ -57,6 +57,12 @@ impl Check {
     }
 }
 
+/// What whoever starts a job should know of the store, if anything.
+#[must_use]
+pub fn small_store(of: &Jobs) -> Option<String> {
+    space::small_store(of).map(|check| format!("{}; {}", check.finding, check.remedy))
+}
+
 /// Looks at everything that a daemon can.
 #[must_use]
 pub fn examine(of: &Jobs) -> Vec<Check> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{statfs, statvfs};
 
-use super::Check;
+use super::{Check, Level};
 use crate::capture::STAGING_BYTES;
 use crate::config::Config;
 use crate::jobs::{Jobs, Memory};
@@ -58,6 +58,15 @@ pub fn store(jobs: &Jobs) -> Check {
             "free space there, or give another folder as `state`",
         ),
     }
+}
+
+/// What is wrong with the room for traces, if anything is: looked at without writing.
+pub fn small_store(jobs: &Jobs) -> Option<Check> {
+    let config = jobs.config();
+    let free = statvfs(&config.state).map(|found| found.f_bavail * found.f_frsize).ok()?;
+    let used: u64 = jobs.list().iter().map(|job| jobs.stored_bytes(&job.name)).sum();
+    let check = store_check(&config.state, &config, Disk { used, free, took: Duration::ZERO });
+    (check.level > Level::Ok).then_some(check)
 }
 
 /// What was found on the disk.

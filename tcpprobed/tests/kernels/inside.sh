@@ -8,7 +8,7 @@ client=./tcpprobectl
 
 fail() {
     echo "$(uname -r): $*" >&2
-    cat /tmp/daemon.log >&2
+    [ ! -e /tmp/daemon.log ] || cat /tmp/daemon.log >&2
     exit 1
 }
 
@@ -16,6 +16,12 @@ fail() {
 without_pointers() {
     grep -v '^#' | sed -E 's/(skbaddr|skaddr)=(0x)?[0-9a-f]+//g'
 }
+
+pages="pages of $(($(getconf PAGESIZE) / 1024)) KiB"
+if [ -e tracefs-test ]; then
+    TCPPROBE_REQUIRE_TRACEFS=1 ./tracefs-test --test-threads 1 >/tmp/tests.txt 2>&1 || { cat /tmp/tests.txt >&2; fail "$pages: a test of tracefs failed"; }
+    pages+=", $(grep -o '[0-9]* passed' /tmp/tests.txt) of tracefs"
+fi
 
 modprobe sch_netem || true
 tc qdisc add dev lo root netem delay 5ms loss 2%
@@ -59,4 +65,4 @@ $client rm web
 [ ! -e "$instance" ] || fail "the instance was left behind"
 kill "$daemon"
 wait "$daemon" || fail "the daemon ended with $?"
-echo "$(uname -r): $events events, $retransmissions retransmissions, as the kernel tells them; plotted"
+echo "$(uname -r), $pages: $events events, $retransmissions retransmissions, as the kernel tells them; plotted"

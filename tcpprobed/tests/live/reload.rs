@@ -94,6 +94,18 @@ fn a_bad_file_leaves_all_as_it_was() {
     assert!(doctor().is_none_or(|found| !found.contains("configuration")));
 }
 
+/// Whoever starts a job is told that there is little room for it.
+#[test]
+fn a_small_store_is_told_at_start() {
+    let Some(daemon) = Daemon::start() else { return };
+    daemon.reload("[store]\nfree_min = \"1000TiB\"\n");
+    let warnings = daemon.api().start(job("web", "port == 1")).warnings;
+    assert!(
+        warnings.iter().any(|line| line.contains("store.free_min") && line.contains("; free space")),
+        "{warnings:?}"
+    );
+}
+
 #[test]
 fn defaults_and_limits_of_jobs() {
     let Some(daemon) = Daemon::start() else { return };
