@@ -9,6 +9,7 @@ mod escape;
 mod exit;
 mod export;
 mod filter;
+mod input;
 mod interrupt;
 mod job;
 mod lines;
