@@ -170,13 +170,14 @@ fn bare<'a>(line: &'a str, rest: &'a str) -> Option<Result<Line<'a>, LineError>>
     if let Some(context) = context_at(bytes, 16) {
         return Some(event(line, context.behind(offset)));
     }
-    if rest.starts_with('#') || rest.trim_ascii().is_empty() {
-        return Some(Ok(comment(rest)));
+    let trimmed = rest.trim_ascii();
+    if trimmed.is_empty() || trimmed.starts_with('#') {
+        return Some(Ok(comment(trimmed)));
     }
-    if let Some(found) = loss(rest.trim_ascii()) {
+    if let Some(found) = loss(trimmed) {
         return Some(Ok(found));
     }
-    if is_aside(rest.trim_ascii()) {
+    if is_aside(trimmed) {
         return Some(Ok(Line::Comment(line)));
     }
     latency(line, offset).or_else(|| perf(line, offset)).map(|event| Ok(Line::Event(event)))
