@@ -191,7 +191,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (file, link) = (directory.path().join("file"), directory.path().join("link"));
         fs::write(&file, "old").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
+        unix::fs::symlink(&file, &link).unwrap();
         let mut output = Output::open(Some(&link)).unwrap();
         output.write_all(b"new").unwrap();
         output.finish().unwrap();
@@ -222,7 +222,7 @@ mod tests {
         fs::write(&victim, "kept").unwrap();
         let pid = std::process::id();
         for name in [format!(".out.{pid}.tmp"), ".out.tmp".to_owned(), format!("out.{pid}")] {
-            std::os::unix::fs::symlink(&victim, directory.path().join(name)).unwrap();
+            unix::fs::symlink(&victim, directory.path().join(name)).unwrap();
         }
         let mut output = Output::open(Some(&directory.path().join("out"))).unwrap();
         output.write_all(b"data").unwrap();

@@ -87,7 +87,6 @@ impl<R: Read> TextReader<R> {
 
     /// The same, and whether the line ended with the input, and so may be a part of one.
     #[inline]
-    #[expect(clippy::type_complexity, reason = "it is that of next_line, and a bool")]
     pub(crate) fn next_line_or_part(&mut self) -> io::Result<Option<(Result<Line<'_>, BrokenLine>, bool)>> {
         let Some(found) = self.find()? else { return Ok(None) };
         self.number += 1;

@@ -138,8 +138,7 @@ impl<R: Read> TextSource<R> {
             };
             let nul_bytes = reader.take_nul_bytes();
             if nul_bytes > 0 {
-                lines.give();
-                lines.queue.push(Item::Problem(Problem::Hole(nul_bytes)));
+                lines.hole(nul_bytes);
             }
             if !was_given {
                 *ended = true;
@@ -174,6 +173,8 @@ struct Lines {
     /// Broken lines before the first event.
     held: Vec<BrokenLine>,
     held_more: u64,
+    /// NULs before it.
+    held_nul_bytes: u64,
     /// Marks of loss without a number that are in no item.
     untold: u64,
     queue: Queue,
@@ -190,6 +191,7 @@ impl Lines {
                 } else if !self.any_event {
                     self.any_event = true;
                     losses.damages += std::mem::take(&mut self.held_more);
+                    self.tell_hole();
                     let held = std::mem::take(&mut self.held);
                     held.into_iter().for_each(|line| self.queue.push(Item::Problem(Problem::BrokenLine(line))));
                 }
@@ -314,6 +316,20 @@ impl Lines {
         Some(self.cpus.entry(number).or_default())
     }
 
+    fn hole(&mut self, nul_bytes: u64) {
+        self.held_nul_bytes += nul_bytes;
+        if self.any_event {
+            self.give();
+            self.tell_hole();
+        }
+    }
+
+    fn tell_hole(&mut self) {
+        if self.held_nul_bytes > 0 {
+            self.queue.push(Item::Problem(Problem::Hole(std::mem::take(&mut self.held_nul_bytes))));
+        }
+    }
+
     fn broken(&mut self, line: BrokenLine) {
         // A page is told of at its end.
         if self.looks_like == Some(foreign::HTML) && line.reason.what == "the task" {
@@ -337,6 +353,7 @@ impl Lines {
             });
         }
         self.give();
+        self.tell_hole();
         if self.around > 0 {
             let words = format!("{}: {} lines of the page around the events are passed over", self.name, self.around);
             self.queue.push(Item::Problem(Problem::Note(words)));
