@@ -98,8 +98,10 @@ fn read(line: &str) -> Result<TraceEvent, String> {
     // Whether that is a trace at all, the first line tells.
     let text = format!("a-1 [000] 1.0: e: b=1\n{line}\n");
     for item in Trace::text("text", text.as_bytes(), Wanted::default()).unwrap() {
-        if let Item::Problem(Problem::BrokenLine(line)) = item.unwrap() {
-            return Err(line.reason.to_string());
+        match item.unwrap() {
+            Item::Problem(Problem::BrokenLine(line)) => return Err(line.reason.to_string()),
+            Item::Problem(hole @ Problem::Hole(_)) => return Err(hole.to_string()),
+            _ => {}
         }
     }
     events(text.as_bytes()).into_iter().nth(1).ok_or_else(|| "a comment".to_owned())
