@@ -30,6 +30,16 @@ pub enum Error {
         /// As it is called.
         name: String,
     },
+    /// Something that is no trace, and is known.
+    #[error("{name} is no trace but {what}")]
+    Foreign {
+        /// As it is called.
+        name: String,
+        /// `a packet capture (pcap)`
+        what: &'static str,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// A folder where a file was meant.
     #[error("{name} is a directory")]
     IsADirectory {

@@ -7,6 +7,7 @@ mod fuzz;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
+use fuzz::budget;
 use fuzz::kernels::folder;
 
 /// What a small thread of a program may have.
@@ -22,7 +23,7 @@ fn each(target: &str, run: fn(&[u8])) {
     assert!(seeds.len() >= 10, "{target} has {} seeds", seeds.len());
     for seed in seeds {
         let input = std::fs::read(&seed).unwrap();
-        assert!(catch_unwind(|| run(&input)).is_ok(), "{}", seed.display());
+        assert!(catch_unwind(|| budget::in_memory(&input, run)).is_ok(), "{}", seed.display());
     }
 }
 
@@ -68,7 +69,10 @@ fn there_is_no_other_target() {
 
 /// Does it with an input on a small stack; where that does not suffice, the whole test program ends.
 fn on_a_small_stack(run: fn(&[u8]), input: String) {
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || run(input.as_bytes())).unwrap();
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || budget::in_memory(input.as_bytes(), run))
+        .unwrap();
     thread.join().unwrap();
 }
 

@@ -266,6 +266,9 @@ Formats:
   json     one object a line: time (RFC 3339), time_ns (since 1970), clock_ns (the trace's clock),
            cpu, pid, comm, event, and every field by its name; addresses and ports as such
   csv      the same as one table, with the columns of all events; empty where an event has none
+Where events were lost, json has an object whose event is null, csv a line without one: lost tells
+how many, null or empty where nobody knows. A clock of ticks gives clock_ticks, not clock_ns.
+Text in csv that a spreadsheet would take for a formula (= + - @) has an apostrophe before it.
 
 In json and csv: srtt is in microseconds; snd_wnd, rcv_wnd and data_len are bytes; snd_cwnd and
 ssthresh are packets, and an ssthresh of 2147483647 is one that is not set. state, oldstate and

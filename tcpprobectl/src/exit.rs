@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use tcpprobe::kernel::text::is_unprintable;
 use tcpprobe_client::{Code, DEFAULT_SOCKET};
 
 use crate::doctor::{group, systemd};
@@ -136,6 +137,7 @@ fn ending(error: &tcpprobe::Error) -> (Exit, Option<&str>) {
     use tcpprobe::Error;
     match error {
         Error::NotATrace { .. } => (Exit::Failed, Some("it takes .tcpp and ftrace text, both also with .gz")),
+        Error::Foreign { hint, .. } => (Exit::Failed, Some(hint)),
         Error::IsADirectory { .. } => (Exit::Usage, Some("for the pages in it, give --formats EVENTS_DIR")),
         Error::NotADirectory { .. } => (Exit::Usage, Some("--formats goes with a folder of cpuN.raw")),
         Error::Version { .. } => (Exit::Failed, Some("use the one that wrote it")),
@@ -227,7 +229,7 @@ pub fn snippet(error: &anyhow::Error) -> Option<String> {
 /// `text` with every run of white space and control characters made one blank.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words = text.split(|c: char| c.is_whitespace() || is_unprintable(c)).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use tcpprobe::export::{self, ExportFormat, Options};
 use tcpprobe::file::Select;
-use tcpprobe::source::{Content, EventFilter, RingDump, Trace, Wanted};
+use tcpprobe::source::{Content, EventFilter, Input, Problem, RingDump, Trace, Wanted};
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -14,8 +14,10 @@ use crate::report::Report;
 
 /// A trace that was opened, by what is in it.
 pub enum Source<'a> {
-    /// A stream, gzip undone.
-    Stream(Content, Box<dyn Read + 'a>),
+    /// `.tcpp` frames, as the daemon sends them.
+    Stream(Box<dyn Read + 'a>),
+    /// A file, gzip undone.
+    File(Content, Input<'a>),
     /// Saved pages.
     RingDump(Box<RingDump>),
 }
@@ -40,8 +42,10 @@ pub fn write(name: &str, source: Source<'_>, request: Request, output: Output) -
         return Err(Failure::new(Exit::Usage, what, "leave it out").into());
     }
     match source {
-        Source::Stream(Content::Tcpp, input) if request.format == ExportFormat::Tcpp => {
-            copy(name, input, request, output)
+        Source::Stream(input) if request.format == ExportFormat::Tcpp => copy(name, input, request, output, || None),
+        Source::File(Content::Tcpp, mut input) if request.format == ExportFormat::Tcpp => {
+            let damage = input.damage_later();
+            copy(name, &mut input, request, output, damage)
         }
         source => convert(name, source, request, output),
     }
@@ -66,8 +70,8 @@ fn convert(name: &str, source: Source<'_>, request: Request, mut output: Output)
     }
     let wanted = Wanted { select, events: request.filter };
     let mut trace = match source {
-        Source::Stream(Content::Tcpp, input) => Trace::tcpp(name, input, wanted),
-        Source::Stream(_, input) => Trace::text(name, input, wanted)?,
+        Source::Stream(input) => Trace::tcpp(name, input, wanted),
+        Source::File(content, input) => Trace::sniffed(name, content, input, wanted)?,
         Source::RingDump(dump) => Trace::ring_dump(*dump, wanted)?,
     };
     let mut report = Report::new(name);
@@ -78,8 +82,14 @@ fn convert(name: &str, source: Source<'_>, request: Request, mut output: Output)
     Ok(report.sums(trace.losses()))
 }
 
-/// `.tcpp` to `.tcpp`, frame by frame.
-fn copy(name: &str, input: impl Read, request: Request, mut output: Output) -> Result<Exit> {
+/// `.tcpp` to `.tcpp`, frame by frame; `damage` tells afterwards whether the input was whole.
+fn copy(
+    name: &str,
+    input: impl Read,
+    request: Request,
+    mut output: Output,
+    damage: impl FnOnce() -> Option<String>,
+) -> Result<Exit> {
     let Request { select, mut filter, .. } = request;
     let survey = export::copy(name, input, &mut filter, &mut output)?;
     if survey.frames == 0 && !survey.damages.is_empty() {
@@ -87,8 +97,8 @@ fn copy(name: &str, input: impl Read, request: Request, mut output: Output) -> R
     }
     let (mut report, mut losses) = (Report::new(name), tcpprobe::source::Losses::default());
     losses.totals(survey.losses(&select));
-    for damage in survey.damages.iter().cloned() {
-        let problem = tcpprobe::source::Problem::Damage(damage);
+    let damages = survey.damages.iter().cloned().map(Problem::Damage);
+    for problem in damages.chain(damage().map(Problem::Cut)) {
         losses.problem(&problem);
         report.tell(&problem);
     }

@@ -10,6 +10,7 @@ mod escape;
 mod exit;
 mod export;
 mod filter;
+mod input;
 mod interrupt;
 mod job;
 mod lines;

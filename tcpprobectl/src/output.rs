@@ -1,8 +1,9 @@
 //! Where a command's data goes: stdout, or a file that is replaced only when it is complete.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::os::unix;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -114,16 +115,25 @@ impl NewFile {
     fn create(path: &Path) -> Result<Self> {
         // A link is followed: what it points to is replaced, not the link.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let name = target.file_name().filter(|_| !target.is_dir()).ok_or_else(|| {
+        target.file_name().filter(|_| !target.is_dir()).ok_or_else(|| {
             let what = format!("{} is a directory", path.display());
             Failure::new(Exit::Failed, what, "give the name of a file in it")
         })?;
-        let mut temporary_name = OsString::from(".");
-        temporary_name.push(name);
-        temporary_name.push(format!(".{}.tmp", std::process::id()));
-        let temporary = target.with_file_name(temporary_name);
-        let file = File::create(&temporary).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(NewFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), temporary, target, finished: false })
+        let named = || format!("cannot write {}", path.display());
+        // Whoever may write into the folder could have put a link under a name that can be known.
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(io::Error::other).with_context(named)?;
+        let temporary = target.with_file_name(format!(".tcpprobectl-{:016x}.tmp", u64::from_ne_bytes(random)));
+        let replaced = fs::metadata(&target).ok();
+        let mode = if replaced.is_some() { 0o600 } else { 0o666 };
+        let file = File::options().write(true).create_new(true).mode(mode).open(&temporary).with_context(named)?;
+        let file = NewFile { writer: BufWriter::with_capacity(BUFFER_BYTES, file), temporary, target, finished: false };
+        if let Some(replaced) = replaced {
+            // Another's file stays his, where we may give it away; who could read it can still.
+            let _ = unix::fs::fchown(file.writer.get_ref(), Some(replaced.uid()), Some(replaced.gid()));
+            file.writer.get_ref().set_permissions(replaced.permissions()).with_context(named)?;
+        }
+        Ok(file)
     }
 
     fn finish(mut self) -> Result<()> {
@@ -181,13 +191,49 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (file, link) = (directory.path().join("file"), directory.path().join("link"));
         fs::write(&file, "old").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
+        unix::fs::symlink(&file, &link).unwrap();
         let mut output = Output::open(Some(&link)).unwrap();
         output.write_all(b"new").unwrap();
         output.finish().unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&file).unwrap(), b"new");
         assert!(matches!(Output::open(Some(Path::new("/dev/null"))).unwrap(), Output::Device(_)));
+    }
+
+    #[test]
+    fn what_is_replaced_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret.csv");
+        fs::write(&path, "old").unwrap();
+        for mode in [0o600, 0o640, 0o444] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let output = Output::open(Some(&path)).unwrap();
+            output.finish().unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
+        }
+    }
+
+    #[test]
+    fn no_link_is_written_through() {
+        // The name that was taken once, and whatever else can be known of the process.
+        let directory = tempfile::tempdir().unwrap();
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "kept").unwrap();
+        let pid = std::process::id();
+        for name in [format!(".out.{pid}.tmp"), ".out.tmp".to_owned(), format!("out.{pid}")] {
+            unix::fs::symlink(&victim, directory.path().join(name)).unwrap();
+        }
+        let mut output = Output::open(Some(&directory.path().join("out"))).unwrap();
+        output.write_all(b"data").unwrap();
+        output.finish().unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"kept");
+        let (Output::File(a), Output::File(b)) =
+            (Output::open(Some(&victim)).unwrap(), Output::open(Some(&victim)).unwrap())
+        else {
+            unreachable!()
+        };
+        assert_ne!(a.temporary, b.temporary);
     }
 
     #[test]

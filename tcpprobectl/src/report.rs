@@ -2,6 +2,7 @@
 
 use tcpprobe::source::{Losses, Problem};
 
+use crate::escape;
 use crate::exit::{Exit, Failure};
 use crate::say;
 use crate::value::count;
@@ -27,13 +28,15 @@ impl Report {
     /// Tells of a problem; of damage only the first few times.
     pub fn tell(&mut self, problem: &Problem) {
         let words = match problem {
-            Problem::Damage(_) | Problem::BrokenLine(_) => format!("{}: {problem}", self.name),
+            Problem::Damage(_) | Problem::BrokenLine(_) | Problem::Cut(_) | Problem::Hole(_) => {
+                format!("{}: {problem}", self.name)
+            }
             Problem::BadPage(words) => words.clone(),
-            other => return say(&other.to_string()),
+            other => return say(&escape::text(&other.to_string())),
         };
         self.damages += 1;
         if self.damages <= DAMAGES_TOLD_MAX {
-            say(&words);
+            say(&escape::text(&words));
         }
     }
 

@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| tcpprobe_fuzz::block::run(input));
+use tcpprobe_fuzz::{block, budget};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| budget::in_memory_and_time(input, block::run));

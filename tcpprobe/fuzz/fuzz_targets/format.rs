@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| tcpprobe_fuzz::format::run(input));
+use tcpprobe_fuzz::{budget, format};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| budget::in_memory_and_time(input, format::run));

@@ -2,6 +2,7 @@
 //! promise of the library is broken. `tests/corpus.rs` does the same with the inputs in `seeds/`.
 
 pub mod block;
+pub mod budget;
 pub mod filter;
 pub mod flows;
 pub mod format;

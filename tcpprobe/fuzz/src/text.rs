@@ -30,7 +30,9 @@ pub fn run(input: &[u8]) {
     }
     assert!(saved_cmdlines(input).len() <= lines.len());
     assert!(current_clock(&text).is_none_or(|clock| text.contains(&format!("[{clock}]"))));
-    text.split('\n').map(|line| line.trim_end_matches('\r')).filter(|line| line.len() < LINE_BYTES_MAX).for_each(line);
+    // What is no text is taken out before a line is read.
+    let is_plain = |line: &&str| line.len() < LINE_BYTES_MAX && !line.contains(['\0', '\t', '\u{1b}', '\u{feff}']);
+    text.split('\n').map(|line| line.trim_end_matches('\r')).filter(is_plain).for_each(line);
     flows::check(&events(input));
 }
 

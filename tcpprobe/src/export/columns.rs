@@ -6,10 +6,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::event::{AF_INET6, Record, Value, socket_address};
 use crate::kernel::format::{Field, Format, Kind};
+use crate::kernel::text::clock_ticks;
 use crate::source::About;
 
 /// Names that every event has here; a field of the event with such a name is called `field_NAME`.
 pub const COMMON: [&str; 7] = ["time", "time_ns", "clock_ns", "cpu", "pid", "comm", "event"];
+
+/// What else exporters write beside the fields of an event.
+const RESERVED: [&str; 4] = ["clock_ticks", "lost", "until_clock_ns", "until_clock_ticks"];
+
+/// What the column of times in the trace's clock is called: those of a clock that does not count nanoseconds are its ticks.
+pub(super) fn clock_column(about: &About) -> &'static str {
+    if clock_ticks(&about.clock) { RESERVED[0] } else { COMMON[2] }
+}
 
 /// A value, as exporters write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +75,7 @@ impl Columns {
     /// The columns of records of `format`, in the kernel's order; the common ones first.
     #[must_use]
     pub fn new(format: &Format) -> Self {
-        let mut columns = Vec::new();
+        let mut columns = List(Vec::new());
         for field in format.fields.iter().filter(|field| !matches!(field.name.as_str(), "common_type" | "common_pid")) {
             let name = field.name.clone();
             let address = matches!(name.as_str(), "saddr" | "daddr" | "saddr_v6" | "daddr_v6");
@@ -84,13 +93,13 @@ impl Columns {
                     columns.push((name, Source::Ipv4 { v4: field.clone(), v6, family }));
                 }
                 (true, 16) => columns.push((name, Source::Ipv6(field.clone()))),
-                _ if COMMON.contains(&name.as_str()) => {
+                _ if COMMON.contains(&name.as_str()) || RESERVED.contains(&name.as_str()) => {
                     columns.push((format!("field_{name}"), Source::Field(field.clone())));
                 }
                 _ => columns.push((name, Source::Field(field.clone()))),
             }
         }
-        Columns { columns }
+        Columns { columns: columns.0 }
     }
 
     /// Their names.
@@ -102,6 +111,18 @@ impl Columns {
     pub fn cells<'a>(&'a self, record: &Record<'a>) -> impl ExactSizeIterator<Item = (&'a str, Option<Cell<'a>>)> {
         let bytes = record.bytes;
         self.columns.iter().map(move |(name, source)| (name.as_str(), source.read(bytes)))
+    }
+}
+
+/// Columns of which no two have one name.
+struct List(Vec<(String, Source)>);
+
+impl List {
+    fn push(&mut self, (name, source): (String, Source)) {
+        let is_taken = |name: &String| self.0.iter().any(|(known, _)| known == name);
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        let name = std::iter::once(name.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or(name);
+        self.0.push((name, source));
     }
 }
 
@@ -223,6 +244,14 @@ mod tests {
         check(&both, &own, &[("family", "10"), ("saddr", "2001:db8::1"), ("saddr_v6", "2001:db8::1")]);
         let own = [&[2, 0, 1, 2, 3, 4][..], &v6].concat();
         check(&both, &own, &[("family", "2"), ("saddr", "1.2.3.4"), ("saddr_v6", "2001:db8::1")]);
+    }
+
+    #[test]
+    fn no_two_columns_have_one_name() {
+        let fields =
+            [("int field_time", 4), ("int time", 4), ("int lost", 4), ("int sport_2", 4), ("__u8 saddr[28]", 28)];
+        let names: Vec<String> = Columns::new(&format(&fields)).names().map(str::to_owned).collect();
+        assert_eq!(names, ["field_time", "field_time_2", "field_lost", "sport_2", "saddr", "sport"]);
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! JSON: one object a line.
+//! JSON: one object a line. Where events are missing there is one whose `event` is null, with `lost`: how many, null where nobody
+//! knows; its time is where that begins.
 
 use std::io::Write as _;
 
 use super::Exporter;
-use super::columns::{Cell, ColumnTable};
+use super::columns::{Cell, ColumnTable, clock_column};
 use super::time::put_rfc3339;
 use crate::Error;
 use crate::event::Record;
 use crate::kernel::print::put_decimal;
-use crate::source::About;
+use crate::source::{About, Gap};
 
 /// Makes one object a line. What an event does not tell is not in it.
 #[derive(Debug, Default)]
@@ -16,6 +17,10 @@ pub struct JsonExporter {
     columns: ColumnTable,
     /// Of each format: `,"name":` of its columns, and its name as a value.
     keys: Vec<(Vec<Vec<u8>>, Vec<u8>)>,
+    /// What times in the trace's clock are called.
+    clock: &'static str,
+    /// UTC (nanoseconds since 1970) minus the trace's clock, by the last event.
+    utc_offset_ns: Option<i64>,
     /// Kept for its memory.
     time: String,
 }
@@ -31,6 +36,7 @@ impl JsonExporter {
 impl Exporter for JsonExporter {
     fn begin(&mut self, about: &About, _out: &mut Vec<u8>) -> Result<(), Error> {
         self.columns.begin(about);
+        self.clock = clock_column(about);
         self.keys.clear();
         for (index, known) in about.formats.iter().enumerate() {
             let key = |name: &str| {
@@ -51,19 +57,8 @@ impl Exporter for JsonExporter {
         let (Some(columns), Some((keys, event))) = (self.columns.get(record.index), self.keys.get(record.index)) else {
             return Ok(());
         };
-        match wall_ns {
-            Some(wall_ns) => {
-                self.time.clear();
-                put_rfc3339(wall_ns, &mut self.time);
-                out.extend_from_slice(b"{\"time\":\"");
-                out.extend_from_slice(self.time.as_bytes());
-                out.extend_from_slice(b"\",\"time_ns\":");
-                put_signed(wall_ns, out);
-            }
-            None => out.extend_from_slice(b"{\"time\":null,\"time_ns\":null"),
-        }
-        out.extend_from_slice(b",\"clock_ns\":");
-        put_decimal(out, record.time);
+        self.utc_offset_ns = wall_ns.map(|wall_ns| wall_ns.wrapping_sub_unsigned(record.time));
+        put_times(self.clock, Some(record.time), wall_ns, &mut self.time, out);
         out.extend_from_slice(b",\"cpu\":");
         put_decimal(out, u64::from(record.cpu));
         out.extend_from_slice(b",\"pid\":");
@@ -84,6 +79,46 @@ impl Exporter for JsonExporter {
         }
         out.extend_from_slice(b"}\n");
         Ok(())
+    }
+
+    fn lost(&mut self, gap: &Gap, out: &mut Vec<u8>) -> Result<(), Error> {
+        let wall_ns = self.utc_offset_ns.map(|offset| offset.wrapping_add_unsigned(gap.from));
+        put_times(self.clock, Some(gap.from), wall_ns, &mut self.time, out);
+        let _ = write!(out, ",\"cpu\":{},\"pid\":null,\"comm\":null,\"event\":null,\"lost\":", gap.cpu);
+        match gap.lost {
+            Some(lost) => put_decimal(out, lost),
+            None => out.extend_from_slice(b"null"),
+        }
+        let _ = writeln!(out, ",\"until_{}\":{}}}", self.clock, gap.to);
+        Ok(())
+    }
+
+    fn lost_somewhere(&mut self, lost: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+        put_times(self.clock, None, None, &mut self.time, out);
+        let _ = writeln!(out, ",\"cpu\":null,\"pid\":null,\"comm\":null,\"event\":null,\"lost\":{lost}}}");
+        Ok(())
+    }
+}
+
+/// Begins an object.
+fn put_times(clock: &str, time: Option<u64>, wall_ns: Option<i64>, buffer: &mut String, out: &mut Vec<u8>) {
+    match wall_ns {
+        Some(wall_ns) => {
+            buffer.clear();
+            put_rfc3339(wall_ns, buffer);
+            out.extend_from_slice(b"{\"time\":\"");
+            out.extend_from_slice(buffer.as_bytes());
+            out.extend_from_slice(b"\",\"time_ns\":");
+            put_signed(wall_ns, out);
+        }
+        None => out.extend_from_slice(b"{\"time\":null,\"time_ns\":null"),
+    }
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(clock.as_bytes());
+    out.extend_from_slice(b"\":");
+    match time {
+        Some(time) => put_decimal(out, time),
+        None => out.extend_from_slice(b"null"),
     }
 }
 

@@ -67,6 +67,14 @@ pub trait Exporter {
         Ok(())
     }
 
+    /// A mark that so many events are missing, nobody knows where, in formats that have one. Called behind the last event.
+    ///
+    /// # Errors
+    /// As [`Exporter::begin`].
+    fn lost_somewhere(&mut self, _lost: u64, _out: &mut Vec<u8>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// What became of the events, in formats that hold that.
     ///
     /// # Errors
@@ -239,10 +247,19 @@ pub fn export(
     mut tell: impl FnMut(&Problem),
 ) -> Result<(), Error> {
     let mut out = Vec::new();
-    for item in trace {
-        item_to(&item?, exporter, &mut out, &mut tell)?;
+    let mut told: u64 = 0;
+    for item in trace.by_ref() {
+        let item = item?;
+        if let Item::Lost(gap) = &item {
+            told = told.saturating_add(gap.lost.unwrap_or(0));
+        }
+        item_to(&item, exporter, &mut out, &mut tell)?;
         output.write_all(&out)?;
         out.clear();
+    }
+    let rest = trace.losses().lost.saturating_sub(told);
+    if rest > 0 {
+        exporter.lost_somewhere(rest, &mut out)?;
     }
     exporter.finish(&mut out)?;
     Ok(output.write_all(&out)?)

@@ -14,13 +14,15 @@ pub struct TcppExporter {
     options: Options,
     /// Made when the formats are known.
     writer: Option<Writer<Vec<u8>>>,
+    /// Whether all that is lost is in accounts; text has none.
+    has_accounts: bool,
 }
 
 impl TcppExporter {
     /// With a header of these.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        TcppExporter { options, writer: None }
+        TcppExporter { options, writer: None, has_accounts: false }
     }
 
     fn header(&self, about: &About) -> Header {
@@ -54,6 +56,7 @@ impl Exporter for TcppExporter {
             true => Schema::new(about.formats.iter().map(|known| Arc::clone(&known.format)))?,
             false => Schema::new(about.wanted_formats().cloned())?,
         };
+        self.has_accounts = !about.is_open;
         match &mut self.writer {
             Some(writer) => writer.turn_to(&schema)?,
             None => self.writer = Some(Writer::new(Vec::new(), &self.header(about), &schema, &[])?),
@@ -74,6 +77,14 @@ impl Exporter for TcppExporter {
     fn lost(&mut self, gap: &Gap, out: &mut Vec<u8>) -> Result<(), Error> {
         let Gap { cpu, from, to, lost } = *gap;
         self.accounts(&[Account { cpu, from, to, lost: lost.unwrap_or(1), ..Account::default() }], out)
+    }
+
+    /// The ledger is by CPU and time: these stand at the first CPU and moment.
+    fn lost_somewhere(&mut self, lost: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+        if self.has_accounts {
+            return Ok(());
+        }
+        self.accounts(&[Account { lost, ..Account::default() }], out)
     }
 
     fn accounts(&mut self, accounts: &[Account], out: &mut Vec<u8>) -> Result<(), Error> {

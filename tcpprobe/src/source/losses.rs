@@ -36,6 +36,10 @@ pub enum Problem {
     Damage(Damage),
     /// A line of text that could not be read.
     BrokenLine(BrokenLine),
+    /// An input that is not whole, in words: a gzip stream that was cut.
+    Cut(String),
+    /// NULs in text, so many: what a writer leaves that goes on where its log was truncated.
+    Hole(u64),
     /// A place in saved pages that could not be read, in words: which file, where, why.
     BadPage(String),
     /// Events that nothing describes, in words; they are left out.
@@ -49,6 +53,8 @@ impl fmt::Display for Problem {
         match self {
             Problem::Damage(damage) => damage.fmt(f),
             Problem::BrokenLine(line) => write!(f, "{line}; the line is skipped"),
+            Problem::Hole(bytes) => write!(f, "a hole of {bytes} NUL bytes; what was there is gone"),
+            Problem::Cut(words) => words.fmt(f),
             Problem::BadPage(words) | Problem::Undescribed(words) | Problem::Note(words) => words.fmt(f),
         }
     }
@@ -91,7 +97,9 @@ impl Losses {
     /// Adds a problem.
     pub fn problem(&mut self, problem: &Problem) {
         match problem {
-            Problem::Damage(_) | Problem::BrokenLine(_) | Problem::BadPage(_) => self.damages += 1,
+            Problem::Damage(_) | Problem::BrokenLine(_) | Problem::BadPage(_) | Problem::Cut(_) | Problem::Hole(_) => {
+                self.damages += 1
+            }
             Problem::Undescribed(_) => self.undescribed = true,
             Problem::Note(_) => {}
         }

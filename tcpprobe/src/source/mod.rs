@@ -26,17 +26,22 @@
 //! ```
 //!
 //! # What is read
-//! `.tcpp` traces; ftrace text as `trace`, `trace_pipe` and tools like them give it; either gzipped, as files or streams; and
-//! folders of ring-buffer pages that somebody saved ([`RingDump`]).
+//! `.tcpp` traces; ftrace text as `trace`, `trace_pipe` and tools like them give it, in whatever dress logs put it, and
+//! `/proc/net/tcpprobe`; either gzipped, as files or streams; and folders of ring-buffer pages that somebody saved
+//! ([`RingDump`]). What else is known is named ([`Error::Foreign`]).
 
 mod batch;
 mod event_filter;
 mod events;
+mod foreign;
+mod gzip;
+mod input;
 mod losses;
 mod ring_dump;
 mod sniff;
 mod tcpp;
 mod text;
+mod utf16;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -47,6 +52,8 @@ use std::sync::Arc;
 pub use batch::{Batch, Rows, SourceFormat};
 pub use event_filter::EventFilter;
 pub use events::{Events, TraceEvent};
+pub use foreign::Foreign;
+pub use input::Input;
 pub use losses::{Gap, Losses, Problem};
 pub use ring_dump::{Guard, RingDump};
 pub use sniff::{Content, sniff};
@@ -57,6 +64,7 @@ use crate::event::EventKind;
 use crate::file::{Account, Select};
 use crate::kernel::format::Format;
 use crate::kernel::text::Layout;
+use input::Damage;
 use tcpp::TcppSource;
 use text::TextSource;
 
@@ -129,6 +137,8 @@ pub struct Wanted {
 pub struct Trace<'a> {
     name: String,
     source: Source<'a>,
+    /// What is wrong with the input, until it was told.
+    damage: Option<Damage>,
     losses: Losses,
     selected: u64,
     ended: bool,
@@ -190,10 +200,26 @@ impl<'a> Trace<'a> {
     /// As [`Trace::open`].
     pub fn sniff(name: &str, input: impl Read + 'a, wanted: Wanted) -> Result<Self, Error> {
         let (content, input) = sniff(input).map_err(Error::read(name))?;
-        match content {
-            Content::Tcpp => Ok(Trace::tcpp(name, input, wanted)),
-            Content::Text => Trace::text(name, input, wanted),
-        }
+        Trace::sniffed(name, content, input, wanted)
+    }
+
+    /// Reads what [`sniff`](sniff()) found.
+    ///
+    /// # Errors
+    /// As [`Trace::open`].
+    pub fn sniffed(name: &str, content: Content, input: Input<'a>, wanted: Wanted) -> Result<Self, Error> {
+        let damage = input.shared_damage();
+        let source = match content {
+            Content::Tcpp => Source::Tcpp(Box::new(TcppSource::new(name, Box::new(input) as Box<dyn Read>, wanted))),
+            Content::Text(looks_like) => {
+                let source = TextSource::new(name, Box::new(input) as Box<dyn Read>, wanted)?;
+                Source::Text(Box::new(source.of(looks_like, damage.clone())))
+            }
+            Content::Foreign(Foreign { what, hint }) => {
+                return Err(Error::Foreign { name: name.to_owned(), what, hint });
+            }
+        };
+        Ok(Trace { damage: Some(damage), ..Trace::new(name, source) })
     }
 
     /// Reads a stream of `.tcpp` frames, as the daemon sends them.
@@ -221,7 +247,7 @@ impl<'a> Trace<'a> {
     }
 
     fn new(name: &str, source: Source<'a>) -> Self {
-        Trace { name: name.to_owned(), source, losses: Losses::default(), selected: 0, ended: false }
+        Trace { name: name.to_owned(), source, damage: None, losses: Losses::default(), selected: 0, ended: false }
     }
 
     /// As it is called.
@@ -265,7 +291,12 @@ impl Iterator for Trace<'_> {
         if self.ended {
             return None;
         }
-        let item = self.next_item();
+        let mut item = self.next_item();
+        if let Ok(None) = item
+            && let Some(words) = self.damage.take().and_then(|damage| damage.words())
+        {
+            item = Ok(Some(Item::Problem(Problem::Cut(words))));
+        }
         match &item {
             Ok(Some(Item::Events(batch))) => self.selected += batch.len() as u64,
             Ok(Some(Item::Lost(gap))) => self.losses.gap(gap),

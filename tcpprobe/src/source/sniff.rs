@@ -2,41 +2,70 @@
 
 use std::io::{self, BufReader, Cursor, Read};
 
-use flate2::bufread::MultiGzDecoder;
-
+use super::foreign::{self, Foreign};
+use super::gzip::{self, Gunzip};
+use super::input::{Damage, Input};
+use super::utf16::{self, Utf16};
 use crate::file::{FRAME_HEAD_BYTES, Kind, MAGIC, frame_head};
 
 /// Enough that reading a file is not held up by system calls, and to see what kind of file it is.
 pub const BUFFER_BYTES: usize = 256 << 10;
-/// A gzip file begins with these bytes (RFC 1952).
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// What is in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Content {
     /// A `.tcpp` trace.
     Tcpp,
-    /// Ftrace text, or what will turn out to be nothing.
-    Text,
+    /// Ftrace text, or what will turn out to be nothing; then that is what it looks like.
+    Text(Option<Foreign>),
+    /// What is no trace, and is known.
+    Foreign(Foreign),
 }
 
 /// Undoes gzip, where there is any, and looks what there is.
-pub fn sniff<'a>(mut input: impl Read + 'a) -> io::Result<(Content, Box<dyn Read + 'a>)> {
-    let head = peek(&mut input, GZIP_MAGIC.len())?;
-    let is_gzip = head.starts_with(&GZIP_MAGIC);
+pub fn sniff<'a>(mut input: impl Read + 'a) -> io::Result<(Content, Input<'a>)> {
+    let head = peek(&mut input, gzip::MAGIC.len())?;
+    let is_gzip = head.starts_with(&gzip::MAGIC);
     let whole = Cursor::new(head).chain(input);
+    let damage = Damage::default();
     if is_gzip {
-        let mut inflated = MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, whole));
-        let head = peek(&mut inflated, FRAME_HEAD_BYTES)?;
-        return Ok((content(&head), Box::new(Cursor::new(head).chain(inflated))));
+        let inflated = Gunzip::new(BufReader::with_capacity(BUFFER_BYTES, whole), damage.clone());
+        return told(Vec::new(), inflated, damage);
     }
-    let (head, mut rest) = whole.into_inner();
-    let mut head = head.into_inner();
+    let (head, rest) = whole.into_inner();
+    told(head.into_inner(), rest, damage)
+}
+
+/// Looks what begins with `head`, of which more may be needed.
+fn told<'a>(mut head: Vec<u8>, mut rest: impl Read + 'a, damage: Damage) -> io::Result<(Content, Input<'a>)> {
     if head.len() < FRAME_HEAD_BYTES {
         let missing = FRAME_HEAD_BYTES - head.len();
         head.extend(peek(&mut rest, missing)?);
     }
-    Ok((content(&head), Box::new(Cursor::new(head).chain(rest))))
+    if let Some(order) = utf16::order(&head) {
+        let mut text = Utf16::new(Cursor::new(head).chain(rest), order);
+        let head = peek(&mut text, FRAME_HEAD_BYTES)?;
+        return Ok((Content::Text(foreign::of_text(&head)), Input::new(Cursor::new(head).chain(text), damage)));
+    }
+    // A hole at the front, however long, tells nothing.
+    let mut nuls = 0;
+    loop {
+        let zeros = head.iter().take_while(|byte| **byte == 0).count();
+        if zeros < head.len() {
+            break;
+        }
+        nuls += zeros as u64;
+        head = peek(&mut rest, 1)?;
+        if head.is_empty() {
+            break;
+        }
+    }
+    let content = match head.is_empty() && nuls > 0 {
+        true => Content::Foreign(foreign::ZEROS),
+        false => content(&head),
+    };
+    Ok((content, Input::new(io::repeat(0).take(nuls).chain(Cursor::new(head)).chain(rest), damage)))
 }
 
 /// The first bytes of `input`: what it gives at once, and no fewer than `least` unless it ends. (A pipe may give them one by one.)
@@ -66,9 +95,11 @@ pub fn content(head: &[u8]) -> Content {
         is_known && head[5..8] == [0; 3]
     };
     let has_frame = memchr::memmem::find_iter(head, &MAGIC).any(is_frame);
-    // What is cut short within its first head, and what has lost it.
-    let is_binary = head.starts_with(&MAGIC) || head.first() == Some(&0);
-    if has_frame || is_binary { Content::Tcpp } else { Content::Text }
+    // What is cut short within its first head.
+    if has_frame || head.starts_with(&MAGIC) {
+        return Content::Tcpp;
+    }
+    foreign::of(head).map_or_else(|| Content::Text(foreign::of_text(head)), Content::Foreign)
 }
 
 #[cfg(test)]
@@ -84,9 +115,37 @@ mod tests {
         check(&frame, Content::Tcpp);
         check(&[b"damage".as_slice(), &frame].concat(), Content::Tcpp);
         check(b"TCPP", Content::Tcpp);
-        check(b"", Content::Text);
-        check(b"# tracer: nop\n", Content::Text);
-        check(b"      TCPPworker-12    [000] .....     1.000000: tcp_probe: a=1\n", Content::Text);
-        check(b"a TCPP\x04 and more than a head of a frame has\n", Content::Text);
+        for text in [
+            "",
+            "# tracer: nop\n",
+            "      TCPPworker-12    [000] .....     1.000000: tcp_probe: a=1\n",
+            "a TCPP\x04 and more than a head of a frame has\n",
+            // What a file is, no word in it tells.
+            "          BZh-12    [000] .....     1.000000: tcp_probe: <html> PERFILE2 {\n",
+        ] {
+            check(text.as_bytes(), Content::Text(None));
+        }
+    }
+
+    #[test]
+    fn what_is_known_and_no_trace_is_named() {
+        let check = |bytes: &[u8], expected: &str| match sniff(bytes).unwrap().0 {
+            Content::Foreign(foreign) => assert_eq!(foreign.what, expected),
+            Content::Text(Some(foreign)) => assert_eq!(foreign.what, expected),
+            content => panic!("{expected} is taken for {content:?}"),
+        };
+        check(b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00", "a packet capture (pcap)");
+        check(b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00", "a packet capture (pcapng)");
+        check(b"PERFILE2\x68\0\0\0\0\0\0\0", "a perf.data");
+        check(b"\x17\x08\x44tracing6\0\0\x08", "a trace.dat of trace-cmd (version 6)");
+        check(b"\x17\x08\x44tracing7\0\0\x08", "a trace.dat of trace-cmd (version 7)");
+        check(b"\x28\xb5\x2f\xfd\x24\x05", "compressed by zstd");
+        check(b"BZh91AY&SY", "compressed by bzip2");
+        check(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", "a program or library (ELF)");
+        check(b"SQLite format 3\0\x10\0", "an SQLite database");
+        check(&[&[0, 0, 1, 0][..], &[7; 68], b"\x02\x00\x02\xc0"].concat(), "a Windows event trace (ETL)");
+        check(b"\n<!DOCTYPE HTML><p>", "an HTML page without events");
+        check(b"\xff\xfe{\0\"\0", "JSON");
+        check(&[0; 600_000], "nothing but NULs");
     }
 }

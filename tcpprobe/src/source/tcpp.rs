@@ -62,7 +62,10 @@ impl<R: Read> TcppSource<R> {
                     self.queue.push(Item::Events(Batch::Columns(batch)));
                 }
             }
-            Ok(Some(file::Item::Accounts(accounts))) => self.accounts(&accounts),
+            Ok(Some(file::Item::Accounts(accounts))) => {
+                self.begin()?;
+                self.accounts(&accounts);
+            }
             Ok(Some(file::Item::Damage(damage))) => self.held.push_back(damage),
             Ok(None) => self.ended = true,
             // A job that recorded nothing has an empty stream.

@@ -8,6 +8,7 @@ use crate::cli::ConvertArgs;
 use crate::exit::Exit;
 use crate::export::{self, Request, Source};
 use crate::filter;
+use crate::input;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::range;
@@ -34,10 +35,10 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
             Source::RingDump(Box::new(dump.guarded(move |file| Box::new(interrupt.clone().guard(file)))))
         }
         None => {
-            let file = interrupt.guard(source::open_file(&args.file)?);
+            let file = input::open(&args.file, interrupt)?;
             let (content, input) =
                 source::sniff(file).map_err(|source| tcpprobe::Error::Read { name: name.clone(), source })?;
-            Source::Stream(content, input)
+            Source::File(content, input)
         }
     };
     let request = Request { select, filter, fields: args.fields.clone(), format };

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use tcpprobe::export::ExportFormat;
-use tcpprobe::source::Content;
 use tcpprobe_client::{Client, JobStream};
 
 use crate::cli::FetchArgs;
@@ -38,7 +37,7 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
         bar.set(progress.received_bytes, progress.total_bytes);
         Ok(ControlFlow::Continue(()))
     })?;
-    let source = Source::Stream(Content::Tcpp, Box::new(stream));
+    let source = Source::Stream(Box::new(stream));
     let request = Request { select, filter, fields: args.fields.clone(), format };
     let exit = export::write(&format!("job {}", args.name), source, request, Output::open(path)?)?;
     if let Some(path) = path.filter(|path| path.is_file()) {

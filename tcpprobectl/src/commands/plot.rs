@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use tcpprobe::file::Select;
 use tcpprobe::file::block::Projection;
 use tcpprobe::flow::{Collect, Collector, Limits};
+use tcpprobe::kernel::text::clock_ticks;
 use tcpprobe::source::{EventFilter, Gap, Item, Losses, Trace, Wanted};
 use tcpprobe_client::{Client, JobStream};
 use tcpprobe_plot::{self as plot, PlotError, PlotInput};
@@ -22,7 +23,7 @@ use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::value::timestamp;
-use crate::{escape, filter, range, say};
+use crate::{escape, filter, input, range, say};
 
 /// Gaps that are drawn; any more would cover the picture.
 const GAPS_MAX: usize = 10_000;
@@ -210,13 +211,23 @@ impl Input {
                 Trace::tcpp(&self.title(), stream, wanted(range::select(request)))
             }
             Input::File { path, range } => {
-                Trace::open(path, wanted(range.clone()), |file| interrupt.clone().guard(file))?
+                Trace::sniff(&self.title(), input::open(path, interrupt.clone())?, wanted(range.clone()))?
             }
         };
         for item in &mut trace {
             let item = item?;
             drawing.flows.item(&item);
             match item {
+                Item::Begin(about) if clock_ticks(&about.clock) => {
+                    let what =
+                        format!("{}: its clock counts no nanoseconds, so nothing can be drawn over time", self.title());
+                    return Err(Failure::new(
+                        Exit::Failed,
+                        what,
+                        "record with another trace_clock; convert gives its values",
+                    )
+                    .into());
+                }
                 Item::Begin(about) => (drawing.kernel, drawing.host) = (about.kernel, about.host),
                 Item::Events(batch) => drawing.utc_offset_ns = drawing.utc_offset_ns.or_else(|| batch.utc_offset_ns()),
                 Item::Lost(gap) => drawing.lost(&gap),

@@ -10,3 +10,4 @@ mod jobs;
 mod plot;
 mod saved;
 mod traces;
+mod wild;

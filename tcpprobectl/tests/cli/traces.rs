@@ -164,8 +164,10 @@ fn the_last_counts_from_the_runs_newest_event() {
 #[test]
 fn losses_are_told_and_are_6() {
     let daemon = Daemon::start(jobs(), trace(CASE, 1234));
-    for format in ["tcpp", "text", "json", "csv"] {
+    for (format, mark) in [("tcpp", ""), ("text", "[LOST 1234 EVENTS]"), ("json", "\"lost\":1234"), ("csv", ",1234\n")]
+    {
         let assert = run(&daemon.socket(), &["fetch", "web", "--format", format]).code(6);
+        assert!(String::from_utf8_lossy(&assert.get_output().stdout).contains(mark), "{format}");
         assert_eq!(stderr(&assert), "tcpprobectl: job web: 1,234 events were lost while recording\n", "{format}");
     }
     let text = stdout(&run(&daemon.socket(), &["fetch", "web", "--format", "text"]));
@@ -260,7 +262,7 @@ fn fields_are_chosen() {
     let first = probe(&fetch("json"));
     assert!(first["snd_cwnd"].as_u64().unwrap() > 0 && first["sport"].as_u64().unwrap() > 0);
     assert_eq!(first.get("srtt"), None);
-    assert!(fetch("csv").starts_with("time,time_ns,clock_ns,cpu,pid,comm,event,sport,snd_cwnd\n"));
+    assert!(fetch("csv").starts_with("time,time_ns,clock_ns,cpu,pid,comm,event,sport,snd_cwnd,lost\n"));
     let all = probe(&stdout(&run(&daemon.socket(), &["fetch", "web", "--format", "json"]).code(0)));
     assert_eq!((&first["snd_cwnd"], &first["sport"], &first["time"]), (&all["snd_cwnd"], &all["sport"], &all["time"]));
     let refused = run(&daemon.socket(), &["fetch", "web", "--format", "text", "--fields", "srtt"]);

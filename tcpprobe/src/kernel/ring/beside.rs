@@ -2,16 +2,28 @@
 
 use std::collections::HashMap;
 
-/// pid → comm, from the bytes of `saved_cmdlines`. A comm that is not UTF-8 is read lossily; one with a line break may
+/// Most tasks that a kernel saves (`PID_MAX_DEFAULT`, `tracing_saved_cmdlines_size_write()`).
+const TASKS_MAX: usize = 32_768;
+/// Longest name of a task (`TASK_COMM_LEN` less its NUL).
+const COMM_CHARS_MAX: usize = 15;
+/// Longest line that is looked at.
+const LINE_BYTES_MAX: usize = 100;
+
+/// pid → comm, from the bytes of `saved_cmdlines`, as many as a kernel saves. A comm that is not UTF-8 is read lossily; one with a line break may
 /// lose what follows it.
 #[must_use]
 pub fn saved_cmdlines(bytes: &[u8]) -> HashMap<i32, String> {
-    let text = String::from_utf8_lossy(bytes);
-    let pairs = text.split('\n').filter_map(|line| {
-        let (pid, comm) = line.split_once(' ')?;
-        Some((pid.parse().ok()?, comm.to_owned()))
-    });
-    pairs.collect()
+    let mut comms = HashMap::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_MAX)]);
+        let Some((pid, comm)) = line.split_once(' ') else { continue };
+        let Ok(pid) = pid.parse() else { continue };
+        if comms.len() >= TASKS_MAX && !comms.contains_key(&pid) {
+            continue;
+        }
+        comms.insert(pid, comm.chars().take(COMM_CHARS_MAX).collect());
+    }
+    comms
 }
 
 /// The clock in use, from the text of `trace_clock`: `[local] global counter uptime …`.
@@ -103,6 +115,15 @@ fn nanoseconds(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_tasks_than_a_kernel_saves() {
+        let many: String = (0..200_000).map(|pid| format!("{pid} task-{pid}\n")).collect();
+        let comms = saved_cmdlines(many.as_bytes());
+        assert_eq!((comms.len(), comms[&7].as_str()), (TASKS_MAX, "task-7"));
+        let long = saved_cmdlines(format!("7 {}", "é".repeat(1000)).as_bytes());
+        assert_eq!(long[&7], "é".repeat(15));
+    }
 
     #[test]
     fn names_may_hold_anything() {

@@ -25,7 +25,10 @@ pub enum Layout {
 }
 
 /// Clocks that do not count nanoseconds (`trace_clocks`, `kernel/trace/trace.c`).
-const TICKING: [&str; 4] = ["counter", "uptime", "x86-tsc", "ppc-tb"];
+const TICKING: [&str; 5] = ["counter", "uptime", "x86-tsc", "ppc-tb", UNKNOWN_TICKS];
+
+/// What a clock is called of which text tells only that it does not count nanoseconds.
+pub(crate) const UNKNOWN_TICKS: &str = "ticks";
 
 /// Whether the times of this `trace_clock` are ticks, and no nanoseconds.
 #[must_use]

@@ -1,5 +1,6 @@
 //! One line of ftrace text.
 
+use super::dress::{undressed, without_buffer};
 use super::fields::Fields;
 use super::scan::Scan;
 use crate::kernel::page::Lost;
@@ -19,8 +20,10 @@ pub struct LineError {
 /// An event as a line tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextEvent<'a> {
-    /// Nanoseconds; the kernel prints microseconds. Of a clock that does not count time, the bare number.
+    /// Nanoseconds; the kernel prints microseconds. Of a clock that does not count nanoseconds, its ticks.
     pub time: u64,
+    /// Whether `time` is the ticks of such a clock: a number without a point.
+    pub ticks: bool,
     /// The CPU that recorded it.
     pub cpu: u32,
     /// The task that was interrupted.
@@ -51,7 +54,8 @@ impl<'a> TextEvent<'a> {
 pub enum Line<'a> {
     /// An event.
     Event(TextEvent<'a>),
-    /// `CPU:1 [LOST 42 EVENTS]`: events of this CPU were overwritten before they could be read.
+    /// `CPU:1 [LOST 42 EVENTS]`, of trace-cmd `CPU:1 [42 EVENTS DROPPED]`: events of this CPU were overwritten before they could
+    /// be read.
     Lost {
         /// The CPU.
         cpu: u32,
@@ -65,12 +69,13 @@ pub enum Line<'a> {
         /// Events recorded, those that were overwritten since included.
         written: u64,
     },
-    /// Any other comment, or a line with nothing on it.
+    /// What is no event and no damage: a comment, a line with nothing on it, what tools print around events, functions and
+    /// stacks that were traced beside them.
     Comment(&'a str),
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line, with or without its line end.
+    /// Reads a line, with or without its line end, in whatever dress tools and logs put it.
     ///
     /// # Errors
     /// When it is none of these. What an event's body holds is not looked at.
@@ -79,9 +84,10 @@ impl<'a> Line<'a> {
         let line = line.trim_end_matches(['\n', '\r']);
         match line.as_bytes() {
             [] | [b'#', ..] => Ok(comment(line)),
-            [b'C', b'P', b'U', b':', ..] => loss(line).map_or_else(|| event(line).map(Line::Event), Ok),
-            _ if line.trim_ascii().is_empty() => Ok(Line::Comment(line)),
-            _ => event(line).map(Line::Event),
+            bytes => match context_at(bytes, 16) {
+                Some(context) => event(line, context),
+                None => dressed(line),
+            },
         }
     }
 }
@@ -120,15 +126,89 @@ fn comment(line: &str) -> Line<'_> {
     entries().unwrap_or(Line::Comment(line))
 }
 
-#[cold]
 fn loss(line: &str) -> Option<Line<'_>> {
     let mut scan = Scan(line.as_bytes());
     scan.expect(b"CPU:")?;
     let cpu = scan.decimal_u32()?;
-    scan.expect(b" [LOST ")?;
-    let lost = if scan.0 == b"EVENTS]" { Lost::Unknown } else { Lost::Events(scan.decimal()?) };
-    (lost == Lost::Unknown || scan.0 == b" EVENTS]").then_some(Line::Lost { cpu, lost })
+    scan.expect(b" [")?;
+    let is_kernels = scan.accept(b"LOST ");
+    let end: &[u8] = if is_kernels { b"EVENTS]" } else { b"EVENTS DROPPED]" };
+    if scan.0 == end {
+        return Some(Line::Lost { cpu, lost: Lost::Unknown });
+    }
+    let lost = Lost::Events(scan.decimal()?);
+    scan.expect(b" ")?;
+    (scan.0 == end).then_some(Line::Lost { cpu, lost })
 }
+
+/// A line that is not as the kernel's `trace` has it.
+#[cold]
+fn dressed(line: &str) -> Result<Line<'_>, LineError> {
+    let mut last = line;
+    for rest in undressed(line) {
+        if let Some(found) = bare(line, rest) {
+            return found;
+        }
+        last = rest;
+    }
+    if let Some(rest) = without_buffer(last) {
+        let is_kernels = loss(rest).is_some() || context_at(rest.as_bytes(), 16).is_some();
+        if let Some(found) = bare(line, rest).filter(|_| is_kernels) {
+            return found;
+        }
+    }
+    match find_context(last.as_bytes()) {
+        Some(context) => event(line, context.behind(line.len() - last.len())),
+        None => Err(LineError { column: 1, what: "the task", reason: "(comm-pid [cpu]) is missing" }),
+    }
+}
+
+/// What `rest`, the end of `line`, is without a dress.
+fn bare<'a>(line: &'a str, rest: &'a str) -> Option<Result<Line<'a>, LineError>> {
+    let offset = line.len() - rest.len();
+    let bytes = rest.as_bytes();
+    if let Some(context) = context_at(bytes, 16) {
+        return Some(event(line, context.behind(offset)));
+    }
+    let trimmed = rest.trim_ascii();
+    if trimmed.is_empty() || trimmed.starts_with('#') {
+        return Some(Ok(comment(trimmed)));
+    }
+    if let Some(found) = loss(trimmed) {
+        return Some(Ok(found));
+    }
+    if is_aside(trimmed) {
+        return Some(Ok(Line::Comment(line)));
+    }
+    latency(line, offset).or_else(|| perf(line, offset)).map(|event| Ok(Line::Event(event)))
+}
+
+/// Whether a line is what tools and consoles print around events, or a stack or a graph of functions between them.
+fn is_aside(line: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_between = |start: &str, end: &str| {
+        line.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).is_some_and(is_number)
+    };
+    let first = line.split(' ').next().unwrap_or_default();
+    let is_hex = first.len() >= 6 && first.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // trace-cmd report
+    is_between("cpus=", "")
+        || is_between("CPU ", " is empty")
+        || is_between("version = ", "")
+        // The kernel's stacks, and perf's.
+        || line.starts_with("=> ")
+        || is_hex && line.ends_with(')') && line.contains(" (")
+        // Graphs of functions.
+        || first.strip_suffix(')').is_some_and(is_number)
+        // ftrace_dump()
+        || matches!(line, "Dumping ftrace buffer:" | "(ftrace buffer empty)")
+        || line.len() >= 8 && line.bytes().all(|byte| byte == b'-')
+        // journalctl
+        || line.starts_with("-- Boot ") || line.starts_with("-- ") && line.ends_with(" --")
+}
+
+/// Longest name of a task (`TASK_COMM_LEN` less its NUL).
+const COMM_BYTES_MAX: usize = 15;
 
 /// The part of a line before the event's name.
 struct Context {
@@ -139,28 +219,106 @@ struct Context {
     end: usize,
 }
 
-fn event(line: &str) -> Result<TextEvent<'_>, LineError> {
+impl Context {
+    /// The same in a line that has so many bytes before it.
+    fn behind(self, bytes: usize) -> Self {
+        Context { comm: self.comm.start + bytes..self.comm.end + bytes, end: self.end + bytes, ..self }
+    }
+}
+
+fn event(line: &str, context: Context) -> Result<Line<'_>, LineError> {
     let bytes = line.as_bytes();
-    let context = context_at(bytes, 16).or_else(|| find_context(bytes));
-    let Some(Context { comm, pid, cpu, end }) = context else {
-        return Err(LineError { column: 1, what: "the task", reason: "(comm-pid [cpu]) is missing" });
-    };
+    let Context { comm, pid, cpu, end } = context;
     let fail = |scan: Scan<'_>, what, reason| LineError { column: bytes.len() - scan.0.len() + 1, what, reason };
     let mut scan = Scan(&bytes[end..]);
     scan.skip_blanks();
     let flags = flags(line, &mut scan);
     let start = scan;
-    let Some(time) = time(&mut scan) else { return Err(fail(start, "the time", "is missing or no number")) };
+    let Some((time, ticks)) = time(&mut scan) else { return Err(fail(start, "the time", "is missing or no number")) };
     scan.skip_blanks();
     let start = bytes.len() - scan.0.len();
     let name = match scan.until(b':') {
         Some(name) if !name.is_empty() && !name.contains(&b' ') => &line[start..start + name.len()],
+        _ if is_function(&line[start..]) => return Ok(Line::Comment(line)),
         _ => return Err(fail(Scan(&bytes[start..]), "the event's name", "is missing")),
     };
     scan.skip_blanks();
     let start = bytes.len() - scan.0.len();
     let body = &line[start..];
-    Ok(TextEvent { time, cpu, pid, comm: &line[comm], flags, name, body, body_at: start, line })
+    if body.starts_with("<stack trace") {
+        return Ok(Line::Comment(line));
+    }
+    Ok(Line::Event(TextEvent { time, ticks, cpu, pid, comm: &line[comm], flags, name, body, body_at: start, line }))
+}
+
+/// Whether this is what the function tracer says instead of an event, or the beginning of a stack.
+#[cold]
+fn is_function(text: &str) -> bool {
+    text.contains(" <-") || text.starts_with("<stack trace")
+}
+
+/// A line with the option `latency-format`, or of `ftrace_dump()` (`trace_print_lat_context()`):
+/// `  iperf3-195       1..s2. 1830433505us+: tcp_probe: …`. The comm may be cut.
+fn latency(line: &str, offset: usize) -> Option<TextEvent<'_>> {
+    let bytes = &line.as_bytes()[offset..];
+    memchr::memchr_iter(b'-', bytes).take(16).find_map(|dash| {
+        let mut scan = Scan(&bytes[dash + 1..]);
+        let pid = i32::try_from(scan.decimal()?).ok()?;
+        scan.expect(b" ")?;
+        scan.skip_blanks();
+        let cpu = scan.decimal_u32()?;
+        let flags = flags(line, &mut scan);
+        (4..=8).contains(&flags.len()).then_some(())?;
+        let before = scan;
+        let time = time(&mut scan).or_else(|| {
+            scan = before;
+            let micros = scan.decimal()?;
+            scan.expect(b"us")?;
+            // How long it was to the next event (`trace_find_mark()`).
+            scan.0 = scan.0.get(1..)?;
+            scan.expect(b":")?;
+            Some((micros.checked_mul(1000)?, false))
+        });
+        let (time, ticks) = time?;
+        scan.skip_blanks();
+        let start = line.len() - scan.0.len();
+        let name = scan.until(b':').filter(|name| !name.is_empty() && !name.contains(&b' '))?;
+        let name = &line[start..start + name.len()];
+        scan.skip_blanks();
+        let body_at = line.len() - scan.0.len();
+        let comm = line[offset..offset + dash].trim_ascii();
+        (comm.len() <= COMM_BYTES_MAX).then_some(())?;
+        Some(TextEvent { time, ticks, cpu, pid, comm, flags, name, body: &line[body_at..], body_at, line })
+    })
+}
+
+/// A line of `perf script`: `iperf3   195 [001]  1830.433505: tcp:tcp_probe: …`, with a period before the name or not, and with both
+/// numbers of the task or one.
+fn perf(line: &str, offset: usize) -> Option<TextEvent<'_>> {
+    let bytes = &line.as_bytes()[offset..];
+    let brackets = memchr::memchr_iter(b'[', bytes).filter(|open| bytes[..*open].ends_with(b" "));
+    brackets.take(16).find_map(|open| {
+        let before = line[offset..offset + open].trim_ascii_end();
+        let (comm, task) = before.rsplit_once(' ')?;
+        let comm = comm.trim_ascii();
+        (comm.len() <= COMM_BYTES_MAX).then_some(())?;
+        let pid = task.rsplit_once('/').map_or(task, |(_, thread)| thread).parse().ok()?;
+        let mut scan = Scan(&bytes[open + 1..]);
+        let cpu = scan.decimal_u32()?;
+        scan.expect(b"] ")?;
+        scan.skip_blanks();
+        let (time, ticks) = time(&mut scan)?;
+        scan.skip_blanks();
+        let rest = &line[line.len() - scan.0.len()..];
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_ascii_start();
+        let (name, _) = rest.split_once(": ").or_else(|| rest.strip_suffix(':').map(|name| (name, "")))?;
+        let (system, name) = name.split_once(':')?;
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        (is_name(system) && is_name(name)).then_some(())?;
+        let body = rest[system.len() + name.len() + 2..].trim_ascii_start();
+        let body_at = line.len() - body.len();
+        Some(TextEvent { time, ticks, cpu, pid, comm, flags: "", name, body, body_at, line })
+    })
 }
 
 /// `-42      [001]` or `-42      (     40) [001]` at `dash`, which the kernel puts at column 16 always.
@@ -179,7 +337,20 @@ fn context_at(bytes: &[u8], dash: usize) -> Option<Context> {
     let cpu = scan.decimal_u32()?;
     scan.expect(b"] ")?;
     let start = bytes.iter().position(|b| *b != b' ').unwrap_or(dash).min(dash);
+    let start = if dash - start <= COMM_BYTES_MAX { start } else { behind_others(bytes, dash) };
     Some(Context { comm: start..dash, pid: if negative { -pid } else { pid }, cpu, end: bytes.len() - scan.0.len() })
+}
+
+/// Where the comm of a task begins in a line that has more before it than a comm can be: in the kernel's columns, or as a word.
+#[cold]
+fn behind_others(bytes: &[u8], dash: usize) -> usize {
+    let column = dash - COMM_BYTES_MAX - 1;
+    let from = |start: usize| start + bytes[start..dash].iter().position(|b| *b != b' ').unwrap_or(0);
+    if bytes[column] == b' ' {
+        from(column)
+    } else {
+        memchr::memrchr(b' ', &bytes[..dash]).map_or(0, |blank| blank + 1)
+    }
 }
 
 /// The same in a line whose columns are not the kernel's: the last dash before the first `[cpu]` that fits.
@@ -215,17 +386,17 @@ fn flags<'a>(line: &'a str, scan: &mut Scan<'_>) -> &'a str {
     flags
 }
 
-/// `1830.433505:` in nanoseconds, or the bare number of a clock that does not count time.
+/// `1830.433505:` in nanoseconds, or the bare number of a clock that does not count them, and whether it is that.
 #[inline(always)]
-fn time(scan: &mut Scan<'_>) -> Option<u64> {
+fn time(scan: &mut Scan<'_>) -> Option<(u64, bool)> {
     let whole = scan.decimal()?;
     if scan.accept(b":") {
-        return Some(whole);
+        return Some((whole, true));
     }
     scan.expect(b".")?;
     let before = scan.0.len();
     let fraction = scan.decimal()?;
     let digits = u32::try_from(before - scan.0.len()).ok().filter(|digits| *digits <= 9)?;
     scan.expect(b":")?;
-    whole.checked_mul(1_000_000_000)?.checked_add(fraction * 10u64.pow(9 - digits))
+    Some((whole.checked_mul(1_000_000_000)?.checked_add(fraction * 10u64.pow(9 - digits))?, false))
 }

@@ -1,14 +1,18 @@
 //! A file or stream of ftrace text.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::ops::Range;
 
 use super::parse::{Line, LineError, TextEvent};
+use super::rewrite::rewritten;
 
 /// Longest line that is read; the kernel's own end at a page.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
 /// What is read at once; several lines of the greatest length.
 const BUFFER_BYTES: usize = 256 << 10;
+/// U+FEFF in UTF-8; a file behind another may bring one into the middle.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// How much of a broken line a report repeats.
 const SHORT_CHARS: usize = 120;
 
@@ -43,8 +47,15 @@ pub struct TextReader<R> {
     /// What follows up to a line's end belongs to a line that was too long.
     skipping: bool,
     ended: bool,
-    /// A line that was not UTF-8, made so.
-    lossy: String,
+    /// Whether the buffer may hold what no line of a kernel does: NULs, tabs, escapes.
+    is_odd: bool,
+    /// NULs that were passed over since somebody asked, and whether some were before the line to come.
+    nul_bytes: u64,
+    is_behind_hole: bool,
+    /// Whether the last line that was given had no line end.
+    is_unended: bool,
+    /// A line that was made another, or UTF-8.
+    made: String,
 }
 
 impl<R: Read> TextReader<R> {
@@ -57,7 +68,11 @@ impl<R: Read> TextReader<R> {
             number: 0,
             skipping: false,
             ended: false,
-            lossy: String::new(),
+            is_odd: false,
+            nul_bytes: 0,
+            is_behind_hole: false,
+            is_unended: false,
+            made: String::new(),
         }
     }
 
@@ -67,25 +82,35 @@ impl<R: Read> TextReader<R> {
     /// When the input fails; what was read before has been given.
     #[inline]
     pub fn next_line(&mut self) -> io::Result<Option<Result<Line<'_>, BrokenLine>>> {
+        Ok(self.next_line_or_part()?.map(|(line, _)| line))
+    }
+
+    /// The same, and whether the line ended with the input, and so may be a part of one.
+    #[inline]
+    pub(crate) fn next_line_or_part(&mut self) -> io::Result<Option<(Result<Line<'_>, BrokenLine>, bool)>> {
         let Some(found) = self.find()? else { return Ok(None) };
         self.number += 1;
         let bytes = &self.buffer[found];
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let may_be_other = self.is_odd || matches!(bytes.first(), Some(b'{' | b'0'..=b'9'));
         let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(_) => {
-                self.lossy = String::from_utf8_lossy(bytes).into_owned();
-                &self.lossy
-            }
+            Ok(text) if !may_be_other => text,
+            _ => other(bytes, &mut self.made, &mut self.nul_bytes),
         };
         let line = if bytes.len() <= LINE_BYTES_MAX { Line::parse(text) } else { Err(TOO_LONG) };
         let number = self.number;
-        Ok(Some(line.map_err(|reason| BrokenLine { number, reason, text: shorten(text) })))
+        Ok(Some((line.map_err(|reason| BrokenLine { number, reason, text: shorten(text) }), self.is_unended)))
     }
 
     /// The number of the line that was given last, counted from 1.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// How many NULs were passed over since this was asked last: a log that is truncated while its writer goes on has a hole of them.
+    pub fn take_nul_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.nul_bytes)
     }
 
     /// Whether the next line is there without reading more of the input.
@@ -98,16 +123,22 @@ impl<R: Read> TextReader<R> {
     #[inline]
     fn find(&mut self) -> io::Result<Option<Range<usize>>> {
         loop {
+            if self.is_odd && !self.skipping {
+                self.pass_nuls();
+            }
             let Range { start, end } = self.rest;
             if let Some(length) = memchr::memchr(b'\n', &self.buffer[start..end]) {
                 self.rest.start = start + length + 1;
                 if !std::mem::take(&mut self.skipping) {
+                    (self.is_behind_hole, self.is_unended) = (false, false);
                     return Ok(Some(start..start + length));
                 }
             } else if self.ended || end - start > LINE_BYTES_MAX {
                 self.rest.start = end;
                 let rest_of_long = std::mem::replace(&mut self.skipping, !self.ended);
-                if start < end && !rest_of_long {
+                let is_behind_hole = std::mem::take(&mut self.is_behind_hole);
+                if (start < end || is_behind_hole) && !rest_of_long {
+                    self.is_unended = self.ended;
                     return Ok(Some(start..end));
                 }
                 if self.ended {
@@ -119,6 +150,14 @@ impl<R: Read> TextReader<R> {
         }
     }
 
+    /// Passes over the NULs before a line, however many there are.
+    fn pass_nuls(&mut self) {
+        let count = self.buffer[self.rest.clone()].iter().take_while(|byte| **byte == 0).count();
+        self.rest.start += count;
+        self.nul_bytes += count as u64;
+        self.is_behind_hole |= count > 0;
+    }
+
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.rest.clone(), 0);
         self.rest = 0..self.rest.len();
@@ -128,16 +167,41 @@ impl<R: Read> TextReader<R> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+        self.is_odd = memchr::memchr3(0, b'\t', 0x1b, &self.buffer[self.rest.clone()]).is_some();
         Ok(())
+    }
+}
+
+/// The text that stands for these bytes, perhaps in `made`.
+#[cold]
+fn other<'a>(bytes: &'a [u8], made: &'a mut String, nul_bytes: &mut u64) -> &'a str {
+    let text = String::from_utf8_lossy(bytes);
+    let text = match rewritten(&text, nul_bytes) {
+        Some(text) => Cow::Owned(text),
+        None => text,
+    };
+    match text {
+        Cow::Borrowed(text) => text,
+        Cow::Owned(text) => {
+            *made = text;
+            made
+        }
     }
 }
 
 const TOO_LONG: LineError = LineError { column: LINE_BYTES_MAX + 1, what: "the line", reason: "is longer than 64 KiB" };
 
+/// Whether a character could command a terminal, or change the order in which it shows others (UAX #9).
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 /// The beginning of a line, fit for a terminal.
 fn shorten(text: &str) -> String {
     let mut short: String =
-        text.chars().take(SHORT_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        text.chars().take(SHORT_CHARS).map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect();
     if short.len() < text.len() {
         short.push('…');
     }
@@ -189,7 +253,7 @@ mod tests {
             "# tracer: nop",
             "",
             "iperf3 demo a=1",
-            "line 4, column 1: the task (comm-pid [cpu]) is missing: nonsense \u{fffd}[31m",
+            "line 4, column 1: the task (comm-pid [cpu]) is missing: nonsense ",
             "Entries { in_buffer: 5, written: 7 }",
             "iperf3 demo a=1",
         ];
@@ -210,6 +274,29 @@ mod tests {
         }
         let text = format!("{EVENT} {}", "z".repeat(LINE_BYTES_MAX - EVENT.len() - 1));
         assert!(lines(text.as_bytes())[0].starts_with("iperf3 demo a=1 zzz"));
+    }
+
+    #[test]
+    fn a_hole_of_any_length_costs_no_line() {
+        for length in [1, 8192, LINE_BYTES_MAX + 1, 3 * BUFFER_BYTES + 5] {
+            let hole = "\0".repeat(length);
+            let text = format!("{hole}{EVENT}\n{EVENT}\n{hole}{EVENT}\n{hole}");
+            let mut reader = TextReader::new(text.as_bytes());
+            let mut events = 0;
+            while let Some(line) = reader.next_line().unwrap() {
+                events += usize::from(matches!(line, Ok(Line::Event(_))));
+            }
+            assert_eq!((events, reader.number(), reader.take_nul_bytes()), (3, 4, 3 * length as u64));
+        }
+        // Text of two bytes a character behind text of one.
+        let wide: String = EVENT.chars().flat_map(|c| [c, '\0']).collect();
+        assert_eq!(lines(format!("{EVENT}\n{wide}\n\0").as_bytes())[1], "iperf3 demo a=1");
+    }
+
+    #[test]
+    fn a_byte_order_mark_may_be_at_any_line() {
+        let text = format!("\u{feff}{EVENT}\n\u{feff}{EVENT}\n");
+        assert_eq!(lines(text.as_bytes()), ["iperf3 demo a=1", "iperf3 demo a=1"]);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! The `events/` folder of a kernel: what it says about its pages and events.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::losses::Problem;
+use super::folder::open_file;
 use crate::Error;
 use crate::kernel::format::{Format, Kind, PageLayout};
 
-/// More than any kernel's `header_page` has (of 64-bit kernels so far 205).
+/// More than any file of `events/` that is read has: `header_page` of 64-bit kernels so far 205, `format` a page or two.
 const FILE_BYTES_MAX: usize = 64 << 10;
 
 /// What a kernel says about its events.
@@ -75,7 +76,7 @@ impl Events {
             return Ok(());
         }
         let system = system.file_name().unwrap_or_default().to_string_lossy();
-        let text = fs::read_to_string(path).map_err(Error::read(&path.display().to_string()))?;
+        let text = read_at_once(path).map_err(Error::read(&path.display().to_string()))?;
         let format = match Format::parse(&system, &text).map_err(|error| error.to_string()) {
             Ok(format) if has_common_fields(&format) => format,
             Ok(_) => {
@@ -133,9 +134,9 @@ fn has_common_fields(format: &Format) -> bool {
 
 /// The text of a file of tracefs. Some of them, `header_page` for one, give all of it to the first read and nothing to
 /// another (`show_header_page_file()`, kernel/trace/trace_events.c).
-fn read_at_once(path: &Path) -> io::Result<String> {
+pub(super) fn read_at_once(path: &Path) -> io::Result<String> {
     let mut bytes = vec![0; FILE_BYTES_MAX];
-    let mut file = File::open(path)?;
+    let mut file = open_file(path)?;
     let mut length = 0;
     while length < bytes.len() {
         match file.read(&mut bytes[length..])? {

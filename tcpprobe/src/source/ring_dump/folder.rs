@@ -14,8 +14,8 @@ use crate::kernel::ring::{CpuStats, current_clock, saved_cmdlines};
 
 /// Enough that reading pages is not held up by system calls.
 const BUFFER_BYTES: usize = 256 << 10;
-/// Longest file beside the pages; `saved_cmdlines` of all pids there can be has 100 MB.
-const BESIDE_BYTES_MAX: u64 = 128 << 20;
+/// Longest file beside the pages: of 32,768 tasks, which are all that a kernel saves, `saved_cmdlines` has less than 1 MB.
+const BESIDE_BYTES_MAX: u64 = 4 << 20;
 /// More CPUs than any kernel has (`NR_CPUS` is at most 8192).
 const CPUS_MAX: u32 = 1 << 16;
 
@@ -76,7 +76,7 @@ impl Folder {
     /// Opens the pages of every CPU.
     pub fn pages(&self, guard: &Guard) -> Result<Vec<(u32, Pages)>, Error> {
         let open = |(&cpu, path): (&u32, &PathBuf)| {
-            let file = File::open(path).map_err(Error::read(&path.display().to_string()))?;
+            let file = open_file(path).map_err(Error::read(&path.display().to_string()))?;
             let file = BufReader::with_capacity(BUFFER_BYTES, guard(Box::new(file)));
             Ok((cpu, unpacked(path, file)))
         };
@@ -132,10 +132,18 @@ impl Files {
     }
 }
 
+/// Opens a file. A pipe or a device in a folder would be waited for, or never end.
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a device or a folder, and no file"));
+    }
+    File::open(path)
+}
+
 /// A whole file, inflated if its name ends in `.gz`. (Two bytes cannot tell: a page may begin with any.)
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| unpacked(path, file).take(BESIDE_BYTES_MAX).read_to_end(&mut bytes));
+    let read = open_file(path).and_then(|file| unpacked(path, file).take(BESIDE_BYTES_MAX).read_to_end(&mut bytes));
     read.map_err(Error::read(&path.display().to_string()))?;
     Ok(bytes)
 }

@@ -5,7 +5,6 @@ mod described;
 mod folder;
 mod reading;
 
-use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -112,7 +111,7 @@ impl Uname {
         let places = [pages.join("uname"), formats.join("uname"), formats.join("../uname")];
         places
             .iter()
-            .find_map(|place| fs::read_to_string(place).ok())
+            .find_map(|place| described::read_at_once(place).ok())
             .map_or_else(Uname::default, |text| Uname::parse(&text))
     }
 

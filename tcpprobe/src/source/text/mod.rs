@@ -13,13 +13,15 @@ use self::formats::TextFormats;
 use self::latency::Latency;
 use self::probe::ProbeLines;
 use super::batch::{Batch, Rows, SourceFormat};
+use super::foreign::{self, Foreign};
+use super::input::Damage;
 use super::losses::{Gap, Losses, Problem};
 use super::{About, EventFilter, Item, Queue, Wanted};
 use crate::Error;
 use crate::event::table::EVENTS;
 use crate::kernel::format::Format;
 use crate::kernel::page::Lost;
-use crate::kernel::text::{BrokenLine, Layout, Line, LineError, TextEvent, TextReader};
+use crate::kernel::text::{BrokenLine, Layout, Line, LineError, TextEvent, TextReader, UNKNOWN_TICKS};
 
 /// Most events of a batch; a piece of the reader's buffer holds fewer.
 const BATCH_EVENTS_MAX: usize = 8192;
@@ -70,6 +72,8 @@ pub struct TextSource<R> {
     name: String,
     reader: TextReader<R>,
     lines: Lines,
+    /// What is wrong with the input.
+    damage: Damage,
     ended: bool,
 }
 
@@ -80,8 +84,16 @@ impl<R: Read> TextSource<R> {
         }
         let mut filter = wanted.events;
         filter.begin_open(typical_formats().iter().map(|format| &**format))?;
-        let lines = Lines { filter, ..Lines::default() };
-        Ok(TextSource { name: name.to_owned(), reader: TextReader::new(input), lines, ended: false })
+        let lines = Lines { name: name.to_owned(), filter, ..Lines::default() };
+        let (reader, damage) = (TextReader::new(input), Damage::default());
+        Ok(TextSource { name: name.to_owned(), reader, lines, damage, ended: false })
+    }
+
+    /// The same, of an input that looks like something else, and may turn out not to be whole.
+    pub fn of(mut self, looks_like: Option<Foreign>, damage: Damage) -> Self {
+        self.lines.looks_like = looks_like;
+        self.damage = damage;
+        self
     }
 
     pub fn next_item(&mut self, losses: &mut Losses) -> Result<Option<Item>, Error> {
@@ -99,7 +111,7 @@ impl<R: Read> TextSource<R> {
 
     /// Reads lines until there is something to give.
     fn read(&mut self, losses: &mut Losses) -> Result<(), Error> {
-        let Self { name, reader, lines, ended } = self;
+        let Self { name, reader, lines, damage, ended } = self;
         while lines.queue.is_empty() {
             // What has come is given before there is a wait for more.
             if lines.rows.len() >= BATCH_EVENTS_MAX || (!lines.rows.is_empty() && !reader.has_line()) {
@@ -107,12 +119,14 @@ impl<R: Read> TextSource<R> {
                 return Ok(());
             }
             let number = reader.number() + 1;
-            match reader.next_line() {
-                Ok(Some(line)) => lines.line(line, number, losses),
-                Ok(None) => {
-                    *ended = true;
-                    return lines.end(name);
+            let was_given = match reader.next_line_or_part() {
+                // Of a part of a line at the end of an input that is not whole, that was told.
+                Ok(Some((_, true))) if damage.words().is_some() => true,
+                Ok(Some((line, _))) => {
+                    lines.line(line, number, losses);
+                    true
                 }
+                Ok(None) => false,
                 Err(source) => {
                     // What came before it is given first.
                     if !lines.rows.is_empty() {
@@ -121,6 +135,14 @@ impl<R: Read> TextSource<R> {
                     }
                     return Err(Error::Read { name: name.clone(), source });
                 }
+            };
+            let nul_bytes = reader.take_nul_bytes();
+            if nul_bytes > 0 {
+                lines.hole(nul_bytes);
+            }
+            if !was_given {
+                *ended = true;
+                return lines.end();
             }
         }
         Ok(())
@@ -130,6 +152,14 @@ impl<R: Read> TextSource<R> {
 /// What lines told so far.
 #[derive(Default)]
 struct Lines {
+    /// As the text is called.
+    name: String,
+    /// What the text is otherwise, by its beginning.
+    looks_like: Option<Foreign>,
+    /// Lines of it around the events.
+    around: u64,
+    /// Whether times are ticks; `None` before the first event.
+    ticks: Option<bool>,
     filter: EventFilter,
     formats: TextFormats,
     probes: ProbeLines,
@@ -143,6 +173,8 @@ struct Lines {
     /// Broken lines before the first event.
     held: Vec<BrokenLine>,
     held_more: u64,
+    /// NULs before it.
+    held_nul_bytes: u64,
     /// Marks of loss without a number that are in no item.
     untold: u64,
     queue: Queue,
@@ -159,6 +191,7 @@ impl Lines {
                 } else if !self.any_event {
                     self.any_event = true;
                     losses.damages += std::mem::take(&mut self.held_more);
+                    self.tell_hole();
                     let held = std::mem::take(&mut self.held);
                     held.into_iter().for_each(|line| self.queue.push(Item::Problem(Problem::BrokenLine(line))));
                 }
@@ -188,16 +221,13 @@ impl Lines {
         if self.formats.is_full() {
             self.begin_anew();
         }
+        if self.ticks != Some(event.ticks) {
+            self.turn_to(event.ticks);
+        }
         let time = event.time;
-        if let Some(cpu) = self.cpus.get_mut(&event.cpu) {
-            if cpu.lost > 0 || cpu.unknown > 0 {
-                self.give();
-                let cpu = self.cpus.entry(event.cpu).or_default();
-                self.untold += cpu.tell(event.cpu, time, &mut self.queue);
-            }
-            self.cpus.entry(event.cpu).or_default().last = time;
-        } else if let Some(cpu) = self.cpu(event.cpu) {
-            cpu.last = time;
+        let is_behind_gap = self.cpus.get(&event.cpu).is_some_and(|cpu| cpu.lost > 0 || cpu.unknown > 0);
+        if is_behind_gap {
+            self.give();
         }
         let bytes = self.rows.bytes_mut();
         let index = match self.probes.record(&mut self.formats, event, bytes) {
@@ -206,6 +236,17 @@ impl Lines {
         };
         if index >= self.known.len() {
             self.learn(event.flags);
+        }
+        if is_behind_gap {
+            self.begin();
+        }
+        if let Some(cpu) = self.cpus.get_mut(&event.cpu) {
+            if is_behind_gap {
+                self.untold += cpu.tell(event.cpu, time, &mut self.queue);
+            }
+            cpu.last = time;
+        } else if let Some(cpu) = self.cpu(event.cpu) {
+            cpu.last = time;
         }
         let comm = Some(event.comm).filter(|&comm| comm != "<...>");
         self.rows.push(time, event.cpu, comm, (index, &self.known[index]), &self.filter);
@@ -232,22 +273,40 @@ impl Lines {
         self.filter.forget_formats();
     }
 
+    /// Goes on with times of another kind.
+    #[cold]
+    fn turn_to(&mut self, ticks: bool) {
+        self.give();
+        self.told = 0;
+        self.ticks = Some(ticks);
+        if ticks {
+            let words = format!("{}: the clock does not count nanoseconds; times are its ticks", self.name);
+            self.queue.push(Item::Problem(Problem::Note(words)));
+        }
+    }
+
     /// Gives the events so far, after their formats.
     fn give(&mut self) {
         if self.rows.is_empty() {
             return;
         }
+        self.begin();
+        self.queue.push(Item::Events(Batch::Rows(self.rows.take(&self.known))));
+    }
+
+    /// Tells the formats so far, if they were not told.
+    fn begin(&mut self) {
         if self.told < self.known.len() {
             self.told = self.known.len();
             self.queue.push(Item::Begin(About {
                 formats: self.known.clone(),
                 wanted: (0..self.known.len()).map(|index| self.filter.may_want(index)).collect(),
                 is_open: true,
+                clock: if self.ticks == Some(true) { UNKNOWN_TICKS.to_owned() } else { String::new() },
                 layout: self.layout.unwrap_or_default(),
                 ..About::default()
             }));
         }
-        self.queue.push(Item::Events(Batch::Rows(self.rows.take(&self.known))));
     }
 
     fn cpu(&mut self, number: u32) -> Option<&mut Cpu> {
@@ -257,8 +316,25 @@ impl Lines {
         Some(self.cpus.entry(number).or_default())
     }
 
-    fn broken(&mut self, line: BrokenLine) {
+    fn hole(&mut self, nul_bytes: u64) {
+        self.held_nul_bytes += nul_bytes;
         if self.any_event {
+            self.give();
+            self.tell_hole();
+        }
+    }
+
+    fn tell_hole(&mut self) {
+        if self.held_nul_bytes > 0 {
+            self.queue.push(Item::Problem(Problem::Hole(std::mem::take(&mut self.held_nul_bytes))));
+        }
+    }
+
+    fn broken(&mut self, line: BrokenLine) {
+        // A page is told of at its end.
+        if self.looks_like == Some(foreign::HTML) && line.reason.what == "the task" {
+            self.around += 1;
+        } else if self.any_event {
             self.queue.push(Item::Problem(Problem::BrokenLine(line)));
         } else if self.held.len() < HELD_MAX {
             self.held.push(line);
@@ -268,11 +344,20 @@ impl Lines {
     }
 
     /// Gives what is left.
-    fn end(&mut self, name: &str) -> Result<(), Error> {
-        if !self.any_event && !self.held.is_empty() {
-            return Err(Error::NotATrace { name: name.to_owned() });
+    fn end(&mut self) -> Result<(), Error> {
+        if !self.any_event && (!self.held.is_empty() || self.around > 0) {
+            let name = self.name.clone();
+            return Err(match self.looks_like {
+                Some(Foreign { what, hint }) => Error::Foreign { name, what, hint },
+                None => Error::NotATrace { name },
+            });
         }
         self.give();
+        self.tell_hole();
+        if self.around > 0 {
+            let words = format!("{}: {} lines of the page around the events are passed over", self.name, self.around);
+            self.queue.push(Item::Problem(Problem::Note(words)));
+        }
         let mut cpus: Vec<(u32, Cpu)> = self.cpus.drain().collect();
         cpus.sort_by_key(|(number, _)| *number);
         for (number, mut cpu) in cpus {

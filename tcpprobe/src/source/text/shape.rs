@@ -170,6 +170,8 @@ impl Shape {
             FieldType::Decimal(1) => put(bytes, &number::<u8>(word)?.to_le_bytes()),
             FieldType::Decimal(_) | FieldType::Hex => put(bytes, &number::<u32>(word)?.to_le_bytes()),
             FieldType::Signed => put(bytes, &word.parse::<i32>().ok()?.to_le_bytes()),
+            // A kernel that has no secret yet to hash pointers with, and one that has none to print.
+            FieldType::Pointer if ["(____ptrval____)", "(ptrval)", "(null)"].contains(&word) => put(bytes, &[0; 8]),
             FieldType::Cookie | FieldType::Pointer => {
                 let digits = word.strip_prefix("0x").unwrap_or(word);
                 put(bytes, &whole(digits, Scan::hex)?.to_le_bytes())
