@@ -66,7 +66,7 @@ fn add_line(all: String, line: String) -> String {
 /// A line without the hidden verbs, if anything is left of it.
 fn shown(line: &str) -> Option<String> {
     let offers = |verb: &&str| line.starts_with(&format!("'{verb}:")) || line.contains(&format!("-a \"{verb}\""));
-    if HIDDEN.iter().any(|verb| offers(&verb)) {
+    if HIDDEN.iter().any(offers) {
         return None;
     }
     let is_list = line.trim_start().starts_with("opts=\"");

@@ -37,6 +37,13 @@ for _ in $(seq 100); do
 done
 $client doctor >/tmp/doctor.txt 2>&1 || { cat /tmp/doctor.txt >&2; fail "the doctor says that a capture would not work"; }
 
+# What is said of a small buffer is what the kernel holds, whatever the size of its pages.
+promised=$($client start small --buffer 64 --dry-run --json | grep -o '"buffer_kb_total": *[0-9]*' | grep -o '[0-9]*$')
+$client start small --filter 'port == 1' --buffer 64
+held=$(cat "$tracefs"/instances/tcpprobed*.small/buffer_total_size_kb)
+[ "$promised" = "$held" ] || fail "$pages: $promised KB were promised of --buffer 64, and the kernel holds $held"
+$client rm small --force
+
 # An address is for user space, a port is for the kernel.
 $client start web --filter 'port == 5201 && addr == 127.0.0.0/8' --events 'tcp_probe,tcp_retransmit_skb,inet_sock_set_state' --buffer 32768
 # A daemon with directories of its own has names of its own.
