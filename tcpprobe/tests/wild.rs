@@ -420,3 +420,24 @@ fn a_truncated_last_line_is_told() {
     let found = read(text.as_bytes()).unwrap();
     assert_eq!((found.events.len(), found.losses.damages), (1, 1));
 }
+
+#[test]
+fn what_is_no_trace_is_named() {
+    let check = |bytes: &[u8], expected: &str| match read(bytes) {
+        Err(Error::Foreign { what, .. }) => assert_eq!(what, expected),
+        other => panic!("{expected}: {other:?}"),
+    };
+    let line = format!("{CONTEXT}{BODY}\n");
+    check(&gzip(&gzip(line.as_bytes())), "compressed by gzip twice");
+    check(&gzip(b"\xd4\xc3\xb2\xa1\x02\0\x04\0"), "a packet capture (pcap)");
+    check(b"\x0a\x0d\x0d\x0a\x1c\0\0\0", "a packet capture (pcapng)");
+    check(b"\x02\x21\x4c\x18\x10\0", "compressed by lz4");
+    check(b"\x28\xb5\x2f\xfd\x24\x05", "compressed by zstd");
+    check(b"\x17\x08\x44tracing7\0\0\x08", "a trace.dat of trace-cmd (version 7)");
+    check(&[0; 4096], "nothing but NULs");
+    // What stands somewhere in a text is no magic.
+    for comm in ["TCPPworker", "PERFILE2", "%PDF-", "BZh", "<html>"] {
+        let text = line.replace("          iperf3", &format!("{comm:>16}")).repeat(2);
+        assert_eq!(read(text.as_bytes()).unwrap().events[1].3.as_deref(), Some(comm));
+    }
+}

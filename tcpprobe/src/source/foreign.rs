@@ -14,7 +14,7 @@ const UNPACK_FIRST: &str = "unpack it first";
 const NO_EVENTS: &str = "it takes .tcpp and ftrace text, both also with .gz";
 
 /// Where what begins a file, and what it is then.
-const MAGICS: [(usize, &[u8], Foreign); 30] = [
+const MAGICS: [(usize, &[u8], Foreign); 32] = [
     (0, b"\xd4\xc3\xb2\xa1", Foreign { what: "a packet capture (pcap)", hint: PACKETS }),
     (0, b"\xa1\xb2\xc3\xd4", Foreign { what: "a packet capture (pcap)", hint: PACKETS }),
     (0, b"\x4d\x3c\xb2\xa1", Foreign { what: "a packet capture (pcap)", hint: PACKETS }),
@@ -29,6 +29,9 @@ const MAGICS: [(usize, &[u8], Foreign); 30] = [
     (0, b"\xfd7zXZ\0", Foreign { what: "compressed by xz", hint: "unpack it first: xz -dk FILE" }),
     (0, b"BZh", Foreign { what: "compressed by bzip2", hint: "unpack it first: bzip2 -dk FILE" }),
     (0, b"\x04\x22\x4d\x18", Foreign { what: "compressed by lz4", hint: "unpack it first: lz4 -d FILE" }),
+    (0, b"\x02\x21\x4c\x18", Foreign { what: "compressed by lz4", hint: "unpack it first: lz4 -d FILE" }),
+    // One layer of gzip is undone before this is asked.
+    (0, b"\x1f\x8b", Foreign { what: "compressed by gzip twice", hint: "unpack it first: gzip -dk FILE" }),
     (0, b"LZIP", Foreign { what: "compressed by lzip", hint: "unpack it first: lzip -dk FILE" }),
     (0, b"\x1f\x9d", Foreign { what: "compressed by compress", hint: "unpack it first: uncompress FILE" }),
     (0, b"PK\x03\x04", Foreign { what: "a zip archive", hint: "unpack it first: unzip FILE" }),

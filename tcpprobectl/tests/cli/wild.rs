@@ -7,8 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tcpprobe::file::{Frames, Kind, Scanned};
 
-use crate::common::capture::{KERNEL, events, fixtures};
+use crate::common::capture::{KERNEL, events, fixtures, trace};
 use crate::common::{check_failure, program, stderr, stdout};
 
 fn wild(name: &str) -> PathBuf {
@@ -154,5 +155,33 @@ fn pipes_and_devices_in_a_folder_are_refused() {
         command.arg("convert").arg(&pages).arg("--formats").arg(directory.path());
         let assert = command.args(["-o", "-", "--format", "json"]).timeout(Duration::from_secs(120)).assert().code(1);
         assert!(stderr(&assert).contains("it is a pipe, a device or a folder"), "{}", stderr(&assert));
+    }
+}
+
+/// A bit of an anchor, whichever, costs the time of day, and nobody is told to leave out what he did not give.
+#[test]
+fn a_flipped_bit_in_an_anchor_is_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = trace("ipv4-loss2", 0);
+    let mut frames = Frames::new(&whole[..]);
+    let mut anchors = Vec::new();
+    while let Some(found) = frames.next_frame().unwrap() {
+        if let Scanned::Frame(frame) = found
+            && frame.kind == Kind::Anchor
+        {
+            anchors.push(frame.offset as usize..frame.offset as usize + frame.bytes.len());
+        }
+    }
+    assert!(!anchors.is_empty());
+    for part in [0, 6, 20] {
+        let mut damaged = whole.clone();
+        anchors.iter().for_each(|anchor| damaged[anchor.start + part] ^= 0x10);
+        let path = directory.path().join("damaged.tcpp");
+        fs::write(&path, damaged).unwrap();
+        let output = directory.path().join("out.svg");
+        let assert = program().arg("plot").arg(&path).arg("-o").arg(&output).assert().code(6);
+        assert!(!stderr(&assert).contains("leave out"), "{}", stderr(&assert));
+        let assert = program().arg("convert").arg(&path).args(["-o", "-", "--format", "csv"]).assert().code(6);
+        assert!(!stderr(&assert).contains("leave out"), "{}", stderr(&assert));
     }
 }
