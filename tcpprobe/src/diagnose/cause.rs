@@ -1,0 +1,273 @@
+//! Why the kernel retransmitted.
+//!
+//! With tcp_cong_state_set the state decides (`net/ipv4/tcp_timer.c`, `tcp_retransmit_timer()`; `net/ipv4/tcp_input.c`,
+//! `tcp_enter_loss()`, `tcp_enter_recovery()`): it fires before the retransmission. Without it the time since the last ACK does:
+//! RTO ≥ srtt + 200 ms (`TCP_RTO_MIN`), tail loss probes (RFC 8985, 7) come after 2 · srtt, all else is clocked by ACKs.
+
+use crate::flow::Probe;
+
+/// Why something was retransmitted. Names are those of `--json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Cause {
+    /// In recovery: SACKs or RACK (RFC 8985) said that it was lost.
+    Fast,
+    /// The retransmission timer (RFC 6298).
+    Timeout,
+    /// What was outstanding at a time-out, sent again as ACKs come.
+    SlowStart,
+    /// A tail loss probe (RFC 8985, 7).
+    TailLossProbe,
+    /// A SYN.
+    Syn,
+    /// A SYN-ACK.
+    SynAck,
+    /// The path's MTU fell, or a probe for a larger one vanished (`tcp_simple_retransmit()`, `tcp_mtu_probe()`).
+    Mtu,
+    /// The peer's window was closed.
+    WindowProbe,
+}
+
+impl Cause {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Cause; 8] = [
+        Cause::Fast,
+        Cause::Timeout,
+        Cause::SlowStart,
+        Cause::TailLossProbe,
+        Cause::Syn,
+        Cause::SynAck,
+        Cause::Mtu,
+        Cause::WindowProbe,
+    ];
+
+    /// Its name in `--json`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Fast => "fast",
+            Cause::Timeout => "timeout",
+            Cause::SlowStart => "slow_start",
+            Cause::TailLossProbe => "tail_loss_probe",
+            Cause::Syn => "syn",
+            Cause::SynAck => "syn_ack",
+            Cause::Mtu => "mtu",
+            Cause::WindowProbe => "window_probe",
+        }
+    }
+}
+
+/// Retransmissions by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Causes {
+    counts: [u64; 8],
+    /// Episodes that were undone: nothing had been lost.
+    pub spurious: u64,
+    /// Attempts that sent nothing; they are no retransmissions.
+    pub not_sent: u64,
+}
+
+impl Causes {
+    /// How many of this cause.
+    #[must_use]
+    pub fn of(&self, cause: Cause) -> u64 {
+        self.counts[cause as usize]
+    }
+
+    /// How many in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    fn add(&mut self, cause: Cause) {
+        self.counts[cause as usize] += 1;
+    }
+
+    fn replace(&mut self, old: Cause, new: Cause) {
+        self.counts[old as usize] = self.counts[old as usize].saturating_sub(1);
+        self.add(new);
+    }
+}
+
+/// States of congestion control (`enum tcp_ca_state`, `include/uapi/linux/tcp.h`).
+pub(super) mod ca {
+    pub const OPEN: u8 = 0;
+    pub const DISORDER: u8 = 1;
+    pub const RECOVERY: u8 = 3;
+    pub const LOSS: u8 = 4;
+}
+
+/// `TCP_RTO_MIN` in nanoseconds.
+const RTO_MIN_NS: u64 = 200_000_000;
+/// States of sockets (`include/net/tcp_states.h`).
+const SYN_SENT: u8 = 2;
+
+/// Tells the causes of one connection's retransmissions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Retransmissions {
+    pub causes: Causes,
+    /// Whether the trace has tcp_cong_state_set.
+    has_states: bool,
+    /// The state; inferred where the trace has none.
+    state: u8,
+    /// Events were lost: the state is not known.
+    is_unknown: bool,
+    /// Retransmissions since the Loss event, while no tcp_probe came.
+    since_loss: u32,
+    /// A time-out whose first probe is to come: the congestion window before it.
+    timeout_cwnd: Option<u32>,
+    /// snd_nxt of the first tcp_probe of the episode: what was out.
+    high: Option<u32>,
+    is_episode: bool,
+    /// The episode has ended, and the next tcp_probe tells whether it was undone.
+    ended_at: Option<u32>,
+    /// A timer sent something, and the next tcp_probe tells what it was.
+    pending: bool,
+}
+
+impl Retransmissions {
+    pub fn new(has_states: bool) -> Self {
+        Retransmissions { has_states, ..Self::default() }
+    }
+
+    /// Whether lost data is being repaired: recovery, or after a time-out.
+    pub fn is_repairing(&self) -> bool {
+        self.state >= ca::RECOVERY
+    }
+
+    pub fn is_loss(&self) -> bool {
+        self.state == ca::LOSS
+    }
+
+    /// The trace lacks events: the state is not known any more.
+    pub fn lost_events(&mut self) {
+        self.is_unknown = self.has_states;
+    }
+
+    /// A tcp_cong_state_set. Says whether an episode of loss begins.
+    pub fn state(&mut self, new: u8) -> bool {
+        self.has_states = true;
+        self.is_unknown = false;
+        if new == ca::LOSS {
+            self.since_loss = 0;
+        }
+        let begins = new >= ca::RECOVERY && !self.is_repairing();
+        if new >= ca::RECOVERY && !self.is_episode {
+            (self.is_episode, self.high) = (true, None);
+        } else if self.is_episode && new <= ca::DISORDER {
+            (self.is_episode, self.ended_at) = (false, self.high.take());
+        }
+        self.state = new;
+        begins
+    }
+
+    /// A tcp_probe; `last` is the one before.
+    pub fn probe(&mut self, probe: &Probe, last: Option<&Probe>) {
+        if let Some(before) = self.timeout_cwnd.take() {
+            // A time-out cuts to what is in flight, and that was lost; a lost MTU probe changes nothing.
+            if self.has_states && probe.snd_cwnd >= before && before > 3 && self.since_loss <= 1 {
+                self.causes.replace(Cause::Timeout, Cause::Mtu);
+            }
+        }
+        self.since_loss = if self.since_loss > 0 { u32::MAX } else { 0 };
+        if let Some(high) = self.ended_at.take()
+            && is_before(probe.snd_una, high)
+        {
+            self.causes.spurious += 1;
+        }
+        if self.is_episode && self.high.is_none() {
+            self.high = Some(probe.snd_nxt);
+        }
+        if self.has_states {
+            return;
+        }
+        if let (true, Some(last)) = (std::mem::take(&mut self.pending), last) {
+            let is_cut = probe.snd_cwnd <= 3.max(last.snd_cwnd / 4) && probe.snd_cwnd < last.snd_cwnd;
+            if is_cut && probe.ssthresh < last.ssthresh {
+                self.causes.replace(Cause::TailLossProbe, Cause::Timeout);
+                (self.state, self.is_episode) = (ca::LOSS, true);
+                self.high = Some(probe.snd_nxt);
+            }
+        }
+        if self.is_episode && self.high.is_some_and(|high| !is_before(probe.snd_una, high)) {
+            (self.state, self.is_episode, self.high) = (ca::OPEN, false, None);
+        }
+    }
+
+    /// A tcp_retransmit_skb, `quiet` nanoseconds after the last event of the connection's. `None` where nothing was sent.
+    pub fn retransmit(&mut self, state: u8, error: i32, quiet: u64, last: Option<&Probe>) -> Option<Cause> {
+        if error != 0 {
+            self.causes.not_sent += 1;
+            return None;
+        }
+        let cause = if state == SYN_SENT {
+            Cause::Syn
+        } else if self.has_states && !self.is_unknown {
+            self.by_state(last)
+        } else {
+            self.by_time(quiet, last)
+        };
+        self.causes.add(cause);
+        Some(cause)
+    }
+
+    pub fn syn_ack(&mut self) {
+        self.causes.add(Cause::SynAck);
+    }
+
+    fn by_state(&mut self, last: Option<&Probe>) -> Cause {
+        match self.state {
+            ca::LOSS => {
+                let count = self.since_loss;
+                self.since_loss = self.since_loss.saturating_add(1);
+                match count {
+                    0 => {
+                        self.timeout_cwnd = Some(last.map_or(0, |last| last.snd_cwnd));
+                        Cause::Timeout
+                    }
+                    u32::MAX => Cause::SlowStart,
+                    1 => {
+                        // A time-out sends one segment: what sends more before any ACK is no time-out.
+                        self.causes.replace(Cause::Timeout, Cause::Mtu);
+                        self.timeout_cwnd = None;
+                        Cause::Mtu
+                    }
+                    _ => Cause::Mtu,
+                }
+            }
+            ca::RECOVERY => Cause::Fast,
+            _ if last.is_some_and(|last| last.snd_wnd == 0) => Cause::WindowProbe,
+            _ => Cause::TailLossProbe,
+        }
+    }
+
+    fn by_time(&mut self, quiet: u64, last: Option<&Probe>) -> Cause {
+        let Some(last) = last else { return Cause::Timeout };
+        if last.snd_wnd == 0 {
+            return Cause::WindowProbe;
+        }
+        let srtt = u64::from(last.srtt) * 1000;
+        self.is_episode = true;
+        self.high.get_or_insert(last.snd_nxt);
+        if quiet >= RTO_MIN_NS.max(srtt + RTO_MIN_NS * 9 / 10) || self.pending {
+            self.pending = false;
+            self.state = ca::LOSS;
+            return Cause::Timeout;
+        }
+        if quiet >= 2 * srtt && quiet > 1_000_000 && !self.is_repairing() {
+            self.pending = true;
+            return Cause::TailLossProbe;
+        }
+        if self.state == ca::LOSS {
+            return Cause::SlowStart;
+        }
+        self.state = ca::RECOVERY;
+        Cause::Fast
+    }
+}
+
+/// Whether sequence number `a` is before `b` (RFC 9293, 3.4).
+pub(super) fn is_before(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b).cast_signed() < 0
+}

@@ -1,0 +1,230 @@
+//! Why a connection is slow: what holds it back at each time, why it retransmitted, and what else is worth saying.
+//!
+//! A [`Diagnoser`] takes the items of a trace and gives a [`Diagnosis`] for each connection. Of a connection it keeps slices of time,
+//! a bounded number of them; when it leaves, they get their limits.
+
+mod cause;
+mod limit;
+mod mss;
+mod policer;
+mod slices;
+mod track;
+mod verdict;
+mod words;
+
+pub use cause::{Cause, Causes};
+pub use limit::Limit;
+pub use track::Facts;
+pub use verdict::Interval;
+
+use crate::event::{EventKind, EventReader};
+use crate::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
+use crate::source::{Batch, Item};
+use track::Track;
+
+/// A limit is the headline from this share on.
+const HEADLINE_SHARE: f64 = 0.3;
+/// Gaps of lost events that are kept.
+const GAPS_MAX: usize = 4096;
+
+/// What is found of one connection.
+#[derive(Debug, Clone)]
+pub struct Diagnosis {
+    /// Whose it is.
+    pub connection: Connection,
+    /// Its life, without gaps, in the trace's clock.
+    pub intervals: Vec<Interval>,
+    /// Its retransmissions.
+    pub causes: Causes,
+    /// Its numbers.
+    pub facts: Facts,
+    /// How even the rates between its losses were: 0 is a policer's.
+    pub loss_spread: Option<f64>,
+}
+
+impl Diagnosis {
+    fn new(connection: &Connection, mut track: Track) -> Self {
+        track.finish();
+        Diagnosis {
+            connection: *connection,
+            intervals: verdict::intervals(&track),
+            causes: track.retransmissions.causes,
+            facts: track.facts,
+            loss_spread: policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000),
+        }
+    }
+
+    /// Its time, in nanoseconds.
+    #[must_use]
+    pub fn duration(&self) -> u64 {
+        self.to() - self.from()
+    }
+
+    /// Its beginning, in the trace's clock.
+    #[must_use]
+    pub fn from(&self) -> u64 {
+        self.intervals.first().map_or(0, |first| first.from)
+    }
+
+    /// Its end.
+    #[must_use]
+    pub fn to(&self) -> u64 {
+        self.intervals.last().map_or(0, |last| last.to)
+    }
+
+    /// The share of each limit that has any, the largest first. They sum to 1, where there was any time.
+    #[must_use]
+    pub fn shares(&self) -> Vec<(Limit, f64)> {
+        let total = self.duration().max(1) as f64;
+        let mut times = [0_u64; Limit::ALL.len()];
+        self.intervals.iter().for_each(|interval| times[interval.limit as usize] += interval.to - interval.from);
+        let shares = Limit::ALL.iter().zip(times).filter(|(_, time)| *time > 0);
+        let mut shares: Vec<(Limit, f64)> = shares.map(|(&limit, time)| (limit, time as f64 / total)).collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        shares
+    }
+
+    /// The limit of the largest share other than idle, `None` where none stands out; and the share.
+    #[must_use]
+    pub fn headline(&self) -> (Option<Limit>, f64) {
+        let shares = self.shares();
+        let Some(&(limit, share)) = shares.iter().find(|(limit, _)| *limit != Limit::Idle) else {
+            return (Some(if shares.is_empty() { Limit::Unseen } else { Limit::Idle }), 1.0);
+        };
+        let idle = shares.iter().find(|(limit, _)| *limit == Limit::Idle).map_or(0.0, |(_, share)| *share);
+        (Some(limit).filter(|_| share >= HEADLINE_SHARE * (1.0 - idle)), share)
+    }
+
+    /// Whether the headline's time is exact.
+    #[must_use]
+    pub fn is_exact(&self, limit: Limit) -> bool {
+        self.intervals.iter().filter(|interval| interval.limit == limit).all(|interval| interval.is_exact)
+    }
+
+    /// What was lost in `gaps` is not seen.
+    fn cut(&mut self, gaps: &[(u64, u64)]) {
+        for &(from, to) in gaps {
+            if from >= self.to() || to <= self.from() {
+                continue;
+            }
+            let mut cut = Vec::with_capacity(self.intervals.len() + 2);
+            for interval in &self.intervals {
+                let Interval { from: a, to: b, .. } = *interval;
+                let (x, y) = (from.clamp(a, b), to.clamp(a, b));
+                let unseen = Interval { from: x, to: y, limit: Limit::Unseen, is_exact: true };
+                let parts = [Interval { to: x, ..*interval }, unseen, Interval { from: y, ..*interval }];
+                cut.extend(parts.into_iter().filter(|part| part.to > part.from));
+            }
+            self.intervals = cut;
+        }
+    }
+}
+
+/// Keeps a track of each connection.
+#[derive(Debug, Default)]
+struct Tracker {
+    has_states: bool,
+    gaps_seen: u64,
+    done: Vec<Diagnosis>,
+}
+
+impl Observer for Tracker {
+    type State = (Track, u64);
+
+    fn fields() -> Vec<&'static str> {
+        vec![
+            "data_len", "length", "snd_nxt", "snd_una", "snd_cwnd", "ssthresh", "snd_wnd", "srtt", "rcv_wnd", "state", "err",
+            "cong_state", "protocol", "oldstate", "newstate",
+        ]
+    }
+
+    fn open(&mut self, connection: &Connection) -> Self::State {
+        (Track::new(self.has_states, connection.local.is_ipv6()), self.gaps_seen)
+    }
+
+    fn event(&mut self, (track, gaps): &mut Self::State, time: u64, seen: &Observation) {
+        if *gaps != self.gaps_seen {
+            *gaps = self.gaps_seen;
+            track.retransmissions.lost_events();
+        }
+        track.event(time, seen);
+    }
+
+    fn close(&mut self, connection: &Connection, (track, _): Self::State) {
+        self.done.push(Diagnosis::new(connection, track));
+    }
+}
+
+/// Diagnoses the connections of a trace.
+///
+/// ```
+/// use tcpprobe::diagnose::Diagnoser;
+///
+/// let mut diagnoser = Diagnoser::default();
+/// for item in tcpprobe::open("../fixtures/traces/version-2.tcpp")? {
+///     diagnoser.item(&item?);
+/// }
+/// for diagnosis in diagnoser.finish() {
+///     let shares: f64 = diagnosis.shares().iter().map(|(_, share)| share).sum();
+///     assert!((shares - 1.0).abs() < 1e-9);
+/// }
+/// # Ok::<(), tcpprobe::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Diagnoser {
+    table: FlowTable<Tracker>,
+    readers: Vec<EventReader>,
+    gaps: Vec<(u64, u64)>,
+}
+
+impl Default for Diagnoser {
+    fn default() -> Self {
+        Diagnoser { table: FlowTable::new(Tracker::default(), OPEN_MAX), readers: Vec::new(), gaps: Vec::new() }
+    }
+}
+
+impl Diagnoser {
+    /// The fields that it looks at, beside those that tell what an event is about.
+    #[must_use]
+    pub fn fields() -> Vec<&'static str> {
+        Tracker::fields()
+    }
+
+    /// Takes in the events of a trace, item by item.
+    pub fn item(&mut self, item: &Item) {
+        match item {
+            Item::Begin(about) => {
+                self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
+                let has_states = about.formats.iter().any(|known| &*known.format.name == "tcp_cong_state_set");
+                self.table.parts_mut().0.has_states |= has_states;
+            }
+            Item::Events(Batch::Columns(batch)) => self.table.batch(batch),
+            Item::Events(Batch::Rows(rows)) => {
+                for record in rows.iter() {
+                    let event = self.readers.get(record.index).and_then(|reader| reader.read(record.bytes));
+                    if let Some(event) = event {
+                        if event.kind() == EventKind::TcpCongStateSet {
+                            self.table.parts_mut().0.has_states = true;
+                        }
+                        self.table.event(record.time, &event);
+                    }
+                }
+            }
+            Item::Lost(gap) => {
+                self.table.parts_mut().0.gaps_seen += 1;
+                if self.gaps.len() < GAPS_MAX {
+                    self.gaps.push((gap.from, gap.to));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What was found, in the order in which connections left.
+    #[must_use]
+    pub fn finish(self) -> Vec<Diagnosis> {
+        let mut done = self.table.finish().done;
+        done.iter_mut().for_each(|diagnosis| diagnosis.cut(&self.gaps));
+        done
+    }
+}

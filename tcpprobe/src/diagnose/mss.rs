@@ -1,0 +1,74 @@
+//! The MSS, which no event tells: what ACKs advance by is mostly a multiple of it.
+
+/// What it may be: `TCP_MIN_MSS` is smaller, but nobody uses that; a window has 16 bits before scaling.
+const LEAST: u32 = 536;
+const MOST: u32 = 65_483;
+
+/// Learns the MSS of a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Mss {
+    /// Advances that came most often, and about how often (Misra and Gries, 1982).
+    common: [(u32, u32); 8],
+    assumed: u32,
+    advances: u32,
+}
+
+impl Mss {
+    /// 1500 bytes of Ethernet without the headers, with timestamps (RFC 7323).
+    pub fn new(is_ipv6: bool) -> Self {
+        Mss { common: [(0, 0); 8], assumed: if is_ipv6 { 1428 } else { 1448 }, advances: 0 }
+    }
+
+    /// An ACK covered so many bytes.
+    pub fn advance(&mut self, bytes: u32) {
+        if bytes < LEAST {
+            return;
+        }
+        self.advances = self.advances.saturating_add(1);
+        if let Some(known) = self.common.iter_mut().find(|known| known.0 == bytes) {
+            known.1 += 1;
+        } else if let Some(free) = self.common.iter_mut().find(|known| known.1 == 0) {
+            *free = (bytes, 1);
+        } else {
+            self.common.iter_mut().for_each(|known| known.1 -= 1);
+        }
+        if self.advances >= 16 && self.advances.is_power_of_two() {
+            self.learn();
+        }
+    }
+
+    /// Bytes of a full segment; assumed while too little was seen.
+    pub fn bytes(&self) -> u32 {
+        self.assumed
+    }
+
+    fn learn(&mut self) {
+        let frequent = self.common.iter().filter(|known| known.1 >= 2.max(self.advances / 20));
+        let divisor = frequent.map(|known| known.0).reduce(gcd).unwrap_or(0);
+        if (LEAST..=MOST).contains(&divisor) && divisor <= 9000 {
+            self.assumed = divisor;
+        }
+    }
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_what_advances_have_in_common() {
+        let check = |advances: &[u32], expected: u32| {
+            let mut mss = Mss::new(false);
+            (0..64).for_each(|at| mss.advance(advances[at % advances.len()]));
+            assert_eq!(mss.bytes(), expected, "{advances:?}");
+        };
+        check(&[1348, 2696, 4044], 1348);
+        check(&[2800, 1400], 1400);
+        check(&[700, 1101], 1448);
+        check(&[100, 200], 1448);
+    }
+}

@@ -1,0 +1,111 @@
+//! The time of a connection in slices, as they are met; bounded, whatever comes.
+
+/// What is seen of a slice of time: the same limits may look the same until all is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Class {
+    Connecting,
+    /// Nothing outstanding, and the peer ends it.
+    Idle,
+    /// It is the program's turn: nothing outstanding, and it ends it.
+    Turn,
+    /// Flight fills the congestion window, or drains after it did.
+    Cwnd,
+    /// As before, while the window was never reduced.
+    Growing,
+    /// Lost data is being repaired.
+    Repair,
+    /// Flight fills the peer's window.
+    Window,
+    /// The peer's window is closed, or its right edge stands still.
+    ClosedWindow,
+    /// A stall that a timer ends.
+    Timeout,
+    /// Room in both windows, in an exchange.
+    Exchange,
+    /// Room in both windows, after a write of its own.
+    Written,
+    /// A small segment waits for a delayed ACK.
+    Nagle,
+    /// Room in both windows all the time.
+    Stream,
+    /// Not known yet: room in both windows.
+    Room,
+    /// The peer sends.
+    Receiving,
+    /// The peer sends, and our window is all that it may.
+    OwnWindow,
+    /// The peer would send, and our program does not read.
+    OwnReader,
+    Unseen,
+}
+
+/// A slice of time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slice {
+    pub from: u64,
+    pub to: u64,
+    pub class: Class,
+    /// Whether there was a queue on the path: srtt far above its minimum.
+    pub queue: bool,
+    /// Number of the loss episodes before it.
+    pub epoch: u32,
+}
+
+/// Slices of a connection at most: any more, and the shortest go to their neighbours.
+pub(super) const SLICES_MAX: usize = 8192;
+
+/// Slices that follow each other without a gap.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slices {
+    list: Vec<Slice>,
+}
+
+impl Slices {
+    /// Adds a slice that begins where the last one ended.
+    pub fn push(&mut self, slice: Slice) {
+        if slice.to <= slice.from {
+            return;
+        }
+        if let Some(last) = self.list.last_mut()
+            && (last.class, last.queue, last.epoch) == (slice.class, slice.queue, slice.epoch)
+            && slice.class != Class::Room
+        {
+            last.to = slice.to;
+            return;
+        }
+        self.list.push(slice);
+        if self.list.len() > SLICES_MAX {
+            self.halve();
+        }
+    }
+
+    /// Gives another class to what lies behind `from`.
+    pub fn relabel(&mut self, from: u64, change: impl Fn(Class) -> Class) {
+        let first = self.list.partition_point(|slice| slice.to <= from);
+        if let Some(slice) = self.list.get(first).copied().filter(|slice| slice.from < from) {
+            if change(slice.class) != slice.class {
+                self.list[first].to = from;
+                self.list.insert(first + 1, Slice { from, ..slice });
+            }
+        }
+        for slice in self.list.iter_mut().skip(first).filter(|slice| slice.from >= from) {
+            slice.class = change(slice.class);
+        }
+    }
+
+    pub fn list(&self) -> &[Slice] {
+        &self.list
+    }
+
+    /// Joins neighbours: of each two the longer one's class stays.
+    fn halve(&mut self) {
+        let joined = self.list.chunks(2).map(|pair| match pair {
+            [a, b] => {
+                let longer = if b.to - b.from > a.to - a.from { b } else { a };
+                Slice { from: a.from, to: b.to, ..*longer }
+            }
+            other => other[0],
+        });
+        self.list = joined.collect();
+    }
+}

@@ -1,0 +1,414 @@
+//! One connection as it goes: its events become slices of time.
+//!
+//! Between two tcp_probe the values of the second tell: `snd_nxt` is the most that was sent since, `snd_una` is what the ACK before
+//! acknowledged (`net/ipv4/tcp_input.c`, `tcp_rcv_established()`: the event comes before the ACK is processed).
+
+use super::cause::{Cause, Retransmissions, is_before};
+use super::mss::Mss;
+use super::slices::{Class, Slice, Slices};
+use crate::flow::{Observation, Probe};
+
+const ESTABLISHED: u8 = 1;
+const SYN_SENT: u8 = 2;
+const FIN_WAIT1: u8 = 4;
+const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+/// Loss episodes that are remembered of each connection, and then every second of them.
+const EPISODES_MAX: usize = 512;
+/// The least time that a delayed ACK waits (`TCP_DELACK_MIN`, 40 ms), less what timers are early.
+const DELAYED_ACK_NS: u64 = 35_000_000;
+
+/// How a loss was met.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Episode {
+    pub time: u64,
+    /// Acknowledged since the first event.
+    pub bytes: u64,
+    /// Whether there was a queue before it.
+    pub queue: bool,
+}
+
+/// Numbers of a connection, for verdicts, evidence and remedies.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Facts {
+    /// Payload that was acknowledged, bytes.
+    pub bytes_acked: u64,
+    /// Payload that was received, bytes.
+    pub bytes_received: u64,
+    /// Smallest smoothed RTT, microseconds.
+    pub base_us: u32,
+    /// Largest smoothed RTT, microseconds.
+    pub srtt_max_us: u32,
+    /// Of full segments, bytes; inferred.
+    pub mss: u32,
+    /// The peer's largest window, bytes.
+    pub window_max: u32,
+    /// Most that was in flight, bytes.
+    pub flight_max: u32,
+    /// Largest congestion window, packets.
+    pub cwnd_max: u32,
+    /// Times the peer's window was closed.
+    pub window_closed: u64,
+    /// Bytes acknowledged while the peer's window was filled, and by how much its right edge moved then.
+    pub edge: (u64, u64),
+    /// ACKs of streams with room in both windows, and those that covered other than full segments.
+    pub stream_acks: (u64, u64),
+    /// Sum and sum of squares of the times between those ACKs, in microseconds.
+    pub stream_gaps: (f64, f64),
+    /// Episodes of loss.
+    pub episodes: u64,
+    /// Waits for delayed ACKs.
+    pub nagle: u64,
+    /// Resets sent and received.
+    pub resets: (u64, u64),
+    /// tcp_probe events.
+    pub probes: u64,
+    /// Our own largest window, bytes.
+    pub own_window_max: u32,
+}
+
+/// A stretch between two moments at which nothing is outstanding.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stretch {
+    from: u64,
+    by_peer: bool,
+    /// An interval in it found the congestion window filled.
+    filled: bool,
+    /// And more was sent when an ACK made room.
+    held: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Track {
+    pub first: u64,
+    /// Up to here there are slices.
+    pub at: u64,
+    last: Option<Probe>,
+    pub retransmissions: Retransmissions,
+    pub slices: Slices,
+    mss: Mss,
+    pub facts: Facts,
+    stretch: Stretch,
+    /// When snd_una last moved.
+    progress: u64,
+    /// A timer has sent, and snd_una has not moved since.
+    stalled: bool,
+    /// The congestion window was reduced.
+    reduced: bool,
+    pub episodes: Vec<Episode>,
+    step: u64,
+    epoch: u32,
+    is_connecting: bool,
+    is_closed: bool,
+    last_event: u64,
+    was_window: bool,
+}
+
+impl Track {
+    pub fn new(has_states: bool, is_ipv6: bool) -> Self {
+        Track {
+            first: u64::MAX,
+            at: 0,
+            last: None,
+            retransmissions: Retransmissions::new(has_states),
+            slices: Slices::default(),
+            mss: Mss::new(is_ipv6),
+            facts: Facts { base_us: u32::MAX, ..Facts::default() },
+            stretch: Stretch::default(),
+            progress: 0,
+            stalled: false,
+            reduced: false,
+            episodes: Vec::new(),
+            step: 1,
+            epoch: 0,
+            is_connecting: false,
+            is_closed: false,
+            last_event: 0,
+            was_window: false,
+        }
+    }
+
+    pub fn event(&mut self, time: u64, seen: &Observation) {
+        if self.first == u64::MAX {
+            (self.first, self.at, self.last_event, self.progress) = (time, time, time, time);
+        }
+        // Between CPUs events may come late.
+        let time = time.max(self.last_event);
+        match seen {
+            Observation::Probe(probe) => self.probe(time, probe),
+            Observation::Retransmission { state, error } => self.retransmission(time, *state, *error),
+            Observation::SynAckRetransmission => self.retransmissions.syn_ack(),
+            Observation::CongState(state) => {
+                if self.retransmissions.state(*state) {
+                    self.loss(time);
+                }
+            }
+            Observation::State { old, new, .. } => self.socket_state(time, *old, *new),
+            Observation::ResetSent => self.facts.resets.0 += 1,
+            Observation::ResetReceived => self.facts.resets.1 += 1,
+            _ => {}
+        }
+        self.last_event = time;
+    }
+
+    /// Nothing more comes.
+    pub fn finish(&mut self) {
+        let class = match (self.is_closed, self.stalled, self.is_connecting) {
+            (true, _, _) => Class::Unseen,
+            (_, true, _) => Class::Timeout,
+            (_, _, true) => Class::Connecting,
+            _ if self.last.is_none() => Class::Unseen,
+            _ => Class::Room,
+        };
+        self.push(self.last_event, class);
+        self.end_stretch();
+        self.facts.mss = self.mss.bytes();
+        if self.facts.base_us == u32::MAX {
+            self.facts.base_us = 0;
+        }
+    }
+
+    fn push(&mut self, to: u64, class: Class) {
+        let to = to.max(self.at);
+        let srtt = self.last.map_or(0, |last| last.srtt);
+        self.slices.push(Slice { from: self.at, to, class, queue: self.is_queue(srtt), epoch: self.epoch });
+        self.at = to;
+    }
+
+    /// A queue on the path delays what passes it.
+    fn is_queue(&self, srtt: u32) -> bool {
+        let base = self.facts.base_us;
+        base != u32::MAX && srtt > base.saturating_add((base / 6).max(3000))
+    }
+
+    fn loss(&mut self, time: u64) {
+        self.reduced = true;
+        self.epoch += 1;
+        self.facts.episodes += 1;
+        if self.facts.episodes % self.step != 0 {
+            return;
+        }
+        let queue = self.is_queue(self.last.map_or(0, |last| last.srtt));
+        self.episodes.push(Episode { time, bytes: self.facts.bytes_acked, queue });
+        if self.episodes.len() > EPISODES_MAX {
+            let mut at = 0;
+            self.episodes.retain(|_| {
+                at += 1;
+                at % 2 == 0
+            });
+            self.step *= 2;
+        }
+    }
+
+    fn socket_state(&mut self, time: u64, old: u8, new: u8) {
+        match new {
+            SYN_SENT => self.is_connecting = true,
+            ESTABLISHED => {
+                if old == SYN_SENT || self.is_connecting {
+                    self.push(time, Class::Connecting);
+                }
+                self.is_connecting = false;
+                self.progress = time;
+                self.stalled = false;
+            }
+            FIN_WAIT1 | LAST_ACK | CLOSE_WAIT if !self.is_closed => {
+                if self.last.is_some() {
+                    let class = if self.stalled { Class::Timeout } else { Class::Room };
+                    self.push(time, class);
+                }
+                self.is_closed = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn retransmission(&mut self, time: u64, state: u8, error: i32) {
+        let quiet = time - self.last_event;
+        let was_repairing = self.retransmissions.is_repairing();
+        let cause = self.retransmissions.retransmit(state, error, quiet, self.last.as_ref());
+        if !was_repairing && self.retransmissions.is_repairing() {
+            self.loss(time);
+        }
+        match cause {
+            Some(Cause::Syn) => self.is_connecting = true,
+            Some(Cause::Timeout) => {
+                self.stalled = true;
+                self.reduced = true;
+                let from = self.progress;
+                self.slices.relabel(from, |class| match class {
+                    Class::Connecting | Class::Unseen => class,
+                    _ => Class::Timeout,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn probe(&mut self, time: u64, probe: &Probe) {
+        self.facts.probes += 1;
+        self.facts.bytes_received += u64::from(probe.data_len);
+        if probe.srtt > 0 {
+            self.facts.base_us = self.facts.base_us.min(probe.srtt);
+            self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
+        }
+        self.facts.cwnd_max = self.facts.cwnd_max.max(probe.snd_cwnd);
+        self.facts.window_max = self.facts.window_max.max(probe.snd_wnd);
+        self.facts.own_window_max = self.facts.own_window_max.max(probe.rcv_wnd);
+        let Some(last) = self.last else {
+            self.first_probe(time, probe);
+            self.retransmissions.probe(probe, None);
+            self.last = Some(*probe);
+            return;
+        };
+        let advanced = if is_before(last.snd_una, probe.snd_una) { probe.snd_una.wrapping_sub(last.snd_una) } else { 0 };
+        if advanced > 0 {
+            self.facts.bytes_acked += u64::from(advanced);
+            self.mss.advance(advanced);
+            self.progress = self.at;
+            self.stalled = false;
+        }
+        let was_repairing = self.retransmissions.is_repairing();
+        self.retransmissions.probe(probe, Some(&last));
+        if self.retransmissions.is_loss() && !was_repairing && self.retransmissions.causes.of(Cause::Timeout) > 0 {
+            // Only now it shows that a timer had run out.
+            self.loss(time);
+            let from = self.progress;
+            self.slices.relabel(from, |_| Class::Timeout);
+            self.stalled = true;
+        }
+        if self.stalled {
+            self.push(time, Class::Timeout);
+        } else {
+            self.interval(time, probe, &last, advanced);
+        }
+        self.last = Some(*probe);
+    }
+
+    fn first_probe(&mut self, time: u64, probe: &Probe) {
+        let sent = time.saturating_sub(u64::from(probe.srtt) * 1000).max(self.at);
+        if self.is_connecting {
+            self.push(sent, Class::Connecting);
+            self.is_connecting = false;
+        }
+        let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
+        if flight > 0 {
+            self.push(sent, Class::Turn);
+            self.begin_stretch(sent, true);
+            self.flight(time, probe, None, 0);
+        } else {
+            self.push(time, Class::Idle);
+            self.begin_stretch(time, true);
+        }
+        self.progress = time;
+    }
+
+    /// The time since the last tcp_probe.
+    fn interval(&mut self, time: u64, probe: &Probe, last: &Probe, advanced: u32) {
+        let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
+        let is_drained = probe.snd_una == last.snd_nxt;
+        if !is_drained {
+            return self.flight(time, probe, Some(last), advanced);
+        }
+        self.end_stretch();
+        let base = u64::from(self.facts.base_us.min(probe.srtt.max(1))) * 1000;
+        if flight == 0 {
+            let class = match (last.data_len > 0, probe.data_len > 0) {
+                (true, true) if time - self.at <= (2 * base).max(50_000_000) => self.receiving(probe, last),
+                (true, true) if probe.rcv_wnd < self.facts.own_window_max / 4 => Class::OwnReader,
+                _ => Class::Idle,
+            };
+            self.push(time, class);
+            self.begin_stretch(time, true);
+            return;
+        }
+        let mut sent = time.saturating_sub(base).max(self.at);
+        if sent - self.at < (base / 8).max(2_000_000) {
+            sent = self.at;
+        }
+        self.push(sent, Class::Turn);
+        self.begin_stretch(sent, last.data_len > 0);
+        self.flight(time, probe, Some(last), advanced);
+    }
+
+    fn receiving(&self, probe: &Probe, last: &Probe) -> Class {
+        let mss = self.mss.bytes();
+        if probe.rcv_wnd < (2 * mss).max(self.facts.own_window_max / 4) {
+            Class::OwnReader
+        } else if probe.rcv_wnd < last.rcv_wnd && probe.rcv_wnd < self.facts.own_window_max / 2 {
+            Class::OwnReader
+        } else {
+            Class::Receiving
+        }
+    }
+
+    /// Something is in flight.
+    fn flight(&mut self, time: u64, probe: &Probe, last: Option<&Probe>, advanced: u32) {
+        let mss = self.mss.bytes();
+        let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
+        self.facts.flight_max = self.facts.flight_max.max(flight);
+        let sent_more = last.is_some_and(|last| is_before(last.snd_nxt, probe.snd_nxt));
+        if sent_more && self.stretch.filled {
+            self.stretch.held = true;
+        }
+        let window_room = i64::from(probe.snd_wnd) - i64::from(flight);
+        let cwnd_room = i64::from(probe.snd_cwnd) * i64::from(mss) - i64::from(flight);
+        let mss = i64::from(mss);
+        let slack = if self.was_window { (3 * mss).max(i64::from(probe.snd_wnd) / 8) } else { mss };
+        let base = u64::from(self.facts.base_us) * 1000;
+        let class = if i64::from(probe.snd_wnd) < mss {
+            self.facts.window_closed += u64::from(last.is_some_and(|last| i64::from(last.snd_wnd) >= mss));
+            Class::ClosedWindow
+        } else if self.retransmissions.is_repairing() {
+            Class::Repair
+        } else if window_room < slack && window_room <= cwnd_room.max(mss) {
+            if let Some(last) = last {
+                let moved = probe.snd_una.wrapping_add(probe.snd_wnd).wrapping_sub(last.snd_una.wrapping_add(last.snd_wnd));
+                self.facts.edge.0 += u64::from(advanced);
+                self.facts.edge.1 += u64::from(moved.cast_signed().max(0).unsigned_abs().min(advanced));
+            }
+            Class::Window
+        } else if i64::from(flight) < mss && probe.data_len == 0 && time - self.at >= base + DELAYED_ACK_NS {
+            self.facts.nagle += 1;
+            Class::Nagle
+        } else if cwnd_room < mss.max(if base < 3_000_000 { i64::from(flight) / 3 } else { 0 }) {
+            self.stretch.filled = true;
+            if self.reduced { Class::Cwnd } else { Class::Growing }
+        } else {
+            if advanced > 0 {
+                let gap = (time - self.at) as f64 / 1000.0;
+                self.facts.stream_acks.0 += 1;
+                self.facts.stream_acks.1 += u64::from(i64::from(advanced) % mss != 0);
+                self.facts.stream_gaps.0 += gap;
+                self.facts.stream_gaps.1 += gap * gap;
+            }
+            Class::Room
+        };
+        self.was_window = class == Class::Window;
+        self.push(time, class);
+    }
+
+    fn begin_stretch(&mut self, from: u64, by_peer: bool) {
+        self.stretch = Stretch { from, by_peer, filled: false, held: false };
+    }
+
+    /// All is acknowledged: now it shows what the room in it meant.
+    fn end_stretch(&mut self) {
+        let Stretch { from, by_peer, held, .. } = self.stretch;
+        let base = u64::from(self.facts.base_us) * 1000;
+        let is_long = self.at.saturating_sub(from) > 5 * base.max(1_000_000);
+        let (reduced, stretch) = (self.reduced, from);
+        self.slices.relabel(stretch, |class| match class {
+            Class::Room if is_long => Class::Stream,
+            Class::Room if held && reduced => Class::Cwnd,
+            Class::Room if held => Class::Growing,
+            Class::Room if by_peer => Class::Exchange,
+            Class::Room => Class::Written,
+            // It filled the window, and there was nothing more to send.
+            Class::Cwnd | Class::Growing if !held && !is_long => {
+                if by_peer { Class::Exchange } else { Class::Written }
+            }
+            other => other,
+        });
+        self.stretch.from = self.at;
+    }
+}
