@@ -20,6 +20,8 @@ pub(super) enum Class {
     ClosedWindow,
     /// A stall that a timer ends.
     Timeout,
+    /// A tail loss probe showed that the last segments were lost.
+    Hole,
     /// Room in both windows, in an exchange.
     Exchange,
     /// Room in both windows, after a write of its own.

@@ -6,6 +6,7 @@
 use super::cause::{Cause, Retransmissions, is_before};
 use super::mss::Mss;
 use super::slices::{Class, Slice, Slices};
+use crate::event::SSTHRESH_INFINITE;
 use crate::flow::{Observation, Probe};
 
 const ESTABLISHED: u8 = 1;
@@ -15,8 +16,8 @@ const CLOSE_WAIT: u8 = 8;
 const LAST_ACK: u8 = 9;
 /// Loss episodes that are remembered of each connection, and then every second of them.
 const EPISODES_MAX: usize = 512;
-/// The least time that a delayed ACK waits (`TCP_DELACK_MIN`, 40 ms), less what timers are early.
-const DELAYED_ACK_NS: u64 = 35_000_000;
+/// `TCP_TIMEOUT_INIT` in nanoseconds.
+const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
 
 /// How a loss was met.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,6 +64,8 @@ pub struct Facts {
     pub resets: (u64, u64),
     /// tcp_probe events.
     pub probes: u64,
+    /// Losses never set a threshold: a congestion control that paces by rate (BBR).
+    pub is_rate_based: bool,
     /// Our own largest window, bytes.
     pub own_window_max: u32,
 }
@@ -91,8 +94,8 @@ pub(super) struct Track {
     stretch: Stretch,
     /// When snd_una last moved.
     progress: u64,
-    /// A timer has sent, and snd_una has not moved since.
-    stalled: bool,
+    /// A timer has sent, when, and snd_una has not moved since: what that time was.
+    stalled: Option<(u64, Class)>,
     /// The congestion window was reduced.
     reduced: bool,
     pub episodes: Vec<Episode>,
@@ -102,6 +105,10 @@ pub(super) struct Track {
     is_closed: bool,
     last_event: u64,
     was_window: bool,
+    /// The tcp_probe before the last one.
+    before: u64,
+    /// Received without a pause.
+    burst: u64,
 }
 
 impl Track {
@@ -113,10 +120,10 @@ impl Track {
             retransmissions: Retransmissions::new(has_states),
             slices: Slices::default(),
             mss: Mss::new(is_ipv6),
-            facts: Facts { base_us: u32::MAX, ..Facts::default() },
+            facts: Facts { base_us: u32::MAX, is_rate_based: true, ..Facts::default() },
             stretch: Stretch::default(),
             progress: 0,
-            stalled: false,
+            stalled: None,
             reduced: false,
             episodes: Vec::new(),
             step: 1,
@@ -125,6 +132,8 @@ impl Track {
             is_closed: false,
             last_event: 0,
             was_window: false,
+            before: u64::MAX,
+            burst: 0,
         }
     }
 
@@ -155,14 +164,15 @@ impl Track {
     pub fn finish(&mut self) {
         let class = match (self.is_closed, self.stalled, self.is_connecting) {
             (true, _, _) => Class::Unseen,
-            (_, true, _) => Class::Timeout,
+            (_, Some((_, class)), _) => self.stall(class),
             (_, _, true) => Class::Connecting,
             _ if self.last.is_none() => Class::Unseen,
             _ => Class::Room,
         };
         self.push(self.last_event, class);
-        self.end_stretch();
+        self.end_stretch(false);
         self.facts.mss = self.mss.bytes();
+        self.facts.is_rate_based &= self.facts.episodes > 0;
         if self.facts.base_us == u32::MAX {
             self.facts.base_us = 0;
         }
@@ -188,7 +198,9 @@ impl Track {
         if self.facts.episodes % self.step != 0 {
             return;
         }
-        let queue = self.is_queue(self.last.map_or(0, |last| last.srtt));
+        let (srtt, base) = (self.last.map_or(0, |last| last.srtt), self.facts.base_us);
+        // Holes make RTTs longer, too.
+        let queue = base != u32::MAX && srtt > base.saturating_add(base / 4 + 3000);
         self.episodes.push(Episode { time, bytes: self.facts.bytes_acked, queue });
         if self.episodes.len() > EPISODES_MAX {
             let mut at = 0;
@@ -209,11 +221,11 @@ impl Track {
                 }
                 self.is_connecting = false;
                 self.progress = time;
-                self.stalled = false;
+                self.stalled = None;
             }
             FIN_WAIT1 | LAST_ACK | CLOSE_WAIT if !self.is_closed => {
                 if self.last.is_some() {
-                    let class = if self.stalled { Class::Timeout } else { Class::Room };
+                    let class = self.stalled.map_or(Class::Room, |(_, class)| self.stall(class));
                     self.push(time, class);
                 }
                 self.is_closed = true;
@@ -230,18 +242,30 @@ impl Track {
             self.loss(time);
         }
         match cause {
-            Some(Cause::Syn) => self.is_connecting = true,
-            Some(Cause::Timeout) => {
-                self.stalled = true;
-                self.reduced = true;
-                let from = self.progress;
-                self.slices.relabel(from, |class| match class {
-                    Class::Connecting | Class::Unseen => class,
-                    _ => Class::Timeout,
-                });
+            Some(Cause::Syn) => {
+                if self.at == self.first && self.last.is_none() && !self.is_connecting {
+                    // The first SYN went a second before (`TCP_TIMEOUT_INIT`).
+                    self.first = self.first.saturating_sub(SYN_TIMEOUT_NS);
+                    (self.at, self.progress) = (self.first, self.first);
+                }
+                self.is_connecting = true;
             }
+            Some(Cause::Timeout) => {
+                self.stalled = Some((time, Class::Timeout));
+                self.reduced = true;
+            }
+            Some(Cause::TailLossProbe) if self.stalled.is_none() => self.stalled = Some((time, Class::Hole)),
             _ => {}
         }
+    }
+
+    /// All time since the last progress is part of a stall.
+    fn stall(&mut self, class: Class) -> Class {
+        self.slices.relabel(self.progress, |known| match known {
+            Class::Connecting | Class::Unseen | Class::ClosedWindow => known,
+            _ => class,
+        });
+        class
     }
 
     fn probe(&mut self, time: u64, probe: &Probe) {
@@ -251,6 +275,7 @@ impl Track {
             self.facts.base_us = self.facts.base_us.min(probe.srtt);
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
         }
+        self.facts.is_rate_based &= probe.ssthresh == SSTHRESH_INFINITE;
         self.facts.cwnd_max = self.facts.cwnd_max.max(probe.snd_cwnd);
         self.facts.window_max = self.facts.window_max.max(probe.snd_wnd);
         self.facts.own_window_max = self.facts.own_window_max.max(probe.rcv_wnd);
@@ -264,20 +289,21 @@ impl Track {
         if advanced > 0 {
             self.facts.bytes_acked += u64::from(advanced);
             self.mss.advance(advanced);
+            // By the last tcp_probe's ACK: what a timer sent since is still out.
             self.progress = self.at;
-            self.stalled = false;
+            self.stalled = self.stalled.filter(|(time, _)| *time > self.at);
         }
         let was_repairing = self.retransmissions.is_repairing();
         self.retransmissions.probe(probe, Some(&last));
         if self.retransmissions.is_loss() && !was_repairing && self.retransmissions.causes.of(Cause::Timeout) > 0 {
             // Only now it shows that a timer had run out.
             self.loss(time);
-            let from = self.progress;
-            self.slices.relabel(from, |_| Class::Timeout);
-            self.stalled = true;
+            self.stalled = Some((self.at, Class::Timeout));
         }
-        if self.stalled {
-            self.push(time, Class::Timeout);
+        if let Some((_, class)) = self.stalled {
+            let class = self.stall(class);
+            self.push(time, class);
+            self.follow_edge(probe, &last, advanced);
         } else {
             self.interval(time, probe, &last, advanced);
         }
@@ -306,15 +332,19 @@ impl Track {
     fn interval(&mut self, time: u64, probe: &Probe, last: &Probe, advanced: u32) {
         let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
         let is_drained = probe.snd_una == last.snd_nxt;
+        self.follow_edge(probe, last, advanced);
         if !is_drained {
             return self.flight(time, probe, Some(last), advanced);
         }
-        self.end_stretch();
+        self.end_stretch(true);
         let base = u64::from(self.facts.base_us.min(probe.srtt.max(1))) * 1000;
         if flight == 0 {
             let class = match (last.data_len > 0, probe.data_len > 0) {
-                (true, true) if time - self.at <= (2 * base).max(50_000_000) => self.receiving(probe, last),
-                (true, true) if probe.rcv_wnd < self.facts.own_window_max / 4 => Class::OwnReader,
+                (true, true) => self.receiving(time, probe, last),
+                _ if probe.snd_wnd < self.mss.bytes() => {
+                    self.facts.window_closed += 1;
+                    Class::ClosedWindow
+                }
                 _ => Class::Idle,
             };
             self.push(time, class);
@@ -324,21 +354,45 @@ impl Track {
         let mut sent = time.saturating_sub(base).max(self.at);
         if sent - self.at < (base / 8).max(2_000_000) {
             sent = self.at;
+            let (mss, out) = (self.mss.bytes(), last.snd_nxt.wrapping_sub(last.snd_una));
+            if last.data_len == 0 && out < mss && self.at > self.before && self.at - self.before >= base / 2 {
+                // A program does not see ACKs: what a bare one sets free was written before, and held back.
+                self.facts.nagle += 1;
+                self.slices.relabel(self.before, |_| Class::Nagle);
+            }
         }
         self.push(sent, Class::Turn);
         self.begin_stretch(sent, last.data_len > 0);
         self.flight(time, probe, Some(last), advanced);
     }
 
-    fn receiving(&self, probe: &Probe, last: &Probe) -> Class {
-        let mss = self.mss.bytes();
-        if probe.rcv_wnd < (2 * mss).max(self.facts.own_window_max / 4) {
-            Class::OwnReader
-        } else if probe.rcv_wnd < last.rcv_wnd && probe.rcv_wnd < self.facts.own_window_max / 2 {
-            Class::OwnReader
-        } else {
-            Class::Receiving
+    /// Both this segment and the one before carry data of the peer.
+    fn receiving(&mut self, time: u64, probe: &Probe, last: &Probe) -> Class {
+        let base = u64::from(self.facts.base_us) * 1000;
+        let quiet = time - self.at;
+        self.burst += u64::from(last.data_len);
+        if quiet < base / 2 {
+            return Class::Receiving;
         }
+        let burst = std::mem::take(&mut self.burst);
+        let is_filled = burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
+        match (is_filled, quiet >= 2 * base) {
+            (true, true) => Class::OwnReader,
+            (true, false) => Class::OwnWindow,
+            (false, true) => Class::Idle,
+            (false, false) => Class::Receiving,
+        }
+    }
+
+    /// How the right edge of a filled window moves: with each ACK where the program reads all the time.
+    fn follow_edge(&mut self, probe: &Probe, last: &Probe, advanced: u32) {
+        if !self.was_window || advanced == 0 {
+            return;
+        }
+        let edge = |probe: &Probe| probe.snd_una.wrapping_add(probe.snd_wnd);
+        let moved = edge(probe).wrapping_sub(edge(last)).cast_signed().max(0).unsigned_abs();
+        self.facts.edge.0 += u64::from(advanced);
+        self.facts.edge.1 += u64::from(moved.min(advanced));
     }
 
     /// Something is in flight.
@@ -361,15 +415,12 @@ impl Track {
         } else if self.retransmissions.is_repairing() {
             Class::Repair
         } else if window_room < slack && window_room <= cwnd_room.max(mss) {
-            if let Some(last) = last {
-                let moved = probe.snd_una.wrapping_add(probe.snd_wnd).wrapping_sub(last.snd_una.wrapping_add(last.snd_wnd));
-                self.facts.edge.0 += u64::from(advanced);
-                self.facts.edge.1 += u64::from(moved.cast_signed().max(0).unsigned_abs().min(advanced));
-            }
             Class::Window
-        } else if i64::from(flight) < mss && probe.data_len == 0 && time - self.at >= base + DELAYED_ACK_NS {
-            self.facts.nagle += 1;
-            Class::Nagle
+        } else if advanced > 0 && i64::from(advanced) < mss && cwnd_room > 0 {
+            // What waits unsent becomes full segments: nothing did.
+            self.facts.stream_acks.0 += 1;
+            self.facts.stream_acks.1 += 1;
+            Class::Room
         } else if cwnd_room < mss.max(if base < 3_000_000 { i64::from(flight) / 3 } else { 0 }) {
             self.stretch.filled = true;
             if self.reduced { Class::Cwnd } else { Class::Growing }
@@ -384,6 +435,7 @@ impl Track {
             Class::Room
         };
         self.was_window = class == Class::Window;
+        self.before = self.at;
         self.push(time, class);
     }
 
@@ -392,10 +444,11 @@ impl Track {
     }
 
     /// All is acknowledged: now it shows what the room in it meant.
-    fn end_stretch(&mut self) {
+    fn end_stretch(&mut self, is_drained: bool) {
         let Stretch { from, by_peer, held, .. } = self.stretch;
         let base = u64::from(self.facts.base_us) * 1000;
-        let is_long = self.at.saturating_sub(from) > 5 * base.max(1_000_000);
+        let is_long = !is_drained && self.facts.probes > 8
+            || self.at.saturating_sub(from) > 5 * base.max(1_000_000);
         let (reduced, stretch) = (self.reduced, from);
         self.slices.relabel(stretch, |class| match class {
             Class::Room if is_long => Class::Stream,

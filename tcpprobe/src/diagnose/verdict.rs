@@ -61,6 +61,7 @@ impl<'a> Judge<'a> {
             Class::Idle => (Limit::Idle, true),
             Class::Turn | Class::Written => (Limit::SenderApplication, false),
             Class::Timeout => (Limit::Timeout, true),
+            Class::Hole => (Limit::PacketLoss, false),
             Class::Exchange => (Limit::RoundTrips, false),
             Class::Nagle => (Limit::SmallWrites, false),
             Class::ClosedWindow => (Limit::ReceiverApplication, true),
@@ -78,19 +79,21 @@ impl<'a> Judge<'a> {
 
     /// What of the path keeps the congestion window small.
     fn path(&self, slice: &Slice) -> Limit {
-        if slice.queue && !self.is_policed {
+        if self.is_policed {
+            return Limit::Policer;
+        }
+        if self.facts.is_rate_based {
             return Limit::Bandwidth;
         }
         // The losses around it.
         let after = self.episodes.partition_point(|episode| episode.time <= slice.from);
         let around = &self.episodes[after.saturating_sub(1)..(after + 1).min(self.episodes.len())];
-        if around.is_empty() {
-            return Limit::WindowGrowth;
+        match around.iter().any(|episode| episode.queue) {
+            true => Limit::Bandwidth,
+            false if around.is_empty() && slice.queue => Limit::Bandwidth,
+            false if after == 0 => Limit::WindowGrowth,
+            false => Limit::PacketLoss,
         }
-        if self.is_policed {
-            return Limit::Policer;
-        }
-        if around.iter().any(|episode| episode.queue) { Limit::Bandwidth } else { Limit::PacketLoss }
     }
 
     /// Room in both windows: short pauses are part of what is around them.
