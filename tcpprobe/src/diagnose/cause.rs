@@ -117,7 +117,7 @@ pub(super) struct Retransmissions {
     since_loss: u32,
     /// A time-out whose first probe is to come: the congestion window before it.
     timeout_cwnd: Option<u32>,
-    /// snd_nxt of the first tcp_probe of the episode: what was out.
+    /// snd_nxt when the episode began: what was out.
     high: Option<u32>,
     is_episode: bool,
     /// The episode has ended, and the next tcp_probe tells whether it was undone.
@@ -140,21 +140,29 @@ impl Retransmissions {
         self.state == ca::LOSS
     }
 
+    /// The trace has tcp_cong_state_set: what was inferred before does not count.
+    pub fn know_states(&mut self) {
+        if !self.has_states {
+            (self.has_states, self.state, self.is_episode, self.high) = (true, ca::OPEN, false, None);
+        }
+    }
+
     /// The trace lacks events: the state is not known any more.
     pub fn lost_events(&mut self) {
         self.is_unknown = self.has_states;
     }
 
     /// A tcp_cong_state_set. Says whether an episode of loss begins.
-    pub fn state(&mut self, new: u8) -> bool {
-        self.has_states = true;
+    pub fn state(&mut self, new: u8, last: Option<&Probe>) -> bool {
+        self.know_states();
         self.is_unknown = false;
         if new == ca::LOSS {
             self.since_loss = 0;
         }
         let begins = new >= ca::RECOVERY && !self.is_repairing();
         if new >= ca::RECOVERY && !self.is_episode {
-            (self.is_episode, self.high) = (true, None);
+            // The tcp_probe of the ACK that begins it comes first: what was out then.
+            (self.is_episode, self.high) = (true, last.map(|last| last.snd_nxt));
         } else if self.is_episode && new <= ca::DISORDER {
             (self.is_episode, self.ended_at) = (false, self.high.take());
         }
@@ -175,9 +183,6 @@ impl Retransmissions {
             && is_before(probe.snd_una, high)
         {
             self.causes.spurious += 1;
-        }
-        if self.is_episode && self.high.is_none() {
-            self.high = Some(probe.snd_nxt);
         }
         if self.has_states {
             return;

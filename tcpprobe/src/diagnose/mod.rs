@@ -17,7 +17,7 @@ pub use limit::Limit;
 pub use track::Facts;
 pub use verdict::Interval;
 
-use crate::event::{EventKind, EventReader};
+use crate::event::EventReader;
 use crate::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
 use crate::source::{Batch, Item};
 use track::Track;
@@ -147,6 +147,12 @@ impl Observer for Tracker {
             *gaps = self.gaps_seen;
             track.retransmissions.lost_events();
         }
+        // A trace has the states of all connections, or of none.
+        match seen {
+            Observation::CongState(_) => self.has_states = true,
+            Observation::Retransmission { .. } if self.has_states => track.retransmissions.know_states(),
+            _ => {}
+        }
         track.event(time, seen);
     }
 
@@ -195,19 +201,14 @@ impl Diagnoser {
         match item {
             Item::Begin(about) => {
                 self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
-                let has_states = about.formats.iter().any(|known| &*known.format.name == "tcp_cong_state_set");
-                self.table.parts_mut().0.has_states |= has_states;
             }
             Item::Events(Batch::Columns(batch)) => self.table.batch(batch),
             Item::Events(Batch::Rows(rows)) => {
                 for record in rows.iter() {
                     let event = self.readers.get(record.index).and_then(|reader| reader.read(record.bytes));
-                    if let Some(event) = event {
-                        if event.kind() == EventKind::TcpCongStateSet {
-                            self.table.parts_mut().0.has_states = true;
-                        }
+                    event.into_iter().for_each(|event| {
                         self.table.event(record.time, &event);
-                    }
+                    });
                 }
             }
             Item::Lost(gap) => {

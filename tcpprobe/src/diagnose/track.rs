@@ -6,7 +6,6 @@
 use super::cause::{Cause, Retransmissions, is_before};
 use super::mss::Mss;
 use super::slices::{Class, Slice, Slices};
-use crate::event::SSTHRESH_INFINITE;
 use crate::flow::{Observation, Probe};
 
 const ESTABLISHED: u8 = 1;
@@ -64,7 +63,8 @@ pub struct Facts {
     pub resets: (u64, u64),
     /// tcp_probe events.
     pub probes: u64,
-    /// Losses never set a threshold: a congestion control that paces by rate (BBR).
+    /// After recovery the congestion window is what it was before: a congestion control by rate (`net/ipv4/tcp_bbr.c`,
+    /// `bbr_set_cwnd_to_recover_or_restore()`).
     pub is_rate_based: bool,
     /// Our own largest window, bytes.
     pub own_window_max: u32,
@@ -107,6 +107,14 @@ pub(super) struct Track {
     was_window: bool,
     /// The tcp_probe before the last one.
     before: u64,
+    left_recovery: bool,
+    /// Recoveries after which the congestion window was restored, and all.
+    recoveries: (u64, u64),
+    /// When the last tcp_probe came.
+    recent: [u64; 32],
+    recent_at: usize,
+    /// How often what is acknowledged was sent when an ACK came: 0 to 1.
+    clocked: f32,
     /// Received without a pause.
     burst: u64,
 }
@@ -120,7 +128,7 @@ impl Track {
             retransmissions: Retransmissions::new(has_states),
             slices: Slices::default(),
             mss: Mss::new(is_ipv6),
-            facts: Facts { base_us: u32::MAX, is_rate_based: true, ..Facts::default() },
+            facts: Facts { base_us: u32::MAX, ..Facts::default() },
             stretch: Stretch::default(),
             progress: 0,
             stalled: None,
@@ -133,6 +141,11 @@ impl Track {
             last_event: 0,
             was_window: false,
             before: u64::MAX,
+            left_recovery: false,
+            recoveries: (0, 0),
+            recent: [0; 32],
+            recent_at: 0,
+            clocked: 1.0,
             burst: 0,
         }
     }
@@ -148,7 +161,9 @@ impl Track {
             Observation::Retransmission { state, error } => self.retransmission(time, *state, *error),
             Observation::SynAckRetransmission => self.retransmissions.syn_ack(),
             Observation::CongState(state) => {
-                if self.retransmissions.state(*state) {
+                let was_recovery = self.retransmissions.is_repairing() && !self.retransmissions.is_loss();
+                self.left_recovery |= was_recovery && *state == 0;
+                if self.retransmissions.state(*state, self.last.as_ref()) {
                     self.loss(time);
                 }
             }
@@ -172,7 +187,8 @@ impl Track {
         self.push(self.last_event, class);
         self.end_stretch(false);
         self.facts.mss = self.mss.bytes();
-        self.facts.is_rate_based &= self.facts.episodes > 0;
+        let (restored, left) = self.recoveries;
+        self.facts.is_rate_based = left >= 2 && restored * 2 > left;
         if self.facts.base_us == u32::MAX {
             self.facts.base_us = 0;
         }
@@ -265,7 +281,10 @@ impl Track {
             Class::Connecting | Class::Unseen | Class::ClosedWindow => known,
             _ => class,
         });
-        class
+        match self.last {
+            Some(last) if class == Class::Hole && last.snd_wnd < self.mss.bytes() => Class::ClosedWindow,
+            _ => class,
+        }
     }
 
     fn probe(&mut self, time: u64, probe: &Probe) {
@@ -275,7 +294,6 @@ impl Track {
             self.facts.base_us = self.facts.base_us.min(probe.srtt);
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
         }
-        self.facts.is_rate_based &= probe.ssthresh == SSTHRESH_INFINITE;
         self.facts.cwnd_max = self.facts.cwnd_max.max(probe.snd_cwnd);
         self.facts.window_max = self.facts.window_max.max(probe.snd_wnd);
         self.facts.own_window_max = self.facts.own_window_max.max(probe.rcv_wnd);
@@ -295,6 +313,13 @@ impl Track {
         }
         let was_repairing = self.retransmissions.is_repairing();
         self.retransmissions.probe(probe, Some(&last));
+        if std::mem::take(&mut self.left_recovery) {
+            self.recoveries.1 += 1;
+            self.recoveries.0 += u64::from(probe.snd_cwnd > last.snd_cwnd + last.snd_cwnd / 4);
+        }
+        self.recent[self.recent_at % self.recent.len()] = time;
+        self.recent_at += 1;
+        let from = self.at;
         if self.retransmissions.is_loss() && !was_repairing && self.retransmissions.causes.of(Cause::Timeout) > 0 {
             // Only now it shows that a timer had run out.
             self.loss(time);
@@ -307,6 +332,7 @@ impl Track {
         } else {
             self.interval(time, probe, &last, advanced);
         }
+        self.before = from;
         self.last = Some(*probe);
     }
 
@@ -336,9 +362,9 @@ impl Track {
         if !is_drained {
             return self.flight(time, probe, Some(last), advanced);
         }
-        self.end_stretch(true);
         let base = u64::from(self.facts.base_us.min(probe.srtt.max(1))) * 1000;
         if flight == 0 {
+            self.end_stretch(true);
             let class = match (last.data_len > 0, probe.data_len > 0) {
                 (true, true) => self.receiving(time, probe, last),
                 _ if probe.snd_wnd < self.mss.bytes() => {
@@ -354,14 +380,19 @@ impl Track {
         let mut sent = time.saturating_sub(base).max(self.at);
         if sent - self.at < (base / 8).max(2_000_000) {
             sent = self.at;
-            let (mss, out) = (self.mss.bytes(), last.snd_nxt.wrapping_sub(last.snd_una));
-            if last.data_len == 0 && out < mss && self.at > self.before && self.at - self.before >= base / 2 {
+            if last.data_len == 0 {
                 // A program does not see ACKs: what a bare one sets free was written before, and held back.
-                self.facts.nagle += 1;
-                self.slices.relabel(self.before, |_| Class::Nagle);
+                let (mss, out) = (self.mss.bytes(), last.snd_nxt.wrapping_sub(last.snd_una));
+                let has_room = last.snd_wnd >= 2 * mss && probe.snd_wnd >= 2 * mss;
+                if out < mss && has_room && self.at > self.before && self.at - self.before >= base / 2 {
+                    self.facts.nagle += 1;
+                    self.slices.relabel(self.before, |_| Class::Nagle);
+                }
+                return self.flight(time, probe, Some(last), advanced);
             }
         }
-        self.push(sent, Class::Turn);
+        self.end_stretch(true);
+        self.push(sent, if probe.snd_wnd < self.mss.bytes() { Class::ClosedWindow } else { Class::Turn });
         self.begin_stretch(sent, last.data_len > 0);
         self.flight(time, probe, Some(last), advanced);
     }
@@ -423,7 +454,11 @@ impl Track {
             Class::Room
         } else if cwnd_room < mss.max(if base < 3_000_000 { i64::from(flight) / 3 } else { 0 }) {
             self.stretch.filled = true;
-            if self.reduced { Class::Cwnd } else { Class::Growing }
+            if advanced > 0 && !self.is_clocked(time, probe) {
+                self.facts.stream_acks.0 += 1;
+                self.facts.stream_acks.1 += 1;
+                Class::Room
+            } else if self.reduced { Class::Cwnd } else { Class::Growing }
         } else {
             if advanced > 0 {
                 let gap = (time - self.at) as f64 / 1000.0;
@@ -435,8 +470,23 @@ impl Track {
             Class::Room
         };
         self.was_window = class == Class::Window;
-        self.before = self.at;
         self.push(time, class);
+    }
+
+    /// Whether sends follow ACKs. Of a sender that the congestion window holds back, what is acknowledged now was sent when an
+    /// ACK made room for it, a round trip ago; of a program that writes by its own clock it was not.
+    fn is_clocked(&mut self, time: u64, probe: &Probe) -> bool {
+        if probe.snd_cwnd > 8 {
+            return true;
+        }
+        let base = u64::from(self.facts.base_us) * 1000;
+        let sent = time.saturating_sub(base);
+        let near = (base / 10).max(2_000_000);
+        let slow = u64::from(probe.srtt) * 1000 - base.min(u64::from(probe.srtt) * 1000);
+        let is_near = |&at: &u64| at + near + 2 * slow.min(base / 8) >= sent && at <= sent + near;
+        let hit = self.recent.iter().any(is_near);
+        self.clocked += (f32::from(u8::from(hit)) - self.clocked) / 8.0;
+        self.clocked > 0.4
     }
 
     fn begin_stretch(&mut self, from: u64, by_peer: bool) {

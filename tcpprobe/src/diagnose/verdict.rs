@@ -125,12 +125,14 @@ impl<'a> Judge<'a> {
 fn stream(track: &Track) -> Limit {
     let facts = &track.facts;
     let (acks, odd) = facts.stream_acks;
+    if std::env::var("DG").is_ok() { eprintln!("{facts:?}"); }
     if acks == 0 || odd * 4 > acks {
         return Limit::SenderApplication;
     }
     if facts.episodes > 0 {
         return Limit::Bandwidth;
     }
+    if std::env::var("DG").is_ok() { eprintln!("{facts:?}"); }
     let mean = facts.stream_gaps.0 / acks as f64;
     let spread = facts.stream_gaps.1 / acks as f64 / (mean * mean).max(1e-9) - 1.0;
     if spread > 4.0 { Limit::SendBuffer } else { Limit::SenderHost }
