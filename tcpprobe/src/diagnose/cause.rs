@@ -122,8 +122,8 @@ pub(super) struct Retransmissions {
     is_episode: bool,
     /// The episode has ended, and the next tcp_probe tells whether it was undone.
     ended_at: Option<u32>,
-    /// A timer sent something, and the next tcp_probe tells what it was.
-    pending: bool,
+    /// A timer sent something, and the next tcp_probe tells whether it was this.
+    pending: Option<Cause>,
 }
 
 impl Retransmissions {
@@ -171,7 +171,8 @@ impl Retransmissions {
     }
 
     /// A tcp_probe; `last` is the one before.
-    pub fn probe(&mut self, probe: &Probe, last: Option<&Probe>) {
+    /// Says what a timer had sent, where that is clear only now.
+    pub fn probe(&mut self, probe: &Probe, last: Option<&Probe>) -> Option<Cause> {
         if let Some(before) = self.timeout_cwnd.take() {
             // A time-out cuts to what is in flight, and that was lost; a lost MTU probe changes nothing.
             if self.has_states && probe.snd_cwnd >= before && before > 3 && self.since_loss <= 1 {
@@ -184,20 +185,31 @@ impl Retransmissions {
         {
             self.causes.spurious += 1;
         }
+        let last = last?;
+        let pending = self.pending.take();
         if self.has_states {
-            return;
+            return None;
         }
-        if let (true, Some(last)) = (std::mem::take(&mut self.pending), last) {
-            let is_cut = probe.snd_cwnd <= 3.max(last.snd_cwnd / 4) && probe.snd_cwnd < last.snd_cwnd;
-            if is_cut && probe.ssthresh < last.ssthresh {
-                self.causes.replace(Cause::TailLossProbe, Cause::Timeout);
-                (self.state, self.is_episode) = (ca::LOSS, true);
-                self.high = Some(probe.snd_nxt);
+        let mut changed = None;
+        if let Some(pending) = pending {
+            // A time-out leaves what is in flight, and that was lost; a probe leaves the window as it is.
+            let is_cut = probe.snd_cwnd <= (last.snd_cwnd / 2).max(1);
+            let cause = if is_cut { Cause::Timeout } else { Cause::TailLossProbe };
+            if cause != pending {
+                self.causes.replace(pending, cause);
+                changed = Some(cause);
             }
+            (self.state, self.is_episode) = if is_cut { (ca::LOSS, true) } else { (ca::OPEN, false) };
+            self.high = is_cut.then_some(last.snd_nxt);
+        } else if self.state == ca::LOSS && probe.snd_cwnd > 2 * last.snd_cwnd + 10 {
+            // Slow start at most doubles it: it was undone (`tcp_undo_cwnd_reduction()`).
+            self.causes.spurious += 1;
+            (self.state, self.is_episode, self.high) = (ca::OPEN, false, None);
         }
         if self.is_episode && self.high.is_some_and(|high| !is_before(probe.snd_una, high)) {
             (self.state, self.is_episode, self.high) = (ca::OPEN, false, None);
         }
+        changed
     }
 
     /// A tcp_retransmit_skb, `quiet` nanoseconds after the last event of the connection's. `None` where nothing was sent.
@@ -255,13 +267,16 @@ impl Retransmissions {
         let srtt = u64::from(last.srtt) * 1000;
         self.is_episode = true;
         self.high.get_or_insert(last.snd_nxt);
-        if quiet >= RTO_MIN_NS.max(srtt + RTO_MIN_NS * 9 / 10) || self.pending {
-            self.pending = false;
-            self.state = ca::LOSS;
+        let is_late = quiet >= RTO_MIN_NS.max(srtt + RTO_MIN_NS * 9 / 10);
+        if is_late || self.pending.is_some() {
+            // After another timer's segment, or in recovery, it is no probe.
+            let is_sure = self.pending.take().is_some() || self.is_repairing();
+            self.pending = (!is_sure).then_some(Cause::Timeout);
+            (self.state, self.high) = (ca::LOSS, Some(last.snd_nxt));
             return Cause::Timeout;
         }
         if quiet >= 2 * srtt && quiet > 1_000_000 && !self.is_repairing() {
-            self.pending = true;
+            self.pending = Some(Cause::TailLossProbe);
             return Cause::TailLossProbe;
         }
         if self.state == ca::LOSS {

@@ -53,8 +53,8 @@ pub struct Facts {
     pub edge: (u64, u64),
     /// ACKs of streams with room in both windows, and those that covered other than full segments.
     pub stream_acks: (u64, u64),
-    /// Sum and sum of squares of the times between those ACKs, in microseconds.
-    pub stream_gaps: (f64, f64),
+    /// Nanoseconds between those ACKs in all, and in gaps of a third of a round trip or more.
+    pub stream_gaps: (u64, u64),
     /// Episodes of loss.
     pub episodes: u64,
     /// Waits for delayed ACKs.
@@ -312,18 +312,24 @@ impl Track {
             self.stalled = self.stalled.filter(|(time, _)| *time > self.at);
         }
         let was_repairing = self.retransmissions.is_repairing();
-        self.retransmissions.probe(probe, Some(&last));
-        if std::mem::take(&mut self.left_recovery) {
+        let undone = self.retransmissions.causes.spurious;
+        let changed = self.retransmissions.probe(probe, Some(&last));
+        let has_left = std::mem::take(&mut self.left_recovery) | (was_repairing && !self.retransmissions.is_repairing());
+        if has_left && self.retransmissions.causes.spurious == undone {
             self.recoveries.1 += 1;
-            self.recoveries.0 += u64::from(probe.snd_cwnd > last.snd_cwnd + last.snd_cwnd / 4);
+            self.recoveries.0 += u64::from(probe.snd_cwnd > last.ssthresh.saturating_add(last.ssthresh / 4));
         }
         self.recent[self.recent_at % self.recent.len()] = time;
         self.recent_at += 1;
         let from = self.at;
-        if self.retransmissions.is_loss() && !was_repairing && self.retransmissions.causes.of(Cause::Timeout) > 0 {
-            // Only now it shows that a timer had run out.
-            self.loss(time);
-            self.stalled = Some((self.at, Class::Timeout));
+        // Only now it shows what a timer had sent.
+        match (changed, self.stalled) {
+            (Some(Cause::Timeout), _) => {
+                self.loss(time);
+                self.stalled = Some((self.at + 1, Class::Timeout));
+            }
+            (Some(_), Some((at, _))) => self.stalled = Some((at, Class::Hole)),
+            _ => {}
         }
         if let Some((_, class)) = self.stalled {
             let class = self.stall(class);
@@ -461,11 +467,11 @@ impl Track {
             } else if self.reduced { Class::Cwnd } else { Class::Growing }
         } else {
             if advanced > 0 {
-                let gap = (time - self.at) as f64 / 1000.0;
+                let gap = time - self.at;
                 self.facts.stream_acks.0 += 1;
                 self.facts.stream_acks.1 += u64::from(i64::from(advanced) % mss != 0);
                 self.facts.stream_gaps.0 += gap;
-                self.facts.stream_gaps.1 += gap * gap;
+                self.facts.stream_gaps.1 += if gap >= base / 3 { gap } else { 0 };
             }
             Class::Room
         };

@@ -79,11 +79,11 @@ impl<'a> Judge<'a> {
 
     /// What of the path keeps the congestion window small.
     fn path(&self, slice: &Slice) -> Limit {
-        if self.is_policed {
-            return Limit::Policer;
-        }
         if self.facts.is_rate_based {
             return Limit::Bandwidth;
+        }
+        if self.is_policed {
+            return Limit::Policer;
         }
         // The losses around it.
         let after = self.episodes.partition_point(|episode| episode.time <= slice.from);
@@ -125,17 +125,15 @@ impl<'a> Judge<'a> {
 fn stream(track: &Track) -> Limit {
     let facts = &track.facts;
     let (acks, odd) = facts.stream_acks;
-    if std::env::var("DG").is_ok() { eprintln!("{facts:?}"); }
     if acks == 0 || odd * 4 > acks {
         return Limit::SenderApplication;
     }
     if facts.episodes > 0 {
         return Limit::Bandwidth;
     }
-    if std::env::var("DG").is_ok() { eprintln!("{facts:?}"); }
-    let mean = facts.stream_gaps.0 / acks as f64;
-    let spread = facts.stream_gaps.1 / acks as f64 / (mean * mean).max(1e-9) - 1.0;
-    if spread > 4.0 { Limit::SendBuffer } else { Limit::SenderHost }
+    // Behind a full send buffer flights go as bursts, one each round trip; pacing and queues spread them.
+    let (all, bursts) = facts.stream_gaps;
+    if bursts * 2 > all { Limit::SendBuffer } else { Limit::SenderHost }
 }
 
 /// A window that is filled: whose fault.
