@@ -291,3 +291,88 @@ impl Retransmissions {
 pub(super) fn is_before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() < 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ESTABLISHED: u8 = 1;
+    const RTT_NS: u64 = 40_000_000;
+
+    fn probe(snd_una: u32, snd_nxt: u32, snd_cwnd: u32) -> Probe {
+        let snd_wnd = 65_536;
+        Probe { data_len: 0, snd_nxt, snd_una, snd_cwnd, ssthresh: 10, snd_wnd, srtt: 40_000, rcv_wnd: 65_536 }
+    }
+
+    fn causes(known: &Retransmissions) -> Vec<(Cause, u64)> {
+        let counted = Cause::ALL.into_iter().map(|cause| (cause, known.causes.of(cause)));
+        counted.filter(|(_, count)| *count > 0).collect()
+    }
+
+    #[test]
+    fn the_state_decides() {
+        let mut known = Retransmissions::new(true);
+        let last = probe(0, 14_480, 10);
+        known.retransmit(SYN_SENT, 0, 0, None);
+        known.state(ca::RECOVERY, Some(&last));
+        known.retransmit(ESTABLISHED, 0, 0, Some(&last));
+        known.retransmit(ESTABLISHED, -16, 0, Some(&last));
+        known.state(ca::OPEN, Some(&last));
+        known.retransmit(ESTABLISHED, 0, 0, Some(&last));
+        known.state(ca::LOSS, Some(&last));
+        known.retransmit(ESTABLISHED, 0, 0, Some(&last));
+        known.probe(&probe(0, 14_480, 1), Some(&last));
+        known.retransmit(ESTABLISHED, 0, 0, Some(&last));
+        let expected = [Cause::Fast, Cause::Timeout, Cause::SlowStart, Cause::TailLossProbe, Cause::Syn];
+        assert_eq!(causes(&known), expected.map(|cause| (cause, 1)));
+        assert_eq!(known.causes.not_sent, 1);
+    }
+
+    #[test]
+    fn a_loss_event_that_sends_more_at_once_is_no_timeout() {
+        let mut known = Retransmissions::new(true);
+        let last = probe(0, 14_480, 44);
+        known.state(ca::LOSS, Some(&last));
+        (0..31).for_each(|_| assert!(known.retransmit(ESTABLISHED, 0, 0, Some(&last)).is_some()));
+        assert_eq!(causes(&known), [(Cause::Mtu, 31)]);
+    }
+
+    #[test]
+    fn an_episode_is_undone_where_what_was_out_is_not_acknowledged() {
+        let check = |snd_una, spurious| {
+            let mut known = Retransmissions::new(true);
+            let last = probe(0, 14_480, 10);
+            known.state(ca::RECOVERY, Some(&last));
+            known.state(ca::OPEN, Some(&last));
+            known.probe(&probe(snd_una, 28_960, 10), Some(&last));
+            assert_eq!(known.causes.spurious, spurious, "{snd_una}");
+        };
+        check(1448, 1);
+        check(14_480, 0);
+    }
+
+    #[test]
+    fn without_states_the_time_decides() {
+        let check = |quiet, cwnd_then, expected| {
+            let mut known = Retransmissions::new(false);
+            let last = probe(0, 14_480, 10);
+            known.retransmit(ESTABLISHED, 0, quiet, Some(&last));
+            known.probe(&probe(0, 14_480, cwnd_then), Some(&last));
+            assert_eq!(causes(&known), [(expected, 1)], "{quiet} ns, {cwnd_then}");
+        };
+        check(100_000, 9, Cause::Fast);
+        check(3 * RTT_NS, 10, Cause::TailLossProbe);
+        check(10 * RTT_NS, 1, Cause::Timeout);
+        // A probe of a single segment waits for as long as a time-out.
+        check(10 * RTT_NS, 10, Cause::TailLossProbe);
+    }
+
+    #[test]
+    fn after_lost_events_the_state_is_not_believed() {
+        let mut known = Retransmissions::new(true);
+        let last = probe(0, 14_480, 10);
+        known.lost_events();
+        known.retransmit(ESTABLISHED, 0, 100_000, Some(&last));
+        assert_eq!(causes(&known), [(Cause::Fast, 1)], "and not a tail loss probe");
+    }
+}

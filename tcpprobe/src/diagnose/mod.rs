@@ -133,8 +133,21 @@ impl Observer for Tracker {
 
     fn fields() -> Vec<&'static str> {
         vec![
-            "data_len", "length", "snd_nxt", "snd_una", "snd_cwnd", "ssthresh", "snd_wnd", "srtt", "rcv_wnd", "state", "err",
-            "cong_state", "protocol", "oldstate", "newstate",
+            "data_len",
+            "length",
+            "snd_nxt",
+            "snd_una",
+            "snd_cwnd",
+            "ssthresh",
+            "snd_wnd",
+            "srtt",
+            "rcv_wnd",
+            "state",
+            "err",
+            "cong_state",
+            "protocol",
+            "oldstate",
+            "newstate",
         ]
     }
 

@@ -51,7 +51,8 @@ impl Mss {
         let frequent = self.common.iter().filter(|known| known.1 >= 2.max(self.advances / 20));
         let divisor = frequent.map(|known| known.0).reduce(gcd).unwrap_or(0);
         // ACKs of every second segment: what Ethernet carries is meant.
-        let halved = (2..=4).map(|part| divisor / part).find(|&part| (1220..=1460).contains(&part) && divisor % part == 0);
+        let halved =
+            (2..=4).map(|part| divisor / part).find(|&part| (1220..=1460).contains(&part) && divisor % part == 0);
         let divisor = halved.unwrap_or(divisor);
         // A program that writes always the same: where any of it waited, it became full segments.
         let is_usual = self.usual_hits * 64 >= self.advances && divisor < self.usual;

@@ -521,3 +521,111 @@ impl Track {
         self.stretch.from = self.at;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::limit::Limit;
+    use super::super::verdict::intervals;
+    use super::*;
+    use crate::event::SSTHRESH_INFINITE;
+
+    fn any_event() -> impl Strategy<Value = Observation> {
+        let probe = (any::<u32>(), 0..200_000_u32, 0..300_u32, 0..100_000_u32, 0..100_000_u32, 0..3_000_u16);
+        let probe = probe.prop_map(|(una, flight, cwnd, wnd, srtt, data_len)| {
+            // Near the wrap, so that it happens.
+            let snd_una = (u32::MAX - 1_000_000).wrapping_add(una % 3_000_000);
+            Observation::Probe(Probe {
+                data_len,
+                snd_nxt: snd_una.wrapping_add(flight),
+                snd_una,
+                snd_cwnd: cwnd,
+                ssthresh: if cwnd % 2 == 0 { SSTHRESH_INFINITE } else { cwnd },
+                snd_wnd: wnd,
+                srtt,
+                rcv_wnd: wnd,
+            })
+        });
+        prop_oneof![
+            8 => probe,
+            2 => (0..12_u8, -1..1_i32).prop_map(|(state, error)| Observation::Retransmission { state, error }),
+            1 => (0..6_u8).prop_map(Observation::CongState),
+            1 => (1..13_u8, 1..13_u8).prop_map(|(old, new)| Observation::State { protocol: 6, old, new }),
+            1 => Just(Observation::SynAckRetransmission),
+            1 => Just(Observation::Destroyed),
+            1 => Just(Observation::ResetSent),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever comes, in whatever order: the intervals tile the connection's life.
+        #[test]
+        fn intervals_tile_any_life(
+            events in prop::collection::vec((0..2_000_000_000_u64, any_event()), 1..200),
+            has_states: bool,
+        ) {
+            let mut track = Track::new(has_states, false);
+            let mut time = 5_000_000_000_u64;
+            for (step, event) in events {
+                // Now and then an event is late.
+                time = if step % 7 == 0 { time.saturating_sub(step / 1000) } else { time + step };
+                track.event(time, &event);
+            }
+            track.finish();
+            let found = intervals(&track);
+            prop_assert!(found.windows(2).all(|pair| pair[0].to == pair[1].from));
+            prop_assert!(found.iter().all(|interval| interval.from < interval.to));
+            if let (Some(first), Some(last)) = (found.first(), found.last()) {
+                prop_assert_eq!(first.from, track.first);
+                prop_assert_eq!(last.to, track.last_event.max(track.first));
+            }
+        }
+    }
+
+    /// A sender with a round trip of 40 ms, `flights` of it: each (bytes in flight, congestion window, window).
+    fn sender(flights: impl IntoIterator<Item = (u32, u32, u32)>) -> Vec<Limit> {
+        let mut track = Track::new(true, false);
+        let (mut time, mut una) = (1_000_000_000, u32::MAX - 100_000);
+        for (flight, snd_cwnd, snd_wnd) in flights {
+            track.event(
+                time,
+                &Observation::Probe(Probe {
+                    data_len: 0,
+                    snd_nxt: una.wrapping_add(flight),
+                    snd_una: una,
+                    snd_cwnd,
+                    ssthresh: SSTHRESH_INFINITE,
+                    snd_wnd,
+                    srtt: 40_000,
+                    rcv_wnd: 65_536,
+                }),
+            );
+            una = una.wrapping_add(1448.min(flight));
+            time += 4_000_000;
+        }
+        track.finish();
+        intervals(&track).iter().map(|interval| interval.limit).collect()
+    }
+
+    #[test]
+    fn what_is_filled_is_the_limit() {
+        assert_eq!(sender((0..200).map(|_| (14_480, 100, 15_000))).last(), Some(&Limit::ReceiveWindow));
+        assert_eq!(sender((0..200).map(|_| (14_480, 10, 150_000))).last(), Some(&Limit::WindowGrowth));
+        assert!(sender((0..200).map(|_| (14_480, 100, 150_000))).contains(&Limit::SenderHost));
+    }
+
+    /// However long a connection lives, it keeps a bounded number of slices, and all of its time.
+    #[test]
+    fn slices_are_bounded() {
+        let mut slices = Slices::default();
+        for at in 0..100_000_u64 {
+            let class = if at % 2 == 0 { Class::Idle } else { Class::Turn };
+            slices.push(Slice { from: at, to: at + 1, class, queue: false, epoch: 0 });
+        }
+        assert!(slices.list().len() <= super::super::slices::SLICES_MAX);
+        assert_eq!((slices.list()[0].from, slices.list().last().map(|slice| slice.to)), (0, Some(100_000)));
+    }
+}

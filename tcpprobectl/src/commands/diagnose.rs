@@ -124,9 +124,7 @@ fn to_json(diagnosis: &Diagnosis) -> Value {
     let certainty = |is_exact: bool| if is_exact { "exact" } else { "inferred" };
     let limits: Map<String, Value> =
         diagnosis.shares().iter().map(|(limit, share)| (limit.name().to_owned(), json!(share))).collect();
-    let interval = |i: &tcpprobe::diagnose::Interval| {
-        json!({ "from_ns": i.from, "to_ns": i.to, "limit": i.limit.name(), "certainty": certainty(i.is_exact) })
-    };
+    let interval = |i: &tcpprobe::diagnose::Interval| json!({ "from_ns": i.from, "to_ns": i.to, "limit": i.limit.name(), "certainty": certainty(i.is_exact) });
     let mut causes: Map<String, Value> =
         Cause::ALL.iter().map(|&cause| (cause.name().to_owned(), json!(diagnosis.causes.of(cause)))).collect();
     causes.insert("spurious".into(), json!(diagnosis.causes.spurious));
