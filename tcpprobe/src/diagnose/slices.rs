@@ -51,10 +51,14 @@ pub(super) struct Slice {
     pub queue: bool,
     /// Number of the loss episodes before it.
     pub epoch: u32,
+    /// What was counted in it: in bytes, what was acknowledged, by how much the right edge of the peer's window moved with that, and
+    /// what was acknowledged while that window was less than half of its largest; or, of room in both windows, ACKs, those of other
+    /// than full segments, nanoseconds between them, and those of these in long gaps.
+    pub counts: [f32; 4],
 }
 
 /// Slices of a connection at most: any more, and the shortest go to their neighbours.
-pub(super) const SLICES_MAX: usize = 8192;
+pub(super) const SLICES_MAX: usize = 4096;
 
 /// Slices that follow each other without a gap.
 #[derive(Debug, Clone, Default)]
@@ -70,9 +74,9 @@ impl Slices {
         }
         if let Some(last) = self.list.last_mut()
             && (last.class, last.queue, last.epoch) == (slice.class, slice.queue, slice.epoch)
-            && slice.class != Class::Room
         {
             last.to = slice.to;
+            (0..4).for_each(|at| last.counts[at] += slice.counts[at]);
             return;
         }
         self.list.push(slice);
@@ -86,8 +90,10 @@ impl Slices {
         let first = self.list.partition_point(|slice| slice.to <= from);
         if let Some(slice) = self.list.get(first).copied().filter(|slice| slice.from < from) {
             if change(slice.class) != slice.class {
+                let part = (slice.to - from) as f32 / (slice.to - slice.from) as f32;
                 self.list[first].to = from;
-                self.list.insert(first + 1, Slice { from, ..slice });
+                self.list[first].counts = slice.counts.map(|count| count * (1.0 - part));
+                self.list.insert(first + 1, Slice { from, counts: slice.counts.map(|count| count * part), ..slice });
             }
         }
         for slice in self.list.iter_mut().skip(first).filter(|slice| slice.from >= from) {
@@ -104,7 +110,12 @@ impl Slices {
         let joined = self.list.chunks(2).map(|pair| match pair {
             [a, b] => {
                 let longer = if b.to - b.from > a.to - a.from { b } else { a };
-                Slice { from: a.from, to: b.to, ..*longer }
+                let counts = if a.class == b.class {
+                    std::array::from_fn(|at| a.counts[at] + b.counts[at])
+                } else {
+                    longer.counts
+                };
+                Slice { from: a.from, to: b.to, counts, ..*longer }
             }
             other => other[0],
         });

@@ -49,12 +49,6 @@ pub struct Facts {
     pub cwnd_max: u32,
     /// Times the peer's window was closed.
     pub window_closed: u64,
-    /// Bytes acknowledged while the peer's window was filled, and by how much its right edge moved then.
-    pub edge: (u64, u64),
-    /// ACKs of streams with room in both windows, and those that covered other than full segments.
-    pub stream_acks: (u64, u64),
-    /// Nanoseconds between those ACKs in all, and in gaps of a third of a round trip or more.
-    pub stream_gaps: (u64, u64),
     /// Episodes of loss.
     pub episodes: u64,
     /// Waits for delayed ACKs.
@@ -195,9 +189,13 @@ impl Track {
     }
 
     fn push(&mut self, to: u64, class: Class) {
+        self.push_counted(to, class, [0.0; 4]);
+    }
+
+    fn push_counted(&mut self, to: u64, class: Class, counts: [f32; 4]) {
         let to = to.max(self.at);
         let srtt = self.last.map_or(0, |last| last.srtt);
-        self.slices.push(Slice { from: self.at, to, class, queue: self.is_queue(srtt), epoch: self.epoch });
+        self.slices.push(Slice { from: self.at, to, class, queue: self.is_queue(srtt), epoch: self.epoch, counts });
         self.at = to;
     }
 
@@ -303,7 +301,8 @@ impl Track {
             self.last = Some(*probe);
             return;
         };
-        let advanced = if is_before(last.snd_una, probe.snd_una) { probe.snd_una.wrapping_sub(last.snd_una) } else { 0 };
+        let advanced =
+            if is_before(last.snd_una, probe.snd_una) { probe.snd_una.wrapping_sub(last.snd_una) } else { 0 };
         if advanced > 0 {
             self.facts.bytes_acked += u64::from(advanced);
             self.mss.advance(advanced);
@@ -314,7 +313,8 @@ impl Track {
         let was_repairing = self.retransmissions.is_repairing();
         let undone = self.retransmissions.causes.spurious;
         let changed = self.retransmissions.probe(probe, Some(&last));
-        let has_left = std::mem::take(&mut self.left_recovery) | (was_repairing && !self.retransmissions.is_repairing());
+        let has_left =
+            std::mem::take(&mut self.left_recovery) | (was_repairing && !self.retransmissions.is_repairing());
         if has_left && self.retransmissions.causes.spurious == undone {
             self.recoveries.1 += 1;
             self.recoveries.0 += u64::from(probe.snd_cwnd > last.ssthresh.saturating_add(last.ssthresh / 4));
@@ -333,8 +333,7 @@ impl Track {
         }
         if let Some((_, class)) = self.stalled {
             let class = self.stall(class);
-            self.push(time, class);
-            self.follow_edge(probe, &last, advanced);
+            self.push_counted(time, class, self.edge(probe, &last, advanced));
         } else {
             self.interval(time, probe, &last, advanced);
         }
@@ -364,7 +363,6 @@ impl Track {
     fn interval(&mut self, time: u64, probe: &Probe, last: &Probe, advanced: u32) {
         let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
         let is_drained = probe.snd_una == last.snd_nxt;
-        self.follow_edge(probe, last, advanced);
         if !is_drained {
             return self.flight(time, probe, Some(last), advanced);
         }
@@ -382,6 +380,10 @@ impl Track {
             self.push(time, class);
             self.begin_stretch(time, true);
             return;
+        }
+        if last.snd_wnd < self.mss.bytes() {
+            // The window was closed, and the last ACK opened it: what waited went at once.
+            return self.flight(time, probe, Some(last), advanced);
         }
         let mut sent = time.saturating_sub(base).max(self.at);
         if sent - self.at < (base / 8).max(2_000_000) {
@@ -421,15 +423,16 @@ impl Track {
         }
     }
 
-    /// How the right edge of a filled window moves: with each ACK where the program reads all the time.
-    fn follow_edge(&mut self, probe: &Probe, last: &Probe, advanced: u32) {
+    /// How the right edge of a filled window moves: with each ACK where the program reads all the time. And whether the window is
+    /// what it can be: where it is much less, something lies unread.
+    fn edge(&self, probe: &Probe, last: &Probe, advanced: u32) -> [f32; 4] {
         if !self.was_window || advanced == 0 {
-            return;
+            return [0.0; 4];
         }
         let edge = |probe: &Probe| probe.snd_una.wrapping_add(probe.snd_wnd);
         let moved = edge(probe).wrapping_sub(edge(last)).cast_signed().max(0).unsigned_abs();
-        self.facts.edge.0 += u64::from(advanced);
-        self.facts.edge.1 += u64::from(moved.min(advanced));
+        let low = if probe.snd_wnd < self.facts.window_max / 2 { advanced } else { 0 };
+        [advanced as f32, moved.min(advanced) as f32, low as f32, 0.0]
     }
 
     /// Something is in flight.
@@ -446,37 +449,39 @@ impl Track {
         let mss = i64::from(mss);
         let slack = if self.was_window { (3 * mss).max(i64::from(probe.snd_wnd) / 8) } else { mss };
         let base = u64::from(self.facts.base_us) * 1000;
+        let gap = time - self.at;
+        let odd = if i64::from(advanced) % mss == 0 { 0.0 } else { 1.0 };
+        let mut counts = [0.0; 4];
         let class = if i64::from(probe.snd_wnd) < mss {
             self.facts.window_closed += u64::from(last.is_some_and(|last| i64::from(last.snd_wnd) >= mss));
             Class::ClosedWindow
         } else if self.retransmissions.is_repairing() {
             Class::Repair
         } else if window_room < slack && window_room <= cwnd_room.max(mss) {
+            counts = last.map_or(counts, |last| self.edge(probe, last, advanced));
             Class::Window
         } else if advanced > 0 && i64::from(advanced) < mss && cwnd_room > 0 {
             // What waits unsent becomes full segments: nothing did.
-            self.facts.stream_acks.0 += 1;
-            self.facts.stream_acks.1 += 1;
+            counts = [1.0, 1.0, 0.0, 0.0];
             Class::Room
         } else if cwnd_room < mss.max(if base < 3_000_000 { i64::from(flight) / 3 } else { 0 }) {
             self.stretch.filled = true;
             if advanced > 0 && !self.is_clocked(time, probe) {
-                self.facts.stream_acks.0 += 1;
-                self.facts.stream_acks.1 += 1;
+                counts = [1.0, 1.0, 0.0, 0.0];
                 Class::Room
-            } else if self.reduced { Class::Cwnd } else { Class::Growing }
+            } else if self.reduced {
+                Class::Cwnd
+            } else {
+                Class::Growing
+            }
         } else {
             if advanced > 0 {
-                let gap = time - self.at;
-                self.facts.stream_acks.0 += 1;
-                self.facts.stream_acks.1 += u64::from(i64::from(advanced) % mss != 0);
-                self.facts.stream_gaps.0 += gap;
-                self.facts.stream_gaps.1 += if gap >= base / 3 { gap } else { 0 };
+                counts = [1.0, odd, gap as f32, if gap >= base / 3 { gap as f32 } else { 0.0 }];
             }
             Class::Room
         };
         self.was_window = class == Class::Window;
-        self.push(time, class);
+        self.push_counted(time, class, counts);
     }
 
     /// Whether sends follow ACKs. Of a sender that the congestion window holds back, what is acknowledged now was sent when an
@@ -503,8 +508,7 @@ impl Track {
     fn end_stretch(&mut self, is_drained: bool) {
         let Stretch { from, by_peer, held, .. } = self.stretch;
         let base = u64::from(self.facts.base_us) * 1000;
-        let is_long = !is_drained && self.facts.probes > 8
-            || self.at.saturating_sub(from) > 5 * base.max(1_000_000);
+        let is_long = !is_drained && self.facts.probes > 8 || self.at.saturating_sub(from) > 5 * base.max(1_000_000);
         let (reduced, stretch) = (self.reduced, from);
         self.slices.relabel(stretch, |class| match class {
             Class::Room if is_long => Class::Stream,
@@ -514,7 +518,11 @@ impl Track {
             Class::Room => Class::Written,
             // It filled the window, and there was nothing more to send.
             Class::Cwnd | Class::Growing if !held && !is_long => {
-                if by_peer { Class::Exchange } else { Class::Written }
+                if by_peer {
+                    Class::Exchange
+                } else {
+                    Class::Written
+                }
             }
             other => other,
         });
@@ -623,7 +631,7 @@ mod tests {
         let mut slices = Slices::default();
         for at in 0..100_000_u64 {
             let class = if at % 2 == 0 { Class::Idle } else { Class::Turn };
-            slices.push(Slice { from: at, to: at + 1, class, queue: false, epoch: 0 });
+            slices.push(Slice { from: at, to: at + 1, class, queue: false, epoch: 0, counts: [0.0; 4] });
         }
         assert!(slices.list().len() <= super::super::slices::SLICES_MAX);
         assert_eq!((slices.list()[0].from, slices.list().last().map(|slice| slice.to)), (0, Some(100_000)));

@@ -1,8 +1,12 @@
 //! From slices to intervals: what looked the same gets its limit, now that all is known.
 
 use super::limit::Limit;
+use super::policer;
 use super::slices::{Class, Slice};
 use super::track::{Episode, Facts, Track};
+
+/// How far around a moment is looked, at least.
+const AROUND_NS: u64 = 1_000_000_000;
 
 /// A stretch of time with one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +42,27 @@ struct Judge<'a> {
     facts: &'a Facts,
     episodes: &'a [Episode],
     is_policed: bool,
-    stream: Limit,
-    window: Limit,
+    /// Sums of what was counted in slices with room in both windows, and in those where the peer's window was filled, before each.
+    rooms: Vec<[f64; 4]>,
+    windows: Vec<[f64; 4]>,
 }
 
 impl<'a> Judge<'a> {
     fn new(track: &'a Track) -> Self {
-        let facts = &track.facts;
+        let (facts, slices) = (&track.facts, track.slices.list());
         Judge {
             facts,
             episodes: &track.episodes,
-            is_policed: super::policer::is_policed(&track.episodes, u64::from(facts.base_us) * 1000),
-            stream: stream(track),
-            window: window(facts),
+            is_policed: is_pressing(slices) && policer::is_policed(&track.episodes, u64::from(facts.base_us) * 1000),
+            rooms: sums(slices, |slice| match slice.class {
+                Class::Room | Class::Stream => slice.counts,
+                _ => [0.0; 4],
+            }),
+            windows: sums(slices, |slice| match slice.class {
+                Class::Window => slice.counts,
+                Class::ClosedWindow => [slice.counts[0], slice.counts[1], slice.counts[2], 1.0],
+                _ => [0.0; 4],
+            }),
         }
     }
 
@@ -65,7 +77,7 @@ impl<'a> Judge<'a> {
             Class::Exchange => (Limit::RoundTrips, false),
             Class::Nagle => (Limit::SmallWrites, false),
             Class::ClosedWindow => (Limit::ReceiverApplication, true),
-            Class::Window => (self.window, self.window == Limit::ReceiveWindow),
+            Class::Window => (self.window(slices, at), false),
             Class::OwnReader => (Limit::ReceiverApplication, false),
             Class::OwnWindow => (Limit::ReceiveWindow, false),
             Class::Receiving if self.facts.bytes_received > 4 * self.facts.bytes_acked => (Limit::Unseen, true),
@@ -113,31 +125,64 @@ impl<'a> Judge<'a> {
             match before.class {
                 Class::Growing if !before.queue => return Limit::WindowGrowth,
                 Class::Growing | Class::Cwnd | Class::Repair => return self.path(&before),
-                Class::Window | Class::ClosedWindow => return self.window,
+                Class::Window | Class::ClosedWindow => return self.window(slices, from - 1),
                 _ => {}
             }
         }
-        self.stream
+        self.stream(slices, at)
+    }
+
+    /// A sender that never drains, with room in both windows.
+    fn stream(&self, slices: &[Slice], at: usize) -> Limit {
+        let [acks, odd, gaps, bursts] = self.around(slices, at, &self.rooms);
+        if acks == 0.0 || odd * 4.0 > acks {
+            return Limit::SenderApplication;
+        }
+        if self.facts.episodes > 0 {
+            return Limit::Bandwidth;
+        }
+        // Behind a full send buffer flights go as bursts, one each round trip; pacing and queues spread them.
+        if bursts * 2.0 > gaps { Limit::SendBuffer } else { Limit::SenderHost }
+    }
+
+    /// A window that is filled: whose fault.
+    fn window(&self, slices: &[Slice], at: usize) -> Limit {
+        let [acked, moved, low, closed] = self.around(slices, at, &self.windows);
+        match closed > 0.0 || moved * 2.0 < acked || low * 2.0 > acked {
+            true => Limit::ReceiverApplication,
+            false => Limit::ReceiveWindow,
+        }
+    }
+
+    /// What was counted around a slice.
+    fn around(&self, slices: &[Slice], at: usize, sums: &[[f64; 4]]) -> [f64; 4] {
+        let near = (u64::from(self.facts.base_us) * 10_000).max(AROUND_NS);
+        let (from, to) = (slices[at].from.saturating_sub(near), slices[at].to + near);
+        let first = slices.partition_point(|slice| slice.to <= from);
+        let end = slices.partition_point(|slice| slice.from < to);
+        std::array::from_fn(|count| sums[end][count] - sums[first][count])
     }
 }
 
-/// A sender that never drains, with room in both windows.
-fn stream(track: &Track) -> Limit {
-    let facts = &track.facts;
-    let (acks, odd) = facts.stream_acks;
-    if acks == 0 || odd * 4 > acks {
-        return Limit::SenderApplication;
+/// The sums of counts before each slice, and of all.
+fn sums(slices: &[Slice], counts: impl Fn(&Slice) -> [f32; 4]) -> Vec<[f64; 4]> {
+    let mut sum = [0.0; 4];
+    let mut sums = vec![sum];
+    for slice in slices {
+        let counts = counts(slice);
+        (0..4).for_each(|at| sum[at] += f64::from(counts[at]));
+        sums.push(sum);
     }
-    if facts.episodes > 0 {
-        return Limit::Bandwidth;
-    }
-    // Behind a full send buffer flights go as bursts, one each round trip; pacing and queues spread them.
-    let (all, bursts) = facts.stream_gaps;
-    if bursts * 2 > all { Limit::SendBuffer } else { Limit::SenderHost }
+    sums
 }
 
-/// A window that is filled: whose fault.
-fn window(facts: &Facts) -> Limit {
-    let (acked, moved) = facts.edge;
-    if facts.window_closed > 0 || moved * 2 < acked { Limit::ReceiverApplication } else { Limit::ReceiveWindow }
+/// Whether the sender wants more than it gets, most of the time: its losses say something of the path's rate.
+fn is_pressing(slices: &[Slice]) -> bool {
+    let time = |wanted: fn(Class) -> bool| -> u64 {
+        slices.iter().filter(|slice| wanted(slice.class)).map(|slice| slice.to - slice.from).sum()
+    };
+    let pressed = time(|class| matches!(class, Class::Cwnd | Class::Growing | Class::Repair));
+    let at_ease =
+        time(|class| matches!(class, Class::Room | Class::Stream | Class::Written | Class::Turn | Class::Exchange));
+    pressed >= at_ease
 }

@@ -22,19 +22,23 @@ impl Diagnosis {
         };
         let (evidence, remedy) = match limit {
             Limit::Connecting => (
-                format!("The handshake took {:.2} s; {} SYNs were sent again.", time(limit), self.causes.of(Cause::Syn)),
-                "the server or a firewall does not answer: its backlog (nstat TcpExtListenOverflows), conntrack, route".into(),
+                format!(
+                    "The handshake took {:.2} s; {} SYNs were sent again.",
+                    time(limit),
+                    self.causes.of(Cause::Syn)
+                ),
+                "the server or a firewall does not answer: its backlog (nstat TcpExtListenOverflows), conntrack, route"
+                    .into(),
             ),
-            Limit::Idle => (format!("Nothing was outstanding for {:.1} s: the peer's turn.", time(limit)), String::new()),
+            Limit::Idle => {
+                (format!("Nothing was outstanding for {:.1} s: the peer's turn.", time(limit)), String::new())
+            }
             Limit::SenderApplication => (
                 format!("Both windows had room: the program wrote nothing for {:.1} s.", time(limit)),
                 "profile the sending program; write earlier, and more at once".into(),
             ),
             Limit::SendBuffer => (
-                format!(
-                    "Flight stops at {} bytes below both windows, and ACKs come in bursts.",
-                    facts.flight_max
-                ),
+                format!("Flight stops at {} bytes below both windows, and ACKs come in bursts.", facts.flight_max),
                 format!("drop SO_SNDBUF in the program, or net.ipv4.tcp_wmem[2] ≥ {room}"),
             ),
             Limit::SenderHost => (
@@ -42,9 +46,14 @@ impl Diagnosis {
                 "look at the device's queue (tc -s qdisc) and at SO_MAX_PACING_RATE".into(),
             ),
             Limit::ReceiveWindow => (
-                format!("The receiver's window of {} bytes is filled: {base_ms:.0} ms allow no more than that each round trip.", facts.window_max),
+                format!(
+                    "The receiver's window of {} bytes is filled: {base_ms:.0} ms allow no more than that each round trip.",
+                    facts.window_max
+                ),
                 if facts.window_max <= 65_535 {
-                    format!("on the receiver: net.ipv4.tcp_window_scaling=1, net.ipv4.tcp_rmem[2] ≥ {room}, and no SO_RCVBUF in the program")
+                    format!(
+                        "on the receiver: net.ipv4.tcp_window_scaling=1, net.ipv4.tcp_rmem[2] ≥ {room}, and no SO_RCVBUF in the program"
+                    )
                 } else {
                     format!("on the receiver: net.ipv4.tcp_rmem[2] ≥ {room}, and no SO_RCVBUF in the program")
                 },
@@ -54,7 +63,10 @@ impl Diagnosis {
                 "on the receiver: profile the reading program: CPU, disk, its own backpressure".into(),
             ),
             Limit::WindowGrowth => (
-                format!("The congestion window still grew, to {} packets, a round trip of {base_ms:.0} ms a step.", facts.cwnd_max),
+                format!(
+                    "The congestion window still grew, to {} packets, a round trip of {base_ms:.0} ms a step.",
+                    facts.cwnd_max
+                ),
                 "keep connections open; net.ipv4.tcp_slow_start_after_idle=0; a larger initcwnd on the route".into(),
             ),
             Limit::Bandwidth => (
@@ -85,10 +97,9 @@ impl Diagnosis {
                 format!("Requests and answers of a round trip ({base_ms:.0} ms) each: more bandwidth cannot help."),
                 "batch or pipeline requests, or move closer".into(),
             ),
-            Limit::Unseen if facts.bytes_received > facts.bytes_acked => (
-                "This end receives, and does not hold the sender back.".into(),
-                "record at the sender".into(),
-            ),
+            Limit::Unseen if facts.bytes_received > facts.bytes_acked => {
+                ("This end receives, and does not hold the sender back.".into(), "record at the sender".into())
+            }
             Limit::Unseen => (
                 format!("{:.1} s are not in the trace: lost, or after the close.", time(limit)),
                 "record with a larger --buffer".into(),
@@ -103,7 +114,10 @@ impl Diagnosis {
         let facts = &self.facts;
         let mut found = Vec::new();
         if self.causes.spurious > 0 {
-            found.push(("spurious", format!("{} times nothing had been lost: reordering, or late ACKs", self.causes.spurious)));
+            found.push((
+                "spurious",
+                format!("{} times nothing had been lost: reordering, or late ACKs", self.causes.spurious),
+            ));
         }
         if facts.resets.0 + facts.resets.1 > 0 {
             found.push(("reset", format!("reset: {} sent, {} received", facts.resets.0, facts.resets.1)));
@@ -111,11 +125,15 @@ impl Diagnosis {
         if self.causes.of(Cause::Mtu) > 0 {
             found.push(("mtu", "the path's MTU is smaller than its ends believe".to_owned()));
         }
-        if facts.window_max > 0 && facts.window_max <= 65_535 && facts.edge.0 > 0 {
-            found.push(("unscaled_window", "the peer's window never exceeds 65,535 bytes: no window scaling?".to_owned()));
+        if facts.window_max > 0 && facts.window_max <= 65_535 && facts.flight_max > facts.window_max / 2 {
+            found.push((
+                "unscaled_window",
+                "the peer's window never exceeds 65,535 bytes: no window scaling?".to_owned(),
+            ));
         }
         if facts.base_us > 0 && facts.srtt_max_us > 4 * facts.base_us && facts.srtt_max_us - facts.base_us > 100_000 {
-            let text = format!("RTT rises from {} to {} ms: a deep queue", facts.base_us / 1000, facts.srtt_max_us / 1000);
+            let text =
+                format!("RTT rises from {} to {} ms: a deep queue", facts.base_us / 1000, facts.srtt_max_us / 1000);
             found.push(("bufferbloat", text));
         }
         found
