@@ -23,9 +23,9 @@ impl Mss {
         Mss { common: [(0, 0); 8], assumed: usual, usual, advances: 0, usual_hits: 0 }
     }
 
-    /// An ACK covered so many bytes.
-    pub fn advance(&mut self, bytes: u32) {
-        if bytes < LEAST {
+    /// An ACK covered so many bytes. One that stands alone says nothing: a program may write always the same, a segment each.
+    pub fn advance(&mut self, bytes: u32, is_alone: bool) {
+        if bytes < LEAST || is_alone {
             return;
         }
         self.advances = self.advances.saturating_add(1);
@@ -77,7 +77,7 @@ mod tests {
     fn it_is_what_advances_have_in_common() {
         let check = |advances: &[u32], expected: u32| {
             let mut mss = Mss::new(false);
-            (0..64).for_each(|at| mss.advance(advances[at % advances.len()]));
+            (0..64).for_each(|at| mss.advance(advances[at % advances.len()], false));
             assert_eq!(mss.bytes(), expected, "{advances:?}");
         };
         check(&[1348, 2696, 4044], 1348);
@@ -87,5 +87,12 @@ mod tests {
         check(&[700, 1101], 1448);
         check(&[1200, 1200, 1200, 1200, 1200, 1200, 1448, 1200], 1448);
         check(&[100, 200], 1448);
+    }
+
+    #[test]
+    fn what_stands_alone_says_nothing() {
+        let mut mss = Mss::new(false);
+        (0..64).for_each(|_| mss.advance(1200, true));
+        assert_eq!(mss.bytes(), 1448);
     }
 }

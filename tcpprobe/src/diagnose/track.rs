@@ -305,7 +305,8 @@ impl Track {
             if is_before(last.snd_una, probe.snd_una) { probe.snd_una.wrapping_sub(last.snd_una) } else { 0 };
         if advanced > 0 {
             self.facts.bytes_acked += u64::from(advanced);
-            self.mss.advance(advanced);
+            let is_alone = (time - self.at) * 4 > u64::from(self.facts.base_us) * 1000;
+            self.mss.advance(advanced, is_alone);
             // By the last tcp_probe's ACK: what a timer sent since is still out.
             self.progress = self.at;
             self.stalled = self.stalled.filter(|(time, _)| *time > self.at);

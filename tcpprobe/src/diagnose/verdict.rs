@@ -138,7 +138,7 @@ impl<'a> Judge<'a> {
         if acks == 0.0 || odd * 4.0 > acks {
             return Limit::SenderApplication;
         }
-        if self.facts.episodes > 0 {
+        if self.facts.is_rate_based {
             return Limit::Bandwidth;
         }
         // Behind a full send buffer flights go as bursts, one each round trip; pacing and queues spread them.
