@@ -88,13 +88,12 @@ impl Slices {
     /// Gives another class to what lies behind `from`.
     pub fn relabel(&mut self, from: u64, change: impl Fn(Class) -> Class) {
         let first = self.list.partition_point(|slice| slice.to <= from);
-        if let Some(slice) = self.list.get(first).copied().filter(|slice| slice.from < from) {
-            if change(slice.class) != slice.class {
-                let part = (slice.to - from) as f32 / (slice.to - slice.from) as f32;
-                self.list[first].to = from;
-                self.list[first].counts = slice.counts.map(|count| count * (1.0 - part));
-                self.list.insert(first + 1, Slice { from, counts: slice.counts.map(|count| count * part), ..slice });
-            }
+        let split = self.list.get(first).copied().filter(|slice| slice.from < from);
+        if let Some(slice) = split.filter(|slice| change(slice.class) != slice.class) {
+            let part = (slice.to - from) as f32 / (slice.to - slice.from) as f32;
+            self.list[first].to = from;
+            self.list[first].counts = slice.counts.map(|count| count * (1.0 - part));
+            self.list.insert(first + 1, Slice { from, counts: slice.counts.map(|count| count * part), ..slice });
         }
         for slice in self.list.iter_mut().skip(first).filter(|slice| slice.from >= from) {
             slice.class = change(slice.class);

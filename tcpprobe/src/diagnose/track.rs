@@ -209,7 +209,7 @@ impl Track {
         self.reduced = true;
         self.epoch += 1;
         self.facts.episodes += 1;
-        if self.facts.episodes % self.step != 0 {
+        if !self.facts.episodes.is_multiple_of(self.step) {
             return;
         }
         let (srtt, base) = (self.last.map_or(0, |last| last.srtt), self.facts.base_us);
