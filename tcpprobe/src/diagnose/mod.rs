@@ -8,18 +8,23 @@ mod limit;
 mod mss;
 mod policer;
 mod slices;
+mod snapshot;
 mod track;
 mod verdict;
 mod words;
 
 pub use cause::{Cause, Causes};
 pub use limit::Limit;
+pub use snapshot::Snapshot;
 pub use track::Facts;
 pub use verdict::Interval;
+
+use std::collections::HashMap;
 
 use crate::event::EventReader;
 use crate::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
 use crate::source::{Batch, Item};
+use snapshot::Snapshots;
 use track::Track;
 
 /// A limit is the headline from this share on.
@@ -43,11 +48,13 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    fn new(connection: &Connection, mut track: Track) -> Self {
+    fn new(connection: &Connection, mut track: Track, snapshots: &[Snapshot]) -> Self {
+        let snapshots = Snapshots::new(snapshots);
         track.finish();
+        track.facts.is_rate_based |= snapshots.is_rate_based();
         Diagnosis {
             connection: *connection,
-            intervals: verdict::intervals(&track),
+            intervals: verdict::intervals(&track, snapshots),
             causes: track.retransmissions.causes,
             facts: track.facts,
             loss_spread: policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000),
@@ -125,6 +132,8 @@ impl Diagnosis {
 struct Tracker {
     has_states: bool,
     gaps_seen: u64,
+    /// By cookie.
+    snapshots: HashMap<u64, Vec<Snapshot>>,
     done: Vec<Diagnosis>,
 }
 
@@ -170,7 +179,8 @@ impl Observer for Tracker {
     }
 
     fn close(&mut self, connection: &Connection, (track, _): Self::State) {
-        self.done.push(Diagnosis::new(connection, track));
+        let snapshots = self.snapshots.get(&connection.cookie).map_or(&[][..], Vec::as_slice);
+        self.done.push(Diagnosis::new(connection, track, snapshots));
     }
 }
 
@@ -207,6 +217,11 @@ impl Diagnoser {
     #[must_use]
     pub fn fields() -> Vec<&'static str> {
         Tracker::fields()
+    }
+
+    /// Snapshots of the socket with a cookie, in the order of time; to be given before its connection ends.
+    pub fn snapshots(&mut self, cookie: u64, snapshots: impl IntoIterator<Item = Snapshot>) {
+        self.table.parts_mut().0.snapshots.entry(cookie).or_default().extend(snapshots);
     }
 
     /// Takes in the events of a trace, item by item.

@@ -3,6 +3,7 @@
 use super::limit::Limit;
 use super::policer;
 use super::slices::{Class, Slice};
+use super::snapshot::Snapshots;
 use super::track::{Episode, Facts, Track};
 
 /// How far around a moment is looked, at least.
@@ -22,8 +23,8 @@ pub struct Interval {
 }
 
 /// The whole life of a connection, without gaps.
-pub(super) fn intervals(track: &Track) -> Vec<Interval> {
-    let judge = Judge::new(track);
+pub(super) fn intervals(track: &Track, snapshots: Snapshots<'_>) -> Vec<Interval> {
+    let judge = Judge::new(track, snapshots);
     let mut intervals: Vec<Interval> = Vec::new();
     let slices = track.slices.list();
     for (at, slice) in slices.iter().enumerate() {
@@ -41,6 +42,7 @@ pub(super) fn intervals(track: &Track) -> Vec<Interval> {
 struct Judge<'a> {
     facts: &'a Facts,
     episodes: &'a [Episode],
+    snapshots: Snapshots<'a>,
     is_policed: bool,
     /// Sums of what was counted in slices with room in both windows, and in those where the peer's window was filled, before each.
     rooms: Vec<[f64; 4]>,
@@ -48,11 +50,12 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(track: &'a Track) -> Self {
+    fn new(track: &'a Track, snapshots: Snapshots<'a>) -> Self {
         let (facts, slices) = (&track.facts, track.slices.list());
         Judge {
             facts,
             episodes: &track.episodes,
+            snapshots,
             is_policed: is_pressing(slices) && policer::is_policed(&track.episodes, u64::from(facts.base_us) * 1000),
             rooms: sums(slices, |slice| match slice.class {
                 Class::Room | Class::Stream => slice.counts,
@@ -77,7 +80,7 @@ impl<'a> Judge<'a> {
             Class::Exchange => (Limit::RoundTrips, false),
             Class::Nagle => (Limit::SmallWrites, false),
             Class::ClosedWindow => (Limit::ReceiverApplication, true),
-            Class::Window => (self.window(slices, at), false),
+            Class::Window => (self.window(slices, at), self.kernel_says_window(slice)),
             Class::OwnReader => (Limit::ReceiverApplication, false),
             Class::OwnWindow => (Limit::ReceiveWindow, false),
             Class::Receiving if self.facts.bytes_received > 4 * self.facts.bytes_acked => (Limit::Unseen, true),
@@ -85,8 +88,14 @@ impl<'a> Judge<'a> {
             Class::Unseen => (Limit::Unseen, true),
             Class::Growing if !slice.queue => (Limit::WindowGrowth, true),
             Class::Growing | Class::Cwnd | Class::Repair => (self.path(slice), false),
-            Class::Room | Class::Stream => (self.room(slices, at), false),
+            Class::Room | Class::Stream if self.kernel_says_window(slice) => (self.window(slices, at), true),
+            Class::Room | Class::Stream => self.room(slices, at),
         }
+    }
+
+    /// Whether the kernel counted nearly all of that time as limited by the peer's window.
+    fn kernel_says_window(&self, slice: &Slice) -> bool {
+        self.snapshots.window_share(slice.from.midpoint(slice.to)).is_some_and(|share| share >= 0.9)
     }
 
     /// What of the path keeps the congestion window small.
@@ -109,7 +118,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Room in both windows: short pauses are part of what is around them.
-    fn room(&self, slices: &[Slice], at: usize) -> Limit {
+    fn room(&self, slices: &[Slice], at: usize) -> (Limit, bool) {
         let round = u64::from(self.facts.base_us) * 2000;
         let is_room = |slice: &Slice| matches!(slice.class, Class::Room | Class::Stream);
         let mut from = at;
@@ -123,13 +132,21 @@ impl<'a> Judge<'a> {
         if slices[to].to - slices[from].from < round && from > 0 {
             let before = slices[from - 1];
             match before.class {
-                Class::Growing if !before.queue => return Limit::WindowGrowth,
-                Class::Growing | Class::Cwnd | Class::Repair => return self.path(&before),
-                Class::Window | Class::ClosedWindow => return self.window(slices, from - 1),
+                Class::Growing if !before.queue => return (Limit::WindowGrowth, false),
+                Class::Growing | Class::Cwnd | Class::Repair => return (self.path(&before), false),
+                Class::Window | Class::ClosedWindow => return (self.window(slices, from - 1), false),
                 _ => {}
             }
         }
-        self.stream(slices, at)
+        let has_room = |time: u64| {
+            let slice = slices.get(slices.partition_point(|slice| slice.to <= time));
+            slice.is_some_and(is_room)
+        };
+        let inferred = self.stream(slices, at);
+        match self.snapshots.room(slices[at].from, slices[at].to, has_room) {
+            Some(limit) => (limit, true),
+            None => (inferred, false),
+        }
     }
 
     /// A sender that never drains, with room in both windows.
