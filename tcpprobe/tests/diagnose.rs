@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis};
+use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis, Snapshot};
 
 fn diagnose(path: &Path) -> Vec<Diagnosis> {
     let mut diagnoser = Diagnoser::default();
@@ -84,5 +84,37 @@ fn intervals_tile_the_life_of_every_connection() {
             assert!(intervals.windows(2).all(|pair| pair[0].to == pair[1].from), "{name}: {intervals:?}");
             assert!(intervals.iter().all(|interval| interval.from < interval.to), "{name}: {intervals:?}");
         }
+    }
+}
+
+/// The same with what the kernel said once a second.
+#[test]
+fn snapshots_make_it_exact() {
+    for name in ["wmem-cap", "steady-ticks"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/diagnose").join(name);
+        let mut diagnoser = Diagnoser::default();
+        for line in fs::read_to_string(folder.join("snapshots.jsonl")).unwrap().lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let number = |value: &Value| value.as_u64().unwrap();
+            let snapshot = Snapshot {
+                time: number(&row["clock_ns"]),
+                mss: number(&row["tcp_info"]["tcpi_snd_mss"]) as u32,
+                is_rate_based: row["congestion"] == "bbr",
+                unsent: number(&row["tcp_info"]["tcpi_notsent_bytes"]) as u32,
+                queued: number(&row["skmeminfo"]["wmem_queued"]) as u32,
+                send_buffer: number(&row["skmeminfo"]["sndbuf"]) as u32,
+                window_limited_us: number(&row["tcp_info"]["tcpi_rwnd_limited"]),
+            };
+            diagnoser.snapshots(number(&row["cookie"]), [snapshot]);
+        }
+        for item in tcpprobe::open(folder.join("trace.tcpp")).unwrap() {
+            diagnoser.item(&item.unwrap());
+        }
+        let (inferred, truth) = scenario(name);
+        let local = truth["connection"]["local"].as_str().unwrap();
+        let found = diagnoser.finish().into_iter().find(|found| found.connection.local.to_string() == local).unwrap();
+        let limit = found.headline().0.unwrap();
+        assert_eq!(Some(limit), inferred.headline().0, "{name}");
+        assert!(found.is_exact(limit) && !inferred.is_exact(limit), "{name}");
     }
 }

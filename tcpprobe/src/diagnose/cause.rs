@@ -201,7 +201,7 @@ impl Retransmissions {
             }
             (self.state, self.is_episode) = if is_cut { (ca::LOSS, true) } else { (ca::OPEN, false) };
             self.high = is_cut.then_some(last.snd_nxt);
-        } else if self.state == ca::LOSS && probe.snd_cwnd > 2 * last.snd_cwnd + 10 {
+        } else if self.state == ca::LOSS && probe.snd_cwnd / 2 > last.snd_cwnd.saturating_add(5) {
             // Slow start at most doubles it: it was undone (`tcp_undo_cwnd_reduction()`).
             self.causes.spurious += 1;
             (self.state, self.is_episode, self.high) = (ca::OPEN, false, None);

@@ -257,3 +257,149 @@ impl Diagnoser {
         done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::flow::Probe;
+
+    fn connection() -> Connection {
+        let end = |port: u16| std::net::SocketAddr::from(([10, 0, 0, 1], port));
+        Connection { id: 0, family: 2, local: end(80), peer: end(1), cookie: 1, skaddr: 1 }
+    }
+
+    fn diagnose(events: &[(u64, Observation)], snapshots: &[Snapshot], gaps: &[(u64, u64)]) -> Diagnosis {
+        let mut tracker = Tracker::default();
+        tracker.snapshots.insert(1, snapshots.to_vec());
+        let mut state = tracker.open(&connection());
+        events.iter().for_each(|(time, seen)| tracker.event(&mut state, *time, seen));
+        tracker.close(&connection(), state);
+        let mut found = tracker.done.remove(0);
+        found.cut(gaps);
+        found
+    }
+
+    fn tiles(found: &Diagnosis) {
+        let intervals = &found.intervals;
+        assert!(intervals.windows(2).all(|pair| pair[0].to == pair[1].from), "{intervals:?}");
+        assert!(intervals.iter().all(|interval| interval.from < interval.to), "{intervals:?}");
+        let sum: f64 = found.shares().iter().map(|(_, share)| share).sum();
+        assert!(intervals.is_empty() || (sum - 1.0).abs() < 1e-9, "{sum}");
+    }
+
+    /// What a kernel writes, and what none would.
+    fn any_event() -> impl Strategy<Value = Observation> {
+        let probe = (any::<[u32; 6]>(), 0..4_u32, any::<u16>()).prop_map(|(words, scale, data_len)| {
+            let [una, flight, snd_cwnd, ssthresh, snd_wnd, srtt] = words.map(|word| word >> (8 * scale));
+            let (snd_una, snd_nxt) = (una, una.wrapping_add(flight));
+            Observation::Probe(Probe { data_len, snd_nxt, snd_una, snd_cwnd, ssthresh, snd_wnd, srtt, rcv_wnd: 65_535 })
+        });
+        prop_oneof![
+            6 => probe,
+            2 => (0..14_u8, -1..1_i32).prop_map(|(state, error)| Observation::Retransmission { state, error }),
+            1 => (0..14_u8, 0..14_u8).prop_map(|(old, new)| Observation::State { protocol: 6, old, new }),
+            1 => (0..6_u8).prop_map(Observation::CongState),
+            1 => prop_oneof![
+                Just(Observation::SynAckRetransmission),
+                Just(Observation::ResetSent),
+                Just(Observation::ResetReceived),
+                Just(Observation::Destroyed),
+            ],
+        ]
+    }
+
+    fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+        any::<(u32, bool, u32, u32, u32, u64)>().prop_map(
+            |(mss, is_rate_based, unsent, queued, send_buffer, window_limited_us)| Snapshot {
+                time: 0,
+                mss,
+                is_rate_based,
+                unsent,
+                queued,
+                send_buffer,
+                window_limited_us,
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn intervals_tile_whatever_comes(
+            events in prop::collection::vec((prop_oneof![0..9_u64, 0..90_000_000_u64, 0..9_000_000_000_u64], any_event()), 0..60),
+            snapshots in prop::collection::vec(any_snapshot(), 0..4),
+            gaps in prop::collection::vec((0..99_000_000_000_u64, 0..9_000_000_000_u64), 0..3),
+            late in 0..1000_u64,
+        ) {
+            let mut now = 0;
+            let events: Vec<(u64, Observation)> = events.into_iter().map(|(step, seen)| {
+                now += step;
+                // Some come late, as between CPUs.
+                (now.saturating_sub(if step % 5 == 0 { late } else { 0 }), seen)
+            }).collect();
+            let snapshots: Vec<Snapshot> =
+                snapshots.into_iter().zip(0..).map(|(one, at)| Snapshot { time: at * 1_000_000_000, ..one }).collect();
+            let gaps: Vec<(u64, u64)> = gaps.into_iter().map(|(from, length)| (from, from + length)).collect();
+            let found = diagnose(&events, &snapshots, &gaps);
+            tiles(&found);
+            for (limit, _) in found.shares() {
+                prop_assert!(!found.words(limit).0.is_empty());
+            }
+            let sent = events.iter().filter(|(_, seen)| {
+                matches!(seen, Observation::Retransmission { error: 0, .. } | Observation::SynAckRetransmission)
+            });
+            prop_assert_eq!(found.causes.total(), sent.count() as u64);
+        }
+    }
+
+    /// A bulk sender that its window holds back, over a path of 40 ms.
+    fn probe(at: u32, srtt: u32) -> Probe {
+        let snd_una = 0xffff_0000_u32.wrapping_add(at * 1448);
+        Probe {
+            data_len: 0,
+            snd_nxt: snd_una.wrapping_add(14_480),
+            snd_una,
+            snd_cwnd: 10,
+            ssthresh: 0x7fff_ffff,
+            snd_wnd: 1 << 20,
+            srtt,
+            rcv_wnd: 65_535,
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_wrap() {
+        let events: Vec<(u64, Observation)> =
+            (0..200).map(|at| (u64::from(at) * 4_000_000, Observation::Probe(probe(at, 40_000)))).collect();
+        let found = diagnose(&events, &[], &[]);
+        assert_eq!(found.headline().0, Some(Limit::WindowGrowth), "{:?}", found.shares());
+        assert_eq!(found.facts.bytes_acked, 199 * 1448);
+    }
+
+    #[test]
+    fn what_was_lost_is_unseen() {
+        let events: Vec<(u64, Observation)> =
+            (0..200).map(|at| (u64::from(at) * 4_000_000, Observation::Probe(probe(at, 40_000)))).collect();
+        let found = diagnose(&events, &[], &[(200_000_000, 400_000_000)]);
+        tiles(&found);
+        let unseen: u64 = found.intervals.iter().filter(|i| i.limit == Limit::Unseen).map(|i| i.to - i.from).sum();
+        assert_eq!(unseen, 200_000_000);
+    }
+
+    #[test]
+    fn slices_are_bounded() {
+        let mut tracker = Tracker::default();
+        let mut state = tracker.open(&connection());
+        for at in 0..200_000_u32 {
+            // Queues come and go.
+            let srtt = if at % 2 == 0 { 40_000 } else { 400_000 };
+            tracker.event(&mut state, u64::from(at) * 1_000_000, &Observation::Probe(probe(at, srtt)));
+            assert!(state.0.slices.list().len() <= slices::SLICES_MAX);
+        }
+        tracker.close(&connection(), state);
+        tiles(&tracker.done[0]);
+    }
+}

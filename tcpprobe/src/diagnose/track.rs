@@ -536,6 +536,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::limit::Limit;
+    use super::super::snapshot::Snapshots;
     use super::super::verdict::intervals;
     use super::*;
     use crate::event::SSTHRESH_INFINITE;
@@ -584,7 +585,7 @@ mod tests {
                 track.event(time, &event);
             }
             track.finish();
-            let found = intervals(&track);
+            let found = intervals(&track, Snapshots::default());
             prop_assert!(found.windows(2).all(|pair| pair[0].to == pair[1].from));
             prop_assert!(found.iter().all(|interval| interval.from < interval.to));
             if let (Some(first), Some(last)) = (found.first(), found.last()) {
@@ -616,7 +617,7 @@ mod tests {
             time += 4_000_000;
         }
         track.finish();
-        intervals(&track).iter().map(|interval| interval.limit).collect()
+        intervals(&track, Snapshots::default()).iter().map(|interval| interval.limit).collect()
     }
 
     #[test]

@@ -15,7 +15,7 @@ impl Diagnosis {
         let mbit = rate * 8.0 / 1e6;
         let loss = 100.0 * self.causes.total() as f64 * f64::from(facts.mss) / (facts.bytes_acked.max(1) as f64);
         // Room for twice of what is in flight now, a power of two.
-        let room = (2 * facts.window_max.max(facts.flight_max)).next_power_of_two();
+        let room = (2 * u64::from(facts.window_max.max(facts.flight_max))).next_power_of_two();
         let time = |limit: Limit| {
             let of = self.intervals.iter().filter(|i| i.limit == limit);
             of.map(|i| i.to - i.from).sum::<u64>() as f64 / 1e9
@@ -131,7 +131,7 @@ impl Diagnosis {
                 "the peer's window never exceeds 65,535 bytes: no window scaling?".to_owned(),
             ));
         }
-        if facts.base_us > 0 && facts.srtt_max_us > 4 * facts.base_us && facts.srtt_max_us - facts.base_us > 100_000 {
+        if facts.base_us > 0 && facts.srtt_max_us / 4 > facts.base_us && facts.srtt_max_us - facts.base_us > 100_000 {
             let text =
                 format!("RTT rises from {} to {} ms: a deep queue", facts.base_us / 1000, facts.srtt_max_us / 1000);
             found.push(("bufferbloat", text));
