@@ -31,6 +31,11 @@ use track::Track;
 const HEADLINE_SHARE: f64 = 0.3;
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 4096;
+/// Connections that left and are kept, and their intervals: those with the most time other than idle.
+const CONNECTIONS_MAX: usize = 1 << 16;
+const INTERVALS_MAX: usize = 1 << 20;
+/// Slices of all open connections together; above it each loses half of its own, looked at after each batch.
+const SLICES_TOTAL: usize = 1 << 20;
 
 /// What is found of one connection.
 #[derive(Debug, Clone)]
@@ -65,6 +70,11 @@ impl Diagnosis {
     #[must_use]
     pub fn duration(&self) -> u64 {
         self.to() - self.from()
+    }
+
+    /// Its time other than idle, in nanoseconds.
+    fn active(&self) -> u64 {
+        self.intervals.iter().filter(|interval| interval.limit != Limit::Idle).map(|i| i.to - i.from).sum()
     }
 
     /// Its beginning, in the trace's clock.
@@ -135,6 +145,33 @@ struct Tracker {
     /// By cookie.
     snapshots: HashMap<u64, Vec<Snapshot>>,
     done: Vec<Diagnosis>,
+    /// Intervals in `done`.
+    intervals: usize,
+    /// Connections that were too many.
+    untracked: u64,
+    /// Slices of those that are open.
+    slices: usize,
+}
+
+impl Tracker {
+    /// Lets those go that were idle most, a fourth of what may be kept.
+    fn drop_smallest(&mut self, connections: usize, intervals: usize) {
+        if self.done.len() <= connections && self.intervals <= intervals {
+            return;
+        }
+        self.done.sort_by_key(|diagnosis| std::cmp::Reverse(diagnosis.active()));
+        let (mut kept, mut sum) = (0, 0);
+        for diagnosis in self.done.iter().take(connections - connections / 4) {
+            sum += diagnosis.intervals.len();
+            if sum > intervals - intervals / 4 && kept > 0 {
+                break;
+            }
+            kept += 1;
+        }
+        self.untracked += (self.done.len() - kept) as u64;
+        self.done.truncate(kept);
+        self.intervals = self.done.iter().map(|diagnosis| diagnosis.intervals.len()).sum();
+    }
 }
 
 impl Observer for Tracker {
@@ -175,12 +212,18 @@ impl Observer for Tracker {
             Observation::Retransmission { .. } if self.has_states => track.retransmissions.know_states(),
             _ => {}
         }
+        let before = track.slices.list().len();
         track.event(time, seen);
+        self.slices = (self.slices + track.slices.list().len()).saturating_sub(before);
     }
 
     fn close(&mut self, connection: &Connection, (track, _): Self::State) {
         let snapshots = self.snapshots.get(&connection.cookie).map_or(&[][..], Vec::as_slice);
-        self.done.push(Diagnosis::new(connection, track, snapshots));
+        self.slices = self.slices.saturating_sub(track.slices.list().len());
+        let found = Diagnosis::new(connection, track, snapshots);
+        self.intervals += found.intervals.len();
+        self.done.push(found);
+        self.drop_smallest(CONNECTIONS_MAX, INTERVALS_MAX);
     }
 }
 
@@ -247,6 +290,20 @@ impl Diagnoser {
             }
             _ => {}
         }
+        let (tracker, open) = self.table.parts_mut();
+        if tracker.slices > SLICES_TOTAL {
+            tracker.slices = 0;
+            for (_, (track, _)) in open {
+                track.slices.halve();
+                tracker.slices += track.slices.list().len();
+            }
+        }
+    }
+
+    /// Connections that were too many to keep.
+    #[must_use]
+    pub fn untracked(&self) -> u64 {
+        self.table.observer().untracked
     }
 
     /// What was found, in the order in which connections left.
@@ -387,6 +444,24 @@ mod tests {
         tiles(&found);
         let unseen: u64 = found.intervals.iter().filter(|i| i.limit == Limit::Unseen).map(|i| i.to - i.from).sum();
         assert_eq!(unseen, 200_000_000);
+    }
+
+    #[test]
+    fn of_too_many_the_most_active_stay() {
+        let mut tracker = Tracker::default();
+        for length in 1..=8_u32 {
+            let mut state = tracker.open(&connection());
+            for at in 0..length * 10 {
+                tracker.event(&mut state, u64::from(at) * 4_000_000, &Observation::Probe(probe(at, 40_000)));
+            }
+            tracker.close(&connection(), state);
+        }
+        assert_eq!(tracker.slices, 0);
+        tracker.drop_smallest(4, INTERVALS_MAX);
+        let kept: Vec<u64> = tracker.done.iter().map(|diagnosis| diagnosis.facts.probes).collect();
+        assert_eq!((kept, tracker.untracked), (vec![80, 70, 60], 5));
+        tracker.drop_smallest(4, 1);
+        assert_eq!(tracker.done.len(), 1);
     }
 
     #[test]

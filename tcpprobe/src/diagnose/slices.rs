@@ -105,7 +105,7 @@ impl Slices {
     }
 
     /// Joins neighbours: of each two the longer one's class stays.
-    fn halve(&mut self) {
+    pub fn halve(&mut self) {
         let joined = self.list.chunks(2).map(|pair| match pair {
             [a, b] => {
                 let longer = if b.to - b.from > a.to - a.from { b } else { a };
