@@ -25,7 +25,7 @@ const SHOWN_MAX: usize = 20;
 pub fn run(socket: &Path, args: &DiagnoseArgs) -> Result<Exit> {
     let filter = filter::events(&[], args.range.filter.as_deref())?;
     let interrupt = Interrupt::install()?;
-    let (mut found, report, losses) = read(socket, args, &filter, &interrupt)?;
+    let (Found { connections: mut found, untracked }, report, losses) = read(socket, args, &filter, &interrupt)?;
     if let Some(wanted) = &args.connection {
         found.retain(|diagnosis| is_of(diagnosis, wanted));
     }
@@ -34,11 +34,22 @@ pub fn run(socket: &Path, args: &DiagnoseArgs) -> Result<Exit> {
     found.sort_by_key(|diagnosis| std::cmp::Reverse(held_ns(diagnosis)));
     if args.json {
         let connections: Vec<Value> = found.iter().map(to_json).collect();
-        print_json(&json!({ "connections": connections, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown }))?;
+        print_json(
+            &json!({ "connections": connections, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown }),
+        )?;
     } else {
         print(&to_text(&found))?;
+        if untracked > 0 {
+            print(&format!("{untracked} connections were too many to keep; --filter or --last narrows\n"))?;
+        }
     }
     Ok(report.sums(&losses))
+}
+
+/// The connections of a trace, and how many more there were.
+struct Found {
+    connections: Vec<Diagnosis>,
+    untracked: u64,
 }
 
 /// Whether a connection has all ends that are named, `ADDR`, `:PORT` or `ADDR:PORT`, separated by commas.
@@ -58,7 +69,7 @@ fn read(
     args: &DiagnoseArgs,
     filter: &EventFilter,
     interrupt: &Interrupt,
-) -> Result<(Vec<Diagnosis>, Report, Losses)> {
+) -> Result<(Found, Report, Losses)> {
     let wanted = |mut select: Select| {
         // A filter may be about any field.
         if filter.is_all() {
@@ -91,7 +102,7 @@ fn read(
     consume(Trace::tcpp(&title, stream, wanted(select)), &title)
 }
 
-fn consume(mut trace: Trace<'_>, title: &str) -> Result<(Vec<Diagnosis>, Report, Losses)> {
+fn consume(mut trace: Trace<'_>, title: &str) -> Result<(Found, Report, Losses)> {
     let mut report = Report::new(title);
     let mut diagnoser = Diagnoser::default();
     for item in &mut trace {
@@ -101,7 +112,8 @@ fn consume(mut trace: Trace<'_>, title: &str) -> Result<(Vec<Diagnosis>, Report,
             report.tell(&problem);
         }
     }
-    Ok((diagnoser.finish(), report, *trace.losses()))
+    let untracked = diagnoser.untracked();
+    Ok((Found { connections: diagnoser.finish(), untracked }, report, *trace.losses()))
 }
 
 /// The time of the newest event of a file, where it tells that.
