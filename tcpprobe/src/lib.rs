@@ -59,11 +59,13 @@
 //! - [`source`]: a file or stream of any kind → events in batches, losses and damage as values.
 //! - [`export`]: events → text, JSON, CSV, `.tcpp`.
 //! - [`flow`]: a bounded table of connections, and observers: totals, curves.
+//! - [`diagnose`]: what holds each connection back, and why it retransmitted.
 //!
 //! Nothing here opens a socket, reads a clock or asks the environment; files are opened in [`source`] alone, and nothing is `unsafe`.
 //! What is marked as hidden is for the recorder, and may change at any time.
 #![forbid(unsafe_code)]
 
+pub mod diagnose;
 mod error;
 pub mod event;
 pub mod export;

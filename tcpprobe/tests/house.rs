@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which data flows.
-const ROOMS: [&str; 7] = ["kernel", "event", "filter", "file", "source", "export", "flow"];
+const ROOMS: [&str; 8] = ["kernel", "event", "filter", "file", "source", "export", "flow", "diagnose"];
 
 /// What only some rooms may name, and which.
 const ONLY: [(&str, &[&str]); 4] =

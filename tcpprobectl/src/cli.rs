@@ -47,6 +47,7 @@ pub enum Command {
     Tail(TailArgs),
     Trace(TraceArgs),
     Plot(PlotArgs),
+    Diagnose(DiagnoseArgs),
     Convert(ConvertArgs),
     Doctor(DoctorArgs),
     Version(VersionArgs),
@@ -73,7 +74,7 @@ pub struct NamesArgs {
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Record", &["start", "stop", "rm", "list", "status"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
-    ("Understand", &["plot", "filter"]),
+    ("Understand", &["diagnose", "plot", "filter"]),
     ("This program", &["doctor", "version", "completions", "help"]),
 ];
 
@@ -412,6 +413,29 @@ pub struct PlotArgs {
     /// Draw the N connections with the most traffic, at most 16
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub top: u16,
+    #[command(flatten)]
+    pub range: RangeArgs,
+}
+
+/// Say what holds each connection back, and why it retransmitted
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same name.
+
+Examples:
+  tcpprobectl diagnose web
+  tcpprobectl diagnose web --last 5m --connection 198.51.100.7
+  tcpprobectl diagnose trace.txt.gz --json | jq '.connections[].headline'")]
+pub struct DiagnoseArgs {
+    /// The job or file
+    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
+    pub source: String,
+    /// Print JSON: for each connection its limits, intervals, retransmissions and findings
+    #[arg(long)]
+    pub json: bool,
+    /// Only connections with this end: ADDR, :PORT or ADDR:PORT; two, with a comma between, are both
+    #[arg(long, value_name = "C", help_heading = "Which events")]
+    pub connection: Option<String>,
     #[command(flatten)]
     pub range: RangeArgs,
 }

@@ -2,6 +2,7 @@
 
 mod completions;
 mod convert;
+mod diagnose;
 mod doctor;
 mod fetch;
 mod keep;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Tail(args) => tail::run(&Client::connect(socket)?, &args),
         Command::Trace(args) => trace::run(socket, args),
         Command::Plot(args) => plot::run(socket, &args),
+        Command::Diagnose(args) => diagnose::run(socket, &args),
         Command::Convert(args) => convert::run(&args),
         Command::Doctor(args) => doctor::run(socket, &args),
         Command::Version(args) => version::run(socket, &args),

@@ -1,0 +1,480 @@
+//! Why a connection is slow: what holds it back at each time, why it retransmitted, and what else is worth saying.
+//!
+//! A [`Diagnoser`] takes the items of a trace and gives a [`Diagnosis`] for each connection. Of a connection it keeps slices of time,
+//! a bounded number of them; when it leaves, they get their limits.
+
+mod cause;
+mod limit;
+mod mss;
+mod policer;
+mod slices;
+mod snapshot;
+mod track;
+mod verdict;
+mod words;
+
+pub use cause::{Cause, Causes};
+pub use limit::Limit;
+pub use snapshot::Snapshot;
+pub use track::Facts;
+pub use verdict::Interval;
+
+use std::collections::HashMap;
+
+use crate::event::EventReader;
+use crate::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
+use crate::source::{Batch, Item};
+use snapshot::Snapshots;
+use track::Track;
+
+/// A limit is the headline from this share on.
+const HEADLINE_SHARE: f64 = 0.3;
+/// Gaps of lost events that are kept.
+const GAPS_MAX: usize = 4096;
+/// Connections that left and are kept, and their intervals: those with the most time other than idle.
+const CONNECTIONS_MAX: usize = 1 << 16;
+const INTERVALS_MAX: usize = 1 << 20;
+/// Slices of all open connections together; above it each loses half of its own, looked at after each batch.
+const SLICES_TOTAL: usize = 1 << 20;
+
+/// What is found of one connection.
+#[derive(Debug, Clone)]
+pub struct Diagnosis {
+    /// Whose it is.
+    pub connection: Connection,
+    /// Its life, without gaps, in the trace's clock.
+    pub intervals: Vec<Interval>,
+    /// Its retransmissions.
+    pub causes: Causes,
+    /// Its numbers.
+    pub facts: Facts,
+    /// How even the rates between its losses were: 0 is a policer's.
+    pub loss_spread: Option<f64>,
+}
+
+impl Diagnosis {
+    fn new(connection: &Connection, mut track: Track, snapshots: &[Snapshot]) -> Self {
+        let snapshots = Snapshots::new(snapshots);
+        track.finish();
+        track.facts.is_rate_based |= snapshots.is_rate_based();
+        Diagnosis {
+            connection: *connection,
+            intervals: verdict::intervals(&track, snapshots),
+            causes: track.retransmissions.causes,
+            facts: track.facts,
+            loss_spread: policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000),
+        }
+    }
+
+    /// Its time, in nanoseconds.
+    #[must_use]
+    pub fn duration(&self) -> u64 {
+        self.to() - self.from()
+    }
+
+    /// Its time other than idle, in nanoseconds.
+    fn active(&self) -> u64 {
+        self.intervals.iter().filter(|interval| interval.limit != Limit::Idle).map(|i| i.to - i.from).sum()
+    }
+
+    /// Its beginning, in the trace's clock.
+    #[must_use]
+    pub fn from(&self) -> u64 {
+        self.intervals.first().map_or(0, |first| first.from)
+    }
+
+    /// Its end.
+    #[must_use]
+    pub fn to(&self) -> u64 {
+        self.intervals.last().map_or(0, |last| last.to)
+    }
+
+    /// The share of each limit that has any, the largest first. They sum to 1, where there was any time.
+    #[must_use]
+    pub fn shares(&self) -> Vec<(Limit, f64)> {
+        let total = self.duration().max(1) as f64;
+        let mut times = [0_u64; Limit::ALL.len()];
+        self.intervals.iter().for_each(|interval| times[interval.limit as usize] += interval.to - interval.from);
+        let shares = Limit::ALL.iter().zip(times).filter(|(_, time)| *time > 0);
+        let mut shares: Vec<(Limit, f64)> = shares.map(|(&limit, time)| (limit, time as f64 / total)).collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        shares
+    }
+
+    /// The limit of the largest share other than idle, `None` where none stands out; and the share.
+    #[must_use]
+    pub fn headline(&self) -> (Option<Limit>, f64) {
+        let shares = self.shares();
+        let Some(&(limit, share)) = shares.iter().find(|(limit, _)| *limit != Limit::Idle) else {
+            return (Some(if shares.is_empty() { Limit::Unseen } else { Limit::Idle }), 1.0);
+        };
+        let idle = shares.iter().find(|(limit, _)| *limit == Limit::Idle).map_or(0.0, |(_, share)| *share);
+        (Some(limit).filter(|_| share >= HEADLINE_SHARE * (1.0 - idle)), share)
+    }
+
+    /// Whether the headline's time is exact.
+    #[must_use]
+    pub fn is_exact(&self, limit: Limit) -> bool {
+        self.intervals.iter().filter(|interval| interval.limit == limit).all(|interval| interval.is_exact)
+    }
+
+    /// What was lost in `gaps` is not seen.
+    fn cut(&mut self, gaps: &[(u64, u64)]) {
+        for &(from, to) in gaps {
+            if from >= self.to() || to <= self.from() {
+                continue;
+            }
+            let mut cut = Vec::with_capacity(self.intervals.len() + 2);
+            for interval in &self.intervals {
+                let Interval { from: a, to: b, .. } = *interval;
+                let (x, y) = (from.clamp(a, b), to.clamp(a, b));
+                let unseen = Interval { from: x, to: y, limit: Limit::Unseen, is_exact: true };
+                let parts = [Interval { to: x, ..*interval }, unseen, Interval { from: y, ..*interval }];
+                cut.extend(parts.into_iter().filter(|part| part.to > part.from));
+            }
+            self.intervals = cut;
+        }
+    }
+}
+
+/// Keeps a track of each connection.
+#[derive(Debug, Default)]
+struct Tracker {
+    has_states: bool,
+    gaps_seen: u64,
+    /// By cookie.
+    snapshots: HashMap<u64, Vec<Snapshot>>,
+    done: Vec<Diagnosis>,
+    /// Intervals in `done`.
+    intervals: usize,
+    /// Connections that were too many.
+    untracked: u64,
+    /// Slices of those that are open.
+    slices: usize,
+}
+
+impl Tracker {
+    /// Lets those go that were idle most, a fourth of what may be kept.
+    fn drop_smallest(&mut self, connections: usize, intervals: usize) {
+        if self.done.len() <= connections && self.intervals <= intervals {
+            return;
+        }
+        self.done.sort_by_key(|diagnosis| std::cmp::Reverse(diagnosis.active()));
+        let (mut kept, mut sum) = (0, 0);
+        for diagnosis in self.done.iter().take(connections - connections / 4) {
+            sum += diagnosis.intervals.len();
+            if sum > intervals - intervals / 4 && kept > 0 {
+                break;
+            }
+            kept += 1;
+        }
+        self.untracked += (self.done.len() - kept) as u64;
+        self.done.truncate(kept);
+        self.intervals = self.done.iter().map(|diagnosis| diagnosis.intervals.len()).sum();
+    }
+}
+
+impl Observer for Tracker {
+    type State = (Track, u64);
+
+    fn fields() -> Vec<&'static str> {
+        vec![
+            "data_len",
+            "length",
+            "snd_nxt",
+            "snd_una",
+            "snd_cwnd",
+            "ssthresh",
+            "snd_wnd",
+            "srtt",
+            "rcv_wnd",
+            "state",
+            "err",
+            "cong_state",
+            "protocol",
+            "oldstate",
+            "newstate",
+        ]
+    }
+
+    fn open(&mut self, connection: &Connection) -> Self::State {
+        (Track::new(self.has_states, connection.local.is_ipv6()), self.gaps_seen)
+    }
+
+    fn event(&mut self, (track, gaps): &mut Self::State, time: u64, seen: &Observation) {
+        if *gaps != self.gaps_seen {
+            *gaps = self.gaps_seen;
+            track.retransmissions.lost_events();
+        }
+        // A trace has the states of all connections, or of none.
+        match seen {
+            Observation::CongState(_) => self.has_states = true,
+            Observation::Retransmission { .. } if self.has_states => track.retransmissions.know_states(),
+            _ => {}
+        }
+        let before = track.slices.list().len();
+        track.event(time, seen);
+        self.slices = (self.slices + track.slices.list().len()).saturating_sub(before);
+    }
+
+    fn close(&mut self, connection: &Connection, (track, _): Self::State) {
+        let snapshots = self.snapshots.get(&connection.cookie).map_or(&[][..], Vec::as_slice);
+        self.slices = self.slices.saturating_sub(track.slices.list().len());
+        let found = Diagnosis::new(connection, track, snapshots);
+        self.intervals += found.intervals.len();
+        self.done.push(found);
+        self.drop_smallest(CONNECTIONS_MAX, INTERVALS_MAX);
+    }
+}
+
+/// Diagnoses the connections of a trace.
+///
+/// ```
+/// use tcpprobe::diagnose::Diagnoser;
+///
+/// let mut diagnoser = Diagnoser::default();
+/// for item in tcpprobe::open("../fixtures/traces/version-2.tcpp")? {
+///     diagnoser.item(&item?);
+/// }
+/// for diagnosis in diagnoser.finish() {
+///     let shares: f64 = diagnosis.shares().iter().map(|(_, share)| share).sum();
+///     assert!((shares - 1.0).abs() < 1e-9);
+/// }
+/// # Ok::<(), tcpprobe::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Diagnoser {
+    table: FlowTable<Tracker>,
+    readers: Vec<EventReader>,
+    gaps: Vec<(u64, u64)>,
+}
+
+impl Default for Diagnoser {
+    fn default() -> Self {
+        Diagnoser { table: FlowTable::new(Tracker::default(), OPEN_MAX), readers: Vec::new(), gaps: Vec::new() }
+    }
+}
+
+impl Diagnoser {
+    /// The fields that it looks at, beside those that tell what an event is about.
+    #[must_use]
+    pub fn fields() -> Vec<&'static str> {
+        Tracker::fields()
+    }
+
+    /// Snapshots of the socket with a cookie, in the order of time; to be given before its connection ends.
+    pub fn snapshots(&mut self, cookie: u64, snapshots: impl IntoIterator<Item = Snapshot>) {
+        self.table.parts_mut().0.snapshots.entry(cookie).or_default().extend(snapshots);
+    }
+
+    /// Takes in the events of a trace, item by item.
+    pub fn item(&mut self, item: &Item) {
+        match item {
+            Item::Begin(about) => {
+                self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
+            }
+            Item::Events(Batch::Columns(batch)) => self.table.batch(batch),
+            Item::Events(Batch::Rows(rows)) => {
+                for record in rows.iter() {
+                    let event = self.readers.get(record.index).and_then(|reader| reader.read(record.bytes));
+                    event.into_iter().for_each(|event| {
+                        self.table.event(record.time, &event);
+                    });
+                }
+            }
+            Item::Lost(gap) => {
+                self.table.parts_mut().0.gaps_seen += 1;
+                if self.gaps.len() < GAPS_MAX {
+                    self.gaps.push((gap.from, gap.to));
+                }
+            }
+            _ => {}
+        }
+        let (tracker, open) = self.table.parts_mut();
+        if tracker.slices > SLICES_TOTAL {
+            tracker.slices = 0;
+            for (_, (track, _)) in open {
+                track.slices.halve();
+                tracker.slices += track.slices.list().len();
+            }
+        }
+    }
+
+    /// Connections that were too many to keep.
+    #[must_use]
+    pub fn untracked(&self) -> u64 {
+        self.table.observer().untracked
+    }
+
+    /// What was found, in the order in which connections left.
+    #[must_use]
+    pub fn finish(self) -> Vec<Diagnosis> {
+        let mut done = self.table.finish().done;
+        done.iter_mut().for_each(|diagnosis| diagnosis.cut(&self.gaps));
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::flow::Probe;
+
+    fn connection() -> Connection {
+        let end = |port: u16| std::net::SocketAddr::from(([10, 0, 0, 1], port));
+        Connection { id: 0, family: 2, local: end(80), peer: end(1), cookie: 1, skaddr: 1 }
+    }
+
+    fn diagnose(events: &[(u64, Observation)], snapshots: &[Snapshot], gaps: &[(u64, u64)]) -> Diagnosis {
+        let mut tracker = Tracker::default();
+        tracker.snapshots.insert(1, snapshots.to_vec());
+        let mut state = tracker.open(&connection());
+        events.iter().for_each(|(time, seen)| tracker.event(&mut state, *time, seen));
+        tracker.close(&connection(), state);
+        let mut found = tracker.done.remove(0);
+        found.cut(gaps);
+        found
+    }
+
+    fn tiles(found: &Diagnosis) {
+        let intervals = &found.intervals;
+        assert!(intervals.windows(2).all(|pair| pair[0].to == pair[1].from), "{intervals:?}");
+        assert!(intervals.iter().all(|interval| interval.from < interval.to), "{intervals:?}");
+        let sum: f64 = found.shares().iter().map(|(_, share)| share).sum();
+        assert!(intervals.is_empty() || (sum - 1.0).abs() < 1e-9, "{sum}");
+    }
+
+    /// What a kernel writes, and what none would.
+    fn any_event() -> impl Strategy<Value = Observation> {
+        let probe = (any::<[u32; 6]>(), 0..4_u32, any::<u16>()).prop_map(|(words, scale, data_len)| {
+            let [una, flight, snd_cwnd, ssthresh, snd_wnd, srtt] = words.map(|word| word >> (8 * scale));
+            let (snd_una, snd_nxt) = (una, una.wrapping_add(flight));
+            Observation::Probe(Probe { data_len, snd_nxt, snd_una, snd_cwnd, ssthresh, snd_wnd, srtt, rcv_wnd: 65_535 })
+        });
+        prop_oneof![
+            6 => probe,
+            2 => (0..14_u8, -1..1_i32).prop_map(|(state, error)| Observation::Retransmission { state, error }),
+            1 => (0..14_u8, 0..14_u8).prop_map(|(old, new)| Observation::State { protocol: 6, old, new }),
+            1 => (0..6_u8).prop_map(Observation::CongState),
+            1 => prop_oneof![
+                Just(Observation::SynAckRetransmission),
+                Just(Observation::ResetSent),
+                Just(Observation::ResetReceived),
+                Just(Observation::Destroyed),
+            ],
+        ]
+    }
+
+    fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+        any::<(u32, bool, u32, u32, u32, u64)>().prop_map(
+            |(mss, is_rate_based, unsent, queued, send_buffer, window_limited_us)| Snapshot {
+                time: 0,
+                mss,
+                is_rate_based,
+                unsent,
+                queued,
+                send_buffer,
+                window_limited_us,
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn intervals_tile_whatever_comes(
+            events in prop::collection::vec((prop_oneof![0..9_u64, 0..90_000_000_u64, 0..9_000_000_000_u64], any_event()), 0..60),
+            snapshots in prop::collection::vec(any_snapshot(), 0..4),
+            gaps in prop::collection::vec((0..99_000_000_000_u64, 0..9_000_000_000_u64), 0..3),
+            late in 0..1000_u64,
+        ) {
+            let mut now = 0;
+            let events: Vec<(u64, Observation)> = events.into_iter().map(|(step, seen)| {
+                now += step;
+                // Some come late, as between CPUs.
+                (now.saturating_sub(if step % 5 == 0 { late } else { 0 }), seen)
+            }).collect();
+            let snapshots: Vec<Snapshot> =
+                snapshots.into_iter().zip(0..).map(|(one, at)| Snapshot { time: at * 1_000_000_000, ..one }).collect();
+            let gaps: Vec<(u64, u64)> = gaps.into_iter().map(|(from, length)| (from, from + length)).collect();
+            let found = diagnose(&events, &snapshots, &gaps);
+            tiles(&found);
+            for (limit, _) in found.shares() {
+                prop_assert!(!found.words(limit).0.is_empty());
+            }
+            let sent = events.iter().filter(|(_, seen)| {
+                matches!(seen, Observation::Retransmission { error: 0, .. } | Observation::SynAckRetransmission)
+            });
+            prop_assert_eq!(found.causes.total(), sent.count() as u64);
+        }
+    }
+
+    /// A bulk sender that its window holds back, over a path of 40 ms.
+    fn probe(at: u32, srtt: u32) -> Probe {
+        let snd_una = 0xffff_0000_u32.wrapping_add(at * 1448);
+        Probe {
+            data_len: 0,
+            snd_nxt: snd_una.wrapping_add(14_480),
+            snd_una,
+            snd_cwnd: 10,
+            ssthresh: 0x7fff_ffff,
+            snd_wnd: 1 << 20,
+            srtt,
+            rcv_wnd: 65_535,
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_wrap() {
+        let events: Vec<(u64, Observation)> =
+            (0..200).map(|at| (u64::from(at) * 4_000_000, Observation::Probe(probe(at, 40_000)))).collect();
+        let found = diagnose(&events, &[], &[]);
+        assert_eq!(found.headline().0, Some(Limit::WindowGrowth), "{:?}", found.shares());
+        assert_eq!(found.facts.bytes_acked, 199 * 1448);
+    }
+
+    #[test]
+    fn what_was_lost_is_unseen() {
+        let events: Vec<(u64, Observation)> =
+            (0..200).map(|at| (u64::from(at) * 4_000_000, Observation::Probe(probe(at, 40_000)))).collect();
+        let found = diagnose(&events, &[], &[(200_000_000, 400_000_000)]);
+        tiles(&found);
+        let unseen: u64 = found.intervals.iter().filter(|i| i.limit == Limit::Unseen).map(|i| i.to - i.from).sum();
+        assert_eq!(unseen, 200_000_000);
+    }
+
+    #[test]
+    fn of_too_many_the_most_active_stay() {
+        let mut tracker = Tracker::default();
+        for length in 1..=8_u32 {
+            let mut state = tracker.open(&connection());
+            for at in 0..length * 10 {
+                tracker.event(&mut state, u64::from(at) * 4_000_000, &Observation::Probe(probe(at, 40_000)));
+            }
+            tracker.close(&connection(), state);
+        }
+        assert_eq!(tracker.slices, 0);
+        tracker.drop_smallest(4, INTERVALS_MAX);
+        let kept: Vec<u64> = tracker.done.iter().map(|diagnosis| diagnosis.facts.probes).collect();
+        assert_eq!((kept, tracker.untracked), (vec![80, 70, 60], 5));
+        tracker.drop_smallest(4, 1);
+        assert_eq!(tracker.done.len(), 1);
+    }
+
+    #[test]
+    fn slices_are_bounded() {
+        let mut tracker = Tracker::default();
+        let mut state = tracker.open(&connection());
+        for at in 0..200_000_u32 {
+            // Queues come and go.
+            let srtt = if at % 2 == 0 { 40_000 } else { 400_000 };
+            tracker.event(&mut state, u64::from(at) * 1_000_000, &Observation::Probe(probe(at, srtt)));
+            assert!(state.0.slices.list().len() <= slices::SLICES_MAX);
+        }
+        tracker.close(&connection(), state);
+        tiles(&tracker.done[0]);
+    }
+}

@@ -1,0 +1,123 @@
+//! The time of a connection in slices, as they are met; bounded, whatever comes.
+
+/// What is seen of a slice of time: the same limits may look the same until all is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Class {
+    Connecting,
+    /// Nothing outstanding, and the peer ends it.
+    Idle,
+    /// It is the program's turn: nothing outstanding, and it ends it.
+    Turn,
+    /// Flight fills the congestion window, or drains after it did.
+    Cwnd,
+    /// As before, while the window was never reduced.
+    Growing,
+    /// Lost data is being repaired.
+    Repair,
+    /// Flight fills the peer's window.
+    Window,
+    /// The peer's window is closed, or its right edge stands still.
+    ClosedWindow,
+    /// A stall that a timer ends.
+    Timeout,
+    /// A tail loss probe showed that the last segments were lost.
+    Hole,
+    /// Room in both windows, in an exchange.
+    Exchange,
+    /// Room in both windows, after a write of its own.
+    Written,
+    /// A small segment waits for a delayed ACK.
+    Nagle,
+    /// Room in both windows all the time.
+    Stream,
+    /// Not known yet: room in both windows.
+    Room,
+    /// The peer sends.
+    Receiving,
+    /// The peer sends, and our window is all that it may.
+    OwnWindow,
+    /// The peer would send, and our program does not read.
+    OwnReader,
+    Unseen,
+}
+
+/// A slice of time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slice {
+    pub from: u64,
+    pub to: u64,
+    pub class: Class,
+    /// Whether there was a queue on the path: srtt far above its minimum.
+    pub queue: bool,
+    /// Number of the loss episodes before it.
+    pub epoch: u32,
+    /// What was counted in it: in bytes, what was acknowledged, by how much the right edge of the peer's window moved with that, and
+    /// what was acknowledged while that window was less than half of its largest; or, of room in both windows, ACKs, those of other
+    /// than full segments, nanoseconds between them, and those of these in long gaps.
+    pub counts: [f32; 4],
+}
+
+/// Slices of a connection at most: any more, and the shortest go to their neighbours.
+pub(super) const SLICES_MAX: usize = 4096;
+
+/// Slices that follow each other without a gap.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slices {
+    list: Vec<Slice>,
+}
+
+impl Slices {
+    /// Adds a slice that begins where the last one ended.
+    pub fn push(&mut self, slice: Slice) {
+        if slice.to <= slice.from {
+            return;
+        }
+        if let Some(last) = self.list.last_mut()
+            && (last.class, last.queue, last.epoch) == (slice.class, slice.queue, slice.epoch)
+        {
+            last.to = slice.to;
+            (0..4).for_each(|at| last.counts[at] += slice.counts[at]);
+            return;
+        }
+        self.list.push(slice);
+        if self.list.len() > SLICES_MAX {
+            self.halve();
+        }
+    }
+
+    /// Gives another class to what lies behind `from`.
+    pub fn relabel(&mut self, from: u64, change: impl Fn(Class) -> Class) {
+        let first = self.list.partition_point(|slice| slice.to <= from);
+        let split = self.list.get(first).copied().filter(|slice| slice.from < from);
+        if let Some(slice) = split.filter(|slice| change(slice.class) != slice.class) {
+            let part = (slice.to - from) as f32 / (slice.to - slice.from) as f32;
+            self.list[first].to = from;
+            self.list[first].counts = slice.counts.map(|count| count * (1.0 - part));
+            self.list.insert(first + 1, Slice { from, counts: slice.counts.map(|count| count * part), ..slice });
+        }
+        for slice in self.list.iter_mut().skip(first).filter(|slice| slice.from >= from) {
+            slice.class = change(slice.class);
+        }
+    }
+
+    pub fn list(&self) -> &[Slice] {
+        &self.list
+    }
+
+    /// Joins neighbours: of each two the longer one's class stays.
+    pub fn halve(&mut self) {
+        let joined = self.list.chunks(2).map(|pair| match pair {
+            [a, b] => {
+                let longer = if b.to - b.from > a.to - a.from { b } else { a };
+                let counts = if a.class == b.class {
+                    std::array::from_fn(|at| a.counts[at] + b.counts[at])
+                } else {
+                    longer.counts
+                };
+                Slice { from: a.from, to: b.to, counts, ..*longer }
+            }
+            other => other[0],
+        });
+        self.list = joined.collect();
+    }
+}

@@ -1,0 +1,641 @@
+//! One connection as it goes: its events become slices of time.
+//!
+//! Between two tcp_probe the values of the second tell: `snd_nxt` is the most that was sent since, `snd_una` is what the ACK before
+//! acknowledged (`net/ipv4/tcp_input.c`, `tcp_rcv_established()`: the event comes before the ACK is processed).
+
+use super::cause::{Cause, Retransmissions, is_before};
+use super::mss::Mss;
+use super::slices::{Class, Slice, Slices};
+use crate::flow::{Observation, Probe};
+
+const ESTABLISHED: u8 = 1;
+const SYN_SENT: u8 = 2;
+const FIN_WAIT1: u8 = 4;
+const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+/// Loss episodes that are remembered of each connection, and then every second of them.
+const EPISODES_MAX: usize = 512;
+/// `TCP_TIMEOUT_INIT` in nanoseconds.
+const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
+
+/// How a loss was met.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Episode {
+    pub time: u64,
+    /// Acknowledged since the first event.
+    pub bytes: u64,
+    /// Whether there was a queue before it.
+    pub queue: bool,
+}
+
+/// Numbers of a connection, for verdicts, evidence and remedies.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Facts {
+    /// Payload that was acknowledged, bytes.
+    pub bytes_acked: u64,
+    /// Payload that was received, bytes.
+    pub bytes_received: u64,
+    /// Smallest smoothed RTT, microseconds.
+    pub base_us: u32,
+    /// Largest smoothed RTT, microseconds.
+    pub srtt_max_us: u32,
+    /// Of full segments, bytes; inferred.
+    pub mss: u32,
+    /// The peer's largest window, bytes.
+    pub window_max: u32,
+    /// Most that was in flight, bytes.
+    pub flight_max: u32,
+    /// Largest congestion window, packets.
+    pub cwnd_max: u32,
+    /// Times the peer's window was closed.
+    pub window_closed: u64,
+    /// Episodes of loss.
+    pub episodes: u64,
+    /// Waits for delayed ACKs.
+    pub nagle: u64,
+    /// Resets sent and received.
+    pub resets: (u64, u64),
+    /// tcp_probe events.
+    pub probes: u64,
+    /// After recovery the congestion window is what it was before: a congestion control by rate (`net/ipv4/tcp_bbr.c`,
+    /// `bbr_set_cwnd_to_recover_or_restore()`).
+    pub is_rate_based: bool,
+    /// Our own largest window, bytes.
+    pub own_window_max: u32,
+}
+
+/// A stretch between two moments at which nothing is outstanding.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stretch {
+    from: u64,
+    by_peer: bool,
+    /// An interval in it found the congestion window filled.
+    filled: bool,
+    /// And more was sent when an ACK made room.
+    held: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Track {
+    pub first: u64,
+    /// Up to here there are slices.
+    pub at: u64,
+    last: Option<Probe>,
+    pub retransmissions: Retransmissions,
+    pub slices: Slices,
+    mss: Mss,
+    pub facts: Facts,
+    stretch: Stretch,
+    /// When snd_una last moved.
+    progress: u64,
+    /// A timer has sent, when, and snd_una has not moved since: what that time was.
+    stalled: Option<(u64, Class)>,
+    /// The congestion window was reduced.
+    reduced: bool,
+    pub episodes: Vec<Episode>,
+    step: u64,
+    epoch: u32,
+    is_connecting: bool,
+    is_closed: bool,
+    last_event: u64,
+    was_window: bool,
+    /// The tcp_probe before the last one.
+    before: u64,
+    left_recovery: bool,
+    /// Recoveries after which the congestion window was restored, and all.
+    recoveries: (u64, u64),
+    /// When the last tcp_probe came.
+    recent: [u64; 32],
+    recent_at: usize,
+    /// How often what is acknowledged was sent when an ACK came: 0 to 1.
+    clocked: f32,
+    /// Received without a pause.
+    burst: u64,
+}
+
+impl Track {
+    pub fn new(has_states: bool, is_ipv6: bool) -> Self {
+        Track {
+            first: u64::MAX,
+            at: 0,
+            last: None,
+            retransmissions: Retransmissions::new(has_states),
+            slices: Slices::default(),
+            mss: Mss::new(is_ipv6),
+            facts: Facts { base_us: u32::MAX, ..Facts::default() },
+            stretch: Stretch::default(),
+            progress: 0,
+            stalled: None,
+            reduced: false,
+            episodes: Vec::new(),
+            step: 1,
+            epoch: 0,
+            is_connecting: false,
+            is_closed: false,
+            last_event: 0,
+            was_window: false,
+            before: u64::MAX,
+            left_recovery: false,
+            recoveries: (0, 0),
+            recent: [0; 32],
+            recent_at: 0,
+            clocked: 1.0,
+            burst: 0,
+        }
+    }
+
+    pub fn event(&mut self, time: u64, seen: &Observation) {
+        if self.first == u64::MAX {
+            (self.first, self.at, self.last_event, self.progress) = (time, time, time, time);
+        }
+        // Between CPUs events may come late.
+        let time = time.max(self.last_event);
+        match seen {
+            Observation::Probe(probe) => self.probe(time, probe),
+            Observation::Retransmission { state, error } => self.retransmission(time, *state, *error),
+            Observation::SynAckRetransmission => self.retransmissions.syn_ack(),
+            Observation::CongState(state) => {
+                let was_recovery = self.retransmissions.is_repairing() && !self.retransmissions.is_loss();
+                self.left_recovery |= was_recovery && *state == 0;
+                if self.retransmissions.state(*state, self.last.as_ref()) {
+                    self.loss(time);
+                }
+            }
+            Observation::State { old, new, .. } => self.socket_state(time, *old, *new),
+            Observation::ResetSent => self.facts.resets.0 += 1,
+            Observation::ResetReceived => self.facts.resets.1 += 1,
+            _ => {}
+        }
+        self.last_event = time;
+    }
+
+    /// Nothing more comes.
+    pub fn finish(&mut self) {
+        let class = match (self.is_closed, self.stalled, self.is_connecting) {
+            (true, _, _) => Class::Unseen,
+            (_, Some((_, class)), _) => self.stall(class),
+            (_, _, true) => Class::Connecting,
+            _ if self.last.is_none() => Class::Unseen,
+            _ => Class::Room,
+        };
+        self.push(self.last_event, class);
+        self.end_stretch(false);
+        self.facts.mss = self.mss.bytes();
+        let (restored, left) = self.recoveries;
+        self.facts.is_rate_based = left >= 2 && restored * 2 > left;
+        if self.facts.base_us == u32::MAX {
+            self.facts.base_us = 0;
+        }
+    }
+
+    fn push(&mut self, to: u64, class: Class) {
+        self.push_counted(to, class, [0.0; 4]);
+    }
+
+    fn push_counted(&mut self, to: u64, class: Class, counts: [f32; 4]) {
+        let to = to.max(self.at);
+        let srtt = self.last.map_or(0, |last| last.srtt);
+        self.slices.push(Slice { from: self.at, to, class, queue: self.is_queue(srtt), epoch: self.epoch, counts });
+        self.at = to;
+    }
+
+    /// A queue on the path delays what passes it.
+    fn is_queue(&self, srtt: u32) -> bool {
+        let base = self.facts.base_us;
+        base != u32::MAX && srtt > base.saturating_add((base / 6).max(3000))
+    }
+
+    fn loss(&mut self, time: u64) {
+        self.reduced = true;
+        self.epoch += 1;
+        self.facts.episodes += 1;
+        if !self.facts.episodes.is_multiple_of(self.step) {
+            return;
+        }
+        let (srtt, base) = (self.last.map_or(0, |last| last.srtt), self.facts.base_us);
+        // Holes make RTTs longer, too.
+        let queue = base != u32::MAX && srtt > base.saturating_add(base / 4 + 3000);
+        self.episodes.push(Episode { time, bytes: self.facts.bytes_acked, queue });
+        if self.episodes.len() > EPISODES_MAX {
+            let mut at = 0;
+            self.episodes.retain(|_| {
+                at += 1;
+                at % 2 == 0
+            });
+            self.step *= 2;
+        }
+    }
+
+    fn socket_state(&mut self, time: u64, old: u8, new: u8) {
+        match new {
+            SYN_SENT => self.is_connecting = true,
+            ESTABLISHED => {
+                if old == SYN_SENT || self.is_connecting {
+                    self.push(time, Class::Connecting);
+                }
+                self.is_connecting = false;
+                self.progress = time;
+                self.stalled = None;
+            }
+            FIN_WAIT1 | LAST_ACK | CLOSE_WAIT if !self.is_closed => {
+                if self.last.is_some() {
+                    let class = self.stalled.map_or(Class::Room, |(_, class)| self.stall(class));
+                    self.push(time, class);
+                }
+                self.is_closed = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn retransmission(&mut self, time: u64, state: u8, error: i32) {
+        let quiet = time - self.last_event;
+        let was_repairing = self.retransmissions.is_repairing();
+        let cause = self.retransmissions.retransmit(state, error, quiet, self.last.as_ref());
+        if !was_repairing && self.retransmissions.is_repairing() {
+            self.loss(time);
+        }
+        match cause {
+            Some(Cause::Syn) => {
+                if self.at == self.first && self.last.is_none() && !self.is_connecting {
+                    // The first SYN went a second before (`TCP_TIMEOUT_INIT`).
+                    self.first = self.first.saturating_sub(SYN_TIMEOUT_NS);
+                    (self.at, self.progress) = (self.first, self.first);
+                }
+                self.is_connecting = true;
+            }
+            Some(Cause::Timeout) => {
+                self.stalled = Some((time, Class::Timeout));
+                self.reduced = true;
+            }
+            Some(Cause::TailLossProbe) if self.stalled.is_none() => self.stalled = Some((time, Class::Hole)),
+            _ => {}
+        }
+    }
+
+    /// All time since the last progress is part of a stall.
+    fn stall(&mut self, class: Class) -> Class {
+        self.slices.relabel(self.progress, |known| match known {
+            Class::Connecting | Class::Unseen | Class::ClosedWindow => known,
+            _ => class,
+        });
+        match self.last {
+            Some(last) if class == Class::Hole && last.snd_wnd < self.mss.bytes() => Class::ClosedWindow,
+            _ => class,
+        }
+    }
+
+    fn probe(&mut self, time: u64, probe: &Probe) {
+        self.facts.probes += 1;
+        self.facts.bytes_received += u64::from(probe.data_len);
+        if probe.srtt > 0 {
+            self.facts.base_us = self.facts.base_us.min(probe.srtt);
+            self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
+        }
+        self.facts.cwnd_max = self.facts.cwnd_max.max(probe.snd_cwnd);
+        self.facts.window_max = self.facts.window_max.max(probe.snd_wnd);
+        self.facts.own_window_max = self.facts.own_window_max.max(probe.rcv_wnd);
+        let Some(last) = self.last else {
+            self.first_probe(time, probe);
+            self.retransmissions.probe(probe, None);
+            self.last = Some(*probe);
+            return;
+        };
+        let advanced =
+            if is_before(last.snd_una, probe.snd_una) { probe.snd_una.wrapping_sub(last.snd_una) } else { 0 };
+        if advanced > 0 {
+            self.facts.bytes_acked += u64::from(advanced);
+            let is_alone = (time - self.at) * 4 > u64::from(self.facts.base_us) * 1000;
+            self.mss.advance(advanced, is_alone);
+            // By the last tcp_probe's ACK: what a timer sent since is still out.
+            self.progress = self.at;
+            self.stalled = self.stalled.filter(|(time, _)| *time > self.at);
+        }
+        let was_repairing = self.retransmissions.is_repairing();
+        let undone = self.retransmissions.causes.spurious;
+        let changed = self.retransmissions.probe(probe, Some(&last));
+        let has_left =
+            std::mem::take(&mut self.left_recovery) | (was_repairing && !self.retransmissions.is_repairing());
+        if has_left && self.retransmissions.causes.spurious == undone {
+            self.recoveries.1 += 1;
+            self.recoveries.0 += u64::from(probe.snd_cwnd > last.ssthresh.saturating_add(last.ssthresh / 4));
+        }
+        self.recent[self.recent_at % self.recent.len()] = time;
+        self.recent_at += 1;
+        let from = self.at;
+        // Only now it shows what a timer had sent.
+        match (changed, self.stalled) {
+            (Some(Cause::Timeout), _) => {
+                self.loss(time);
+                self.stalled = Some((self.at + 1, Class::Timeout));
+            }
+            (Some(_), Some((at, _))) => self.stalled = Some((at, Class::Hole)),
+            _ => {}
+        }
+        if let Some((_, class)) = self.stalled {
+            let class = self.stall(class);
+            self.push_counted(time, class, self.edge(probe, &last, advanced));
+        } else {
+            self.interval(time, probe, &last, advanced);
+        }
+        self.before = from;
+        self.last = Some(*probe);
+    }
+
+    fn first_probe(&mut self, time: u64, probe: &Probe) {
+        let sent = time.saturating_sub(u64::from(probe.srtt) * 1000).max(self.at);
+        if self.is_connecting {
+            self.push(sent, Class::Connecting);
+            self.is_connecting = false;
+        }
+        let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
+        if flight > 0 {
+            self.push(sent, Class::Turn);
+            self.begin_stretch(sent, true);
+            self.flight(time, probe, None, 0);
+        } else {
+            self.push(time, Class::Idle);
+            self.begin_stretch(time, true);
+        }
+        self.progress = time;
+    }
+
+    /// The time since the last tcp_probe.
+    fn interval(&mut self, time: u64, probe: &Probe, last: &Probe, advanced: u32) {
+        let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
+        let is_drained = probe.snd_una == last.snd_nxt;
+        if !is_drained {
+            return self.flight(time, probe, Some(last), advanced);
+        }
+        let base = u64::from(self.facts.base_us.min(probe.srtt.max(1))) * 1000;
+        if flight == 0 {
+            self.end_stretch(true);
+            let class = match (last.data_len > 0, probe.data_len > 0) {
+                (true, true) => self.receiving(time, probe, last),
+                _ if probe.snd_wnd < self.mss.bytes() => {
+                    self.facts.window_closed += 1;
+                    Class::ClosedWindow
+                }
+                _ => Class::Idle,
+            };
+            self.push(time, class);
+            self.begin_stretch(time, true);
+            return;
+        }
+        if last.snd_wnd < self.mss.bytes() {
+            // The window was closed, and the last ACK opened it: what waited went at once.
+            return self.flight(time, probe, Some(last), advanced);
+        }
+        let mut sent = time.saturating_sub(base).max(self.at);
+        if sent - self.at < (base / 8).max(2_000_000) {
+            sent = self.at;
+            if last.data_len == 0 {
+                // A program does not see ACKs: what a bare one sets free was written before, and held back.
+                let (mss, out) = (self.mss.bytes(), last.snd_nxt.wrapping_sub(last.snd_una));
+                let has_room = last.snd_wnd >= 2 * mss && probe.snd_wnd >= 2 * mss;
+                if out < mss && has_room && self.at > self.before && self.at - self.before >= base / 2 {
+                    self.facts.nagle += 1;
+                    self.slices.relabel(self.before, |_| Class::Nagle);
+                }
+                return self.flight(time, probe, Some(last), advanced);
+            }
+        }
+        self.end_stretch(true);
+        self.push(sent, if probe.snd_wnd < self.mss.bytes() { Class::ClosedWindow } else { Class::Turn });
+        self.begin_stretch(sent, last.data_len > 0);
+        self.flight(time, probe, Some(last), advanced);
+    }
+
+    /// Both this segment and the one before carry data of the peer.
+    fn receiving(&mut self, time: u64, probe: &Probe, last: &Probe) -> Class {
+        let base = u64::from(self.facts.base_us) * 1000;
+        let quiet = time - self.at;
+        self.burst += u64::from(last.data_len);
+        if quiet < base / 2 {
+            return Class::Receiving;
+        }
+        let burst = std::mem::take(&mut self.burst);
+        let is_filled = burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
+        match (is_filled, quiet >= 2 * base) {
+            (true, true) => Class::OwnReader,
+            (true, false) => Class::OwnWindow,
+            (false, true) => Class::Idle,
+            (false, false) => Class::Receiving,
+        }
+    }
+
+    /// How the right edge of a filled window moves: with each ACK where the program reads all the time. And whether the window is
+    /// what it can be: where it is much less, something lies unread.
+    fn edge(&self, probe: &Probe, last: &Probe, advanced: u32) -> [f32; 4] {
+        if !self.was_window || advanced == 0 {
+            return [0.0; 4];
+        }
+        let edge = |probe: &Probe| probe.snd_una.wrapping_add(probe.snd_wnd);
+        let moved = edge(probe).wrapping_sub(edge(last)).cast_signed().max(0).unsigned_abs();
+        let low = if probe.snd_wnd < self.facts.window_max / 2 { advanced } else { 0 };
+        [advanced as f32, moved.min(advanced) as f32, low as f32, 0.0]
+    }
+
+    /// Something is in flight.
+    fn flight(&mut self, time: u64, probe: &Probe, last: Option<&Probe>, advanced: u32) {
+        let mss = self.mss.bytes();
+        let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
+        self.facts.flight_max = self.facts.flight_max.max(flight);
+        let sent_more = last.is_some_and(|last| is_before(last.snd_nxt, probe.snd_nxt));
+        if sent_more && self.stretch.filled {
+            self.stretch.held = true;
+        }
+        let window_room = i64::from(probe.snd_wnd) - i64::from(flight);
+        let cwnd_room = i64::from(probe.snd_cwnd) * i64::from(mss) - i64::from(flight);
+        let mss = i64::from(mss);
+        let slack = if self.was_window { (3 * mss).max(i64::from(probe.snd_wnd) / 8) } else { mss };
+        let base = u64::from(self.facts.base_us) * 1000;
+        let gap = time - self.at;
+        let odd = if i64::from(advanced) % mss == 0 { 0.0 } else { 1.0 };
+        let mut counts = [0.0; 4];
+        let class = if i64::from(probe.snd_wnd) < mss {
+            self.facts.window_closed += u64::from(last.is_some_and(|last| i64::from(last.snd_wnd) >= mss));
+            Class::ClosedWindow
+        } else if self.retransmissions.is_repairing() {
+            Class::Repair
+        } else if window_room < slack && window_room <= cwnd_room.max(mss) {
+            counts = last.map_or(counts, |last| self.edge(probe, last, advanced));
+            Class::Window
+        } else if advanced > 0 && i64::from(advanced) < mss && cwnd_room > 0 {
+            // What waits unsent becomes full segments: nothing did.
+            counts = [1.0, 1.0, 0.0, 0.0];
+            Class::Room
+        } else if cwnd_room < mss.max(if base < 3_000_000 { i64::from(flight) / 3 } else { 0 }) {
+            self.stretch.filled = true;
+            if advanced > 0 && !self.is_clocked(time, probe) {
+                counts = [1.0, 1.0, 0.0, 0.0];
+                Class::Room
+            } else if self.reduced {
+                Class::Cwnd
+            } else {
+                Class::Growing
+            }
+        } else {
+            if advanced > 0 {
+                counts = [1.0, odd, gap as f32, if gap >= base / 3 { gap as f32 } else { 0.0 }];
+            }
+            Class::Room
+        };
+        self.was_window = class == Class::Window;
+        self.push_counted(time, class, counts);
+    }
+
+    /// Whether sends follow ACKs. Of a sender that the congestion window holds back, what is acknowledged now was sent when an
+    /// ACK made room for it, a round trip ago; of a program that writes by its own clock it was not.
+    fn is_clocked(&mut self, time: u64, probe: &Probe) -> bool {
+        if probe.snd_cwnd > 8 {
+            return true;
+        }
+        let base = u64::from(self.facts.base_us) * 1000;
+        let sent = time.saturating_sub(base);
+        let near = (base / 10).max(2_000_000);
+        let slow = u64::from(probe.srtt) * 1000 - base.min(u64::from(probe.srtt) * 1000);
+        let is_near = |&at: &u64| at + near + 2 * slow.min(base / 8) >= sent && at <= sent + near;
+        let hit = self.recent.iter().any(is_near);
+        self.clocked += (f32::from(u8::from(hit)) - self.clocked) / 8.0;
+        self.clocked > 0.4
+    }
+
+    fn begin_stretch(&mut self, from: u64, by_peer: bool) {
+        self.stretch = Stretch { from, by_peer, filled: false, held: false };
+    }
+
+    /// All is acknowledged: now it shows what the room in it meant.
+    fn end_stretch(&mut self, is_drained: bool) {
+        let Stretch { from, by_peer, held, .. } = self.stretch;
+        let base = u64::from(self.facts.base_us) * 1000;
+        let is_long = !is_drained && self.facts.probes > 8 || self.at.saturating_sub(from) > 5 * base.max(1_000_000);
+        let (reduced, stretch) = (self.reduced, from);
+        self.slices.relabel(stretch, |class| match class {
+            Class::Room if is_long => Class::Stream,
+            Class::Room if held && reduced => Class::Cwnd,
+            Class::Room if held => Class::Growing,
+            Class::Room if by_peer => Class::Exchange,
+            Class::Room => Class::Written,
+            // It filled the window, and there was nothing more to send.
+            Class::Cwnd | Class::Growing if !held && !is_long => {
+                if by_peer {
+                    Class::Exchange
+                } else {
+                    Class::Written
+                }
+            }
+            other => other,
+        });
+        self.stretch.from = self.at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::limit::Limit;
+    use super::super::snapshot::Snapshots;
+    use super::super::verdict::intervals;
+    use super::*;
+    use crate::event::SSTHRESH_INFINITE;
+
+    fn any_event() -> impl Strategy<Value = Observation> {
+        let probe = (any::<u32>(), 0..200_000_u32, 0..300_u32, 0..100_000_u32, 0..100_000_u32, 0..3_000_u16);
+        let probe = probe.prop_map(|(una, flight, cwnd, wnd, srtt, data_len)| {
+            // Near the wrap, so that it happens.
+            let snd_una = (u32::MAX - 1_000_000).wrapping_add(una % 3_000_000);
+            Observation::Probe(Probe {
+                data_len,
+                snd_nxt: snd_una.wrapping_add(flight),
+                snd_una,
+                snd_cwnd: cwnd,
+                ssthresh: if cwnd % 2 == 0 { SSTHRESH_INFINITE } else { cwnd },
+                snd_wnd: wnd,
+                srtt,
+                rcv_wnd: wnd,
+            })
+        });
+        prop_oneof![
+            8 => probe,
+            2 => (0..12_u8, -1..1_i32).prop_map(|(state, error)| Observation::Retransmission { state, error }),
+            1 => (0..6_u8).prop_map(Observation::CongState),
+            1 => (1..13_u8, 1..13_u8).prop_map(|(old, new)| Observation::State { protocol: 6, old, new }),
+            1 => Just(Observation::SynAckRetransmission),
+            1 => Just(Observation::Destroyed),
+            1 => Just(Observation::ResetSent),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever comes, in whatever order: the intervals tile the connection's life.
+        #[test]
+        fn intervals_tile_any_life(
+            events in prop::collection::vec((0..2_000_000_000_u64, any_event()), 1..200),
+            has_states: bool,
+        ) {
+            let mut track = Track::new(has_states, false);
+            let mut time = 5_000_000_000_u64;
+            for (step, event) in events {
+                // Now and then an event is late.
+                time = if step % 7 == 0 { time.saturating_sub(step / 1000) } else { time + step };
+                track.event(time, &event);
+            }
+            track.finish();
+            let found = intervals(&track, Snapshots::default());
+            prop_assert!(found.windows(2).all(|pair| pair[0].to == pair[1].from));
+            prop_assert!(found.iter().all(|interval| interval.from < interval.to));
+            if let (Some(first), Some(last)) = (found.first(), found.last()) {
+                prop_assert_eq!(first.from, track.first);
+                prop_assert_eq!(last.to, track.last_event.max(track.first));
+            }
+        }
+    }
+
+    /// A sender with a round trip of 40 ms, `flights` of it: each (bytes in flight, congestion window, window).
+    fn sender(flights: impl IntoIterator<Item = (u32, u32, u32)>) -> Vec<Limit> {
+        let mut track = Track::new(true, false);
+        let (mut time, mut una) = (1_000_000_000, u32::MAX - 100_000);
+        for (flight, snd_cwnd, snd_wnd) in flights {
+            track.event(
+                time,
+                &Observation::Probe(Probe {
+                    data_len: 0,
+                    snd_nxt: una.wrapping_add(flight),
+                    snd_una: una,
+                    snd_cwnd,
+                    ssthresh: SSTHRESH_INFINITE,
+                    snd_wnd,
+                    srtt: 40_000,
+                    rcv_wnd: 65_536,
+                }),
+            );
+            una = una.wrapping_add(1448.min(flight));
+            time += 4_000_000;
+        }
+        track.finish();
+        intervals(&track, Snapshots::default()).iter().map(|interval| interval.limit).collect()
+    }
+
+    #[test]
+    fn what_is_filled_is_the_limit() {
+        assert_eq!(sender((0..200).map(|_| (14_480, 100, 15_000))).last(), Some(&Limit::ReceiveWindow));
+        assert_eq!(sender((0..200).map(|_| (14_480, 10, 150_000))).last(), Some(&Limit::WindowGrowth));
+        assert!(sender((0..200).map(|_| (14_480, 100, 150_000))).contains(&Limit::SenderHost));
+    }
+
+    /// However long a connection lives, it keeps a bounded number of slices, and all of its time.
+    #[test]
+    fn slices_are_bounded() {
+        let mut slices = Slices::default();
+        for at in 0..100_000_u64 {
+            let class = if at % 2 == 0 { Class::Idle } else { Class::Turn };
+            slices.push(Slice { from: at, to: at + 1, class, queue: false, epoch: 0, counts: [0.0; 4] });
+        }
+        assert!(slices.list().len() <= super::super::slices::SLICES_MAX);
+        assert_eq!((slices.list()[0].from, slices.list().last().map(|slice| slice.to)), (0, Some(100_000)));
+    }
+}
