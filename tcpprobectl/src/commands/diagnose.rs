@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis, Limit};
+use tcpprobe::file::Select;
 use tcpprobe::file::block::Projection;
-use tcpprobe::file::{Select, Survey};
-use tcpprobe::source::{self, Content, EventFilter, Losses, Trace, Wanted};
+use tcpprobe::kernel::text::clock_ticks;
+use tcpprobe::source::{EventFilter, Item, Losses, Trace, Wanted};
 use tcpprobe_client::{Client, JobStream};
 
 use super::{print, print_json};
@@ -17,7 +18,7 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::{filter, range};
+use crate::{filter, input, range};
 
 /// Connections that are told in full; the others are one line.
 const SHOWN_MAX: usize = 20;
@@ -84,10 +85,9 @@ fn read(
             let what = format!("{} is a file, and has no runs to choose from", args.source);
             return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
         }
-        let newest_ns = if args.range.last.is_some() { newest_wall_ns(&path)? } else { None };
-        let range = range::select_of_file(&args.source, &args.range, newest_ns)?;
-        let trace = Trace::open(&path, wanted(range), |file| interrupt.clone().guard(file))?;
-        return consume(trace, &args.source);
+        let range = range::of_file(&path, &args.range.time)?;
+        let input = input::open(&path, interrupt.clone())?;
+        return consume(Trace::sniff(&args.source, input, wanted(range))?, &args.source);
     }
     let client = Client::connect(socket)?;
     let request = range::request(&client, &args.source, &args.range)?;
@@ -108,21 +108,17 @@ fn consume(mut trace: Trace<'_>, title: &str) -> Result<(Found, Report, Losses)>
     for item in &mut trace {
         let item = item?;
         diagnoser.item(&item);
-        if let source::Item::Problem(problem) = item {
-            report.tell(&problem);
+        match item {
+            Item::Begin(about) if clock_ticks(&about.clock) => {
+                let what = format!("{title}: its clock counts no nanoseconds, so nothing can be said of its times");
+                return Err(Failure::new(Exit::Failed, what, "record with another trace_clock").into());
+            }
+            Item::Problem(problem) => report.tell(&problem),
+            _ => {}
         }
     }
     let untracked = diagnoser.untracked();
     Ok((Found { connections: diagnoser.finish(), untracked }, report, *trace.losses()))
-}
-
-/// The time of the newest event of a file, where it tells that.
-fn newest_wall_ns(path: &Path) -> Result<Option<i64>> {
-    let named = |source| tcpprobe::Error::Read { name: path.display().to_string(), source };
-    Ok(match source::sniff(source::open_file(path)?).map_err(named)? {
-        (Content::Tcpp, input) => Survey::of(input).map_err(named)?.newest_wall_ns(),
-        _ => None,
-    })
 }
 
 /// Time in which something held it back that somebody could mend.
