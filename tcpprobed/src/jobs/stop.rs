@@ -56,6 +56,11 @@ impl Jobs {
         };
         let (unclosed, finished, removed) = match self.finish(job, ending, running.instance, &shared, why) {
             Ok(instance) => (None, Ok(()), self.remove_instance(job, instance)),
+            Err((unclosed, _)) if self.store.is_gone(&job.name, job.now().last_run()) => {
+                let error = self.note_folder_gone(job);
+                self.remove_instance(job, unclosed.instance)?;
+                return Err(error);
+            }
             Err((unclosed, error)) => (Some(unclosed), Err(error), Ok(())),
         };
         // What the disk refuses is tried again until it does not.
@@ -65,6 +70,18 @@ impl Jobs {
         quiet?;
         removed?;
         Ok(())
+    }
+
+    /// The run of a job ended, and somebody has removed its folder: it can never be closed.
+    fn note_folder_gone(&self, job: &Job) -> JobError {
+        let mut now = job.now();
+        let stored = now.runs.last().map_or(0, |run| run.view(&job.name, self.store.catalog()).ledger.stored);
+        let error = JobError::FolderGone { job: job.name.clone(), stored };
+        tracing::error!(job = job.name, %error, "the run is lost");
+        now.state.ended(None, error.to_string());
+        drop(now);
+        self.changed();
+        error
     }
 
     /// Ends a run that cannot be resumed. What the kernel still holds of it is lost.
@@ -78,6 +95,9 @@ impl Jobs {
         }
         job.now().state.ended(None, String::new());
         self.changed();
+        if self.store.is_gone(&job.name, number) {
+            return Err(self.note_folder_gone(job));
+        }
         self.keep_running(job, false)
     }
 
