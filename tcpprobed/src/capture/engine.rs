@@ -310,7 +310,11 @@ impl Engine {
         tracing::warn!(job = self.job, "somebody cut its staging area short; it is made whole");
         self.seal();
         let made = self.setup.staging.make_whole();
-        made.map_err(|source| TracefsError::Io { path: "the staging area".into(), doing: "take its room again", source })
+        made.map_err(|source| TracefsError::Io {
+            path: "the staging area".into(),
+            doing: "take its room again",
+            source,
+        })
     }
 
     /// Gives the kernel's totals to the accounting. Says how many events wait to be read.
@@ -324,6 +328,8 @@ impl Engine {
         }
         if !are_right {
             self.shared.was_reset.store(true, Ordering::Relaxed);
+        } else if self.shared.was_reset() {
+            // Nothing is sure any more.
         } else if let Some(complete) = self.cpus.iter().map(|cpu| cpu.complete).min() {
             self.shared.sure_until.fetch_max(complete, Ordering::Relaxed);
         }

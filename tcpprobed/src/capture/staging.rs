@@ -58,7 +58,8 @@ impl Staging {
     /// SIGBUS.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        rustix::fs::fstat(&self.file).is_ok_and(|stat| usize::try_from(stat.st_size).is_ok_and(|size| size >= self.size))
+        rustix::fs::fstat(&self.file)
+            .is_ok_and(|stat| usize::try_from(stat.st_size).is_ok_and(|size| size >= self.size))
     }
 
     /// Takes the room again of a file that was cut short. What was in it is gone: the area must be clear.

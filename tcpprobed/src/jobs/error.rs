@@ -71,7 +71,9 @@ pub enum JobError {
         source: std::io::Error,
     },
     /// What it recorded was removed under it.
-    #[error("job {job:?} is stopped, but the folder of its run was removed, and {stored} stored events with it; `tcpprobectl rm {job}` removes the rest")]
+    #[error(
+        "job {job:?} is stopped, but the folder of its run was removed, and {stored} stored events with it; `tcpprobectl rm {job}` removes the rest"
+    )]
     FolderGone {
         /// The job.
         job: String,

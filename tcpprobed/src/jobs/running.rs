@@ -18,6 +18,10 @@ pub struct Running {
     pub condition: Arc<Condition>,
     /// When it was found so last, in the trace's clock.
     pub good_until: u64,
+    /// When this daemon began to read it.
+    pub began: Instant,
+    /// Whether it was put in place of one that somebody changed.
+    pub is_replacement: bool,
     /// What became of it, in one line.
     pub notice: String,
     pub meta_file: Arc<MetaFile>,
@@ -39,7 +43,19 @@ impl Running {
     ) -> Self {
         let rate = [(Instant::now(), capture.shared().totals().stored); 2];
         let (good_until, condition, notice) = (sure_until, Arc::new(condition), String::new());
-        Running { capture, instance, condition, good_until, notice, meta_file, kernel_buffer_kb, deadline, rate }
+        Running {
+            capture,
+            instance,
+            condition,
+            good_until,
+            began: Instant::now(),
+            is_replacement: false,
+            notice,
+            meta_file,
+            kernel_buffer_kb,
+            deadline,
+            rate,
+        }
     }
 
     /// Up to when it is known what the kernel recorded, in the trace's clock.
