@@ -9,6 +9,7 @@ use tcpprobe::file::Account;
 
 use super::job::Job;
 use super::kept_instance::KeptInstance;
+use super::running::EMPTIED;
 use super::stop::PANICKED;
 use super::{JobError, Jobs, Plan};
 use crate::capture::BLOCK_AGE;
@@ -19,9 +20,6 @@ use crate::tracefs::{Instance, TracefsError, possible_cpus};
 /// A new instance is left as it is for so long, whoever changes it: a replacement costs a new buffer. What happens meanwhile
 /// stays unknown.
 const REPLACE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// A buffer whose counters went backwards.
-pub(super) const EMPTIED: &str = "its buffer was emptied";
 
 /// What is wrong with an instance that an earlier daemon left.
 pub(super) struct Doubt {

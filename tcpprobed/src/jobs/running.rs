@@ -7,6 +7,8 @@ use crate::capture::Capture;
 use crate::store::MetaFile;
 use crate::tracefs::{Condition, Instance};
 
+/// Of a buffer whose counters went backwards.
+pub(super) const EMPTIED: &str = "its buffer was emptied";
 /// The rate is that over at least so much of the last time.
 const RATE_TIME: Duration = Duration::from_secs(2);
 

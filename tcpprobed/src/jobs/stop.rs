@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use super::instance_check::EMPTIED;
 use super::job::Job;
 use super::record::RunRecord;
+use super::running::EMPTIED;
 use super::state::NotRunning;
 use super::unclosed::Unclosed;
 use super::{Caller, JobError, JobView, Jobs};
