@@ -344,7 +344,8 @@ pub enum LineFormat {
 
 /// Record now and print the events as text, until Ctrl-C
 ///
-/// The events are also saved in job trace-UID, a run for each trace; it is stopped at exit.
+/// The events are also saved in job trace-UID, a run for each trace; it is stopped at exit. It is never a job that
+/// somebody else made.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tcpprobectl trace 'sport==80' > web.txt\n  tcpprobectl trace --buffer 64M | head -1000"

@@ -63,7 +63,13 @@ fn known(client: &Client, name: &str) -> Result<Option<Job>> {
 }
 
 fn request(spec: JobSpec, args: &StartArgs) -> StartJobRequest {
-    StartJobRequest { spec: Some(spec), dry_run: args.dry_run, no_clear: args.no_clear, sample: args.sample }
+    StartJobRequest {
+        spec: Some(spec),
+        dry_run: args.dry_run,
+        no_clear: args.no_clear,
+        sample: args.sample,
+        own: false,
+    }
 }
 
 fn explain(reply: &StartJobReply) -> String {

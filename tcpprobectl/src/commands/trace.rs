@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tcpprobe::source::{Trace, Wanted};
 use tcpprobe_client::{Client, JobStream};
-use tcpprobe_proto::v1::{JobSpec, ReadRequest, StartJobRequest};
+use tcpprobe_proto::v1::{JobSpec, ReadRequest, StartJobReply, StartJobRequest};
 
 use super::start_job;
 use crate::cli::TraceArgs;
@@ -32,11 +32,10 @@ pub fn run(socket: &Path, args: TraceArgs) -> Result<Exit> {
     let (client, private) = private_daemon::connect(socket)?;
     let is_private = private.is_some();
     let client = &client;
-    let name = args.name.clone().unwrap_or_else(|| format!("trace-{}", rustix::process::getuid().as_raw()));
     let interrupt = Interrupt::install()?;
     let format = args.format;
     let kept_bytes_max = if is_private { PRIVATE_BYTES_MAX } else { KEPT_BYTES_MAX };
-    let reply = start_job(client, request(&name, args, kept_bytes_max))?;
+    let (name, reply) = start(client, args, kept_bytes_max)?;
     let recording = Recording { client, name: &name, stopped: Cell::new(false) };
     reply.warnings.iter().for_each(|warning| say(warning));
     if is_private {
@@ -73,16 +72,32 @@ pub fn run(socket: &Path, args: TraceArgs) -> Result<Exit> {
     Ok(exit)
 }
 
-fn request(name: &str, args: TraceArgs, kept_bytes_max: u64) -> StartJobRequest {
+/// Starts a job of the caller's own. Where somebody else has made one of the usual name, its name is a random one.
+fn start(client: &Client, args: TraceArgs, kept_bytes_max: u64) -> Result<(String, StartJobReply)> {
+    let usual = format!("trace-{}", rustix::process::getuid().as_raw());
+    let name = args.name.clone().unwrap_or_else(|| usual.clone());
+    match start_job(client, request(&name, &args, kept_bytes_max)) {
+        Err(error) if args.name.is_none() && exit::code(&error) == Exit::Denied => {
+            let mut random = [0; 4];
+            getrandom::fill(&mut random).context("random numbers")?;
+            let name = format!("{usual}-{:08x}", u32::from_ne_bytes(random));
+            let reply = start_job(client, request(&name, &args, kept_bytes_max))?;
+            Ok((name, reply))
+        }
+        started => Ok((name, started?)),
+    }
+}
+
+fn request(name: &str, args: &TraceArgs, kept_bytes_max: u64) -> StartJobRequest {
     let spec = JobSpec {
         name: name.to_owned(),
-        filter: args.filter,
-        events: args.events,
+        filter: args.filter.clone(),
+        events: args.events.clone(),
         buffer_kb: args.buffer.unwrap_or(0),
         max_size_bytes: kept_bytes_max,
         ..JobSpec::default()
     };
-    StartJobRequest { spec: Some(spec), no_clear: args.no_clear, ..StartJobRequest::default() }
+    StartJobRequest { spec: Some(spec), no_clear: args.no_clear, own: true, ..StartJobRequest::default() }
 }
 
 /// A job that does not outlive the command.

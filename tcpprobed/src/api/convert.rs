@@ -115,6 +115,7 @@ pub fn status(error: JobError) -> Status {
         JobError::Memory { .. } | JobError::TooMany(_) | JobError::TooManyOwn(_) => Status::resource_exhausted(message),
         JobError::Stopping => Status::unavailable(message),
         JobError::Tracefs(_) => Status::failed_precondition(message),
+        JobError::FolderGone { .. } => Status::data_loss(message),
         JobError::Store(_) | JobError::Staging { .. } | JobError::Io { .. } => Status::internal(message),
     }
 }

@@ -18,7 +18,7 @@ use super::peer::Peer;
 use super::quota::{Permit, Quota};
 use crate::config::Config;
 use crate::doctor::{self, Check};
-use crate::jobs::{Caller, JobError, JobView, Jobs};
+use crate::jobs::{Caller, How, JobError, JobView, Jobs};
 use crate::lock::lock;
 use crate::read_stream::{Next, RunReader, Wanted};
 
@@ -125,7 +125,7 @@ type ReplyStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl TcpProbe for Service {
     async fn start_job(&self, request: Request<api::StartJobRequest>) -> Result<Response<api::StartJobReply>, Status> {
         let caller = self.authorize(&request, Role::Operator)?;
-        let api::StartJobRequest { spec, dry_run, no_clear, sample } = request.into_inner();
+        let api::StartJobRequest { spec, dry_run, no_clear, sample, own } = request.into_inner();
         let spec = spec.ok_or_else(|| Status::invalid_argument("the request has no spec"))?;
         if sample && !dry_run {
             return Err(Status::invalid_argument("only a dry run takes a sample; ask for both, or for neither"));
@@ -134,7 +134,7 @@ impl TcpProbe for Service {
         let (started, sample, small_store) = self
             .blocking(caller, move |jobs, caller| {
                 let (name, spec) = from_spec(spec);
-                let started = jobs.start(&name, spec, no_clear, dry_run, caller)?;
+                let started = jobs.start(&name, spec, How { no_clear, dry_run, own }, caller)?;
                 let sample = sample.then(|| jobs.sample(&started.plan)).transpose()?;
                 Ok((started, sample, doctor::small_store(jobs)))
             })

@@ -33,6 +33,12 @@ impl Ending {
         self.run.finish(ended_ns, why)
     }
 
+    /// Has the account say that nobody knows what these CPUs recorded since then.
+    pub fn book_unknown(&mut self, cpus: impl IntoIterator<Item = u32>, since: u64) {
+        let now = clock::boot_ns();
+        self.accounts.extend(cpus.into_iter().map(|cpu| Account::unknown(cpu, since, now)));
+    }
+
     /// What will be known of the run when it is closed.
     #[must_use]
     pub fn meta(&self, ended_ns: i64, why: &str) -> RunMeta {

@@ -267,6 +267,7 @@ impl Engine {
     }
 
     fn read_turn(&mut self, index: usize) -> Result<Left, TracefsError> {
+        self.check_staging()?;
         let subbuf = self.cpus[index].reader.subbuf_bytes();
         let before = clock::boot_ns().saturating_sub(COMMIT_SLACK);
         let mut left = TURN_BYTES.max(subbuf);
@@ -301,6 +302,21 @@ impl Engine {
         Ok(Left::More)
     }
 
+    /// Has the staging area be as long as it was made. What was in it is also in the block.
+    fn check_staging(&mut self) -> Result<(), TracefsError> {
+        if self.setup.staging.is_whole() {
+            return Ok(());
+        }
+        tracing::warn!(job = self.job, "somebody cut its staging area short; it is made whole");
+        self.seal();
+        let made = self.setup.staging.make_whole();
+        made.map_err(|source| TracefsError::Io {
+            path: "the staging area".into(),
+            doing: "take its room again",
+            source,
+        })
+    }
+
     /// Gives the kernel's totals to the accounting. Says how many events wait to be read.
     fn read_totals(&mut self) -> Result<u64, TracefsError> {
         let now = clock::boot_ns();
@@ -312,6 +328,8 @@ impl Engine {
         }
         if !are_right {
             self.shared.was_reset.store(true, Ordering::Relaxed);
+        } else if self.shared.was_reset() {
+            // Nothing is sure any more.
         } else if let Some(complete) = self.cpus.iter().map(|cpu| cpu.complete).min() {
             self.shared.sure_until.fetch_max(complete, Ordering::Relaxed);
         }

@@ -26,6 +26,7 @@ const PAGE_HEAD_BYTES: usize = 16;
 /// The staging area of one job.
 #[derive(Debug)]
 pub struct Staging {
+    file: File,
     map: *mut u8,
     size: usize,
     /// Where the next entry goes.
@@ -44,14 +45,29 @@ impl Staging {
     ///
     /// # Errors
     /// When there is no room for it, or it cannot be mapped.
-    pub fn open(file: &File, size: usize, next: u64) -> io::Result<Self> {
-        // Room on the tmpfs is taken now: a page fault without room would be a SIGBUS in the middle of a read.
-        rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, size as u64)?;
+    pub fn open(file: File, size: usize, next: u64) -> io::Result<Self> {
+        take_room(&file, size)?;
         // And mapped now: a process that is killed in a page fault may get half of what it reads.
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::POPULATE);
         // SAFETY: a new mapping, at an address of the kernel's choice, of a file that is as long.
-        let map = unsafe { mmap(std::ptr::null_mut(), size, protection, flags, file, 0)? };
-        Ok(Staging { map: map.cast(), size, end: 0, next, first: next })
+        let map = unsafe { mmap(std::ptr::null_mut(), size, protection, flags, &file, 0)? };
+        Ok(Staging { file, map: map.cast(), size, end: 0, next, first: next })
+    }
+
+    /// Whether the file is as long as it was made. Only root can cut it short, and what is touched behind its end is a
+    /// SIGBUS.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        rustix::fs::fstat(&self.file)
+            .is_ok_and(|stat| usize::try_from(stat.st_size).is_ok_and(|size| size >= self.size))
+    }
+
+    /// Takes the room again of a file that was cut short. What was in it is gone: the area must be clear.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn make_whole(&self) -> io::Result<()> {
+        take_room(&self.file, self.size)
     }
 
     fn bytes(&mut self) -> &mut [u8] {
@@ -142,6 +158,11 @@ impl Staging {
     }
 }
 
+/// Room on the tmpfs is taken at once: a page fault without room would be a SIGBUS in the middle of a read.
+fn take_room(file: &File, size: usize) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, size as u64)?)
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
         // SAFETY: the mapping was made by `open` and nothing refers to it any more.
@@ -153,6 +174,10 @@ impl Drop for Staging {
 mod tests {
     use super::*;
 
+    fn open(file: &File, size: usize, next: u64) -> Staging {
+        Staging::open(file.try_clone().unwrap(), size, next).unwrap()
+    }
+
     fn put(staging: &mut Staging, cpu: u32, bytes: &[u8]) {
         staging.slot(cpu, 64)[..bytes.len()].copy_from_slice(bytes);
         staging.commit(bytes.len());
@@ -160,14 +185,14 @@ mod tests {
 
     fn resumed(file: &File, from: u64) -> Vec<(u32, u8)> {
         let mut list = Vec::new();
-        Staging::open(file, 4096, 0).unwrap().resume(from, |cpu, page| list.push((cpu, page[0])));
+        open(file, 4096, 0).resume(from, |cpu, page| list.push((cpu, page[0])));
         list
     }
 
     #[test]
     fn what_is_in_no_block_comes_back() {
         let file = tempfile::tempfile().unwrap();
-        let mut staging = Staging::open(&file, 4096, 10).unwrap();
+        let mut staging = open(&file, 4096, 10);
         put(&mut staging, 0, &[1; 24]);
         put(&mut staging, 1, &[2; 64]);
         assert_eq!(staging.numbers(), 10..12);
@@ -179,7 +204,7 @@ mod tests {
     #[test]
     fn a_read_that_was_interrupted_has_no_data() {
         let file = tempfile::tempfile().unwrap();
-        let mut staging = Staging::open(&file, 4096, 0).unwrap();
+        let mut staging = open(&file, 4096, 0);
         put(&mut staging, 0, &[7; 64]);
         staging.clear();
         put(&mut staging, 0, &[8; 24]);
@@ -192,7 +217,7 @@ mod tests {
     #[test]
     fn nothing_behind_the_last_entry_looks_like_one() {
         let file = tempfile::tempfile().unwrap();
-        let mut staging = Staging::open(&file, 4096, 0).unwrap();
+        let mut staging = open(&file, 4096, 0);
         let mut page = [9; 64];
         // Number 2, CPU 0, 24 bytes; at the end of an entry with 24.
         page[24..40].copy_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 24, 0, 0, 0]);
@@ -205,11 +230,26 @@ mod tests {
 
     #[test]
     fn room_is_known() {
-        let mut staging = Staging::open(&tempfile::tempfile().unwrap(), 200, 0).unwrap();
+        let mut staging = open(&tempfile::tempfile().unwrap(), 200, 0);
         put(&mut staging, 0, &[1; 64]);
         put(&mut staging, 0, &[1; 64]);
         assert!(!staging.has_room(64));
         staging.clear();
         assert!(staging.has_room(64));
+    }
+
+    #[test]
+    fn an_area_that_was_cut_short_is_used_again() {
+        let file = tempfile::tempfile().unwrap();
+        let mut staging = open(&file, 4096, 0);
+        put(&mut staging, 0, &[1; 24]);
+        file.set_len(0).unwrap();
+        assert!(!staging.is_whole());
+        staging.clear();
+        staging.make_whole().unwrap();
+        assert!(staging.is_whole());
+        put(&mut staging, 0, &[2; 24]);
+        drop(staging);
+        assert_eq!(resumed(&file, 1), [(0, 2)]);
     }
 }

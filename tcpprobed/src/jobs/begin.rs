@@ -21,7 +21,7 @@ impl Jobs {
     }
 
     pub(super) fn open_staging(&self, job: &str, next: u64) -> Result<Staging, JobError> {
-        let opened = self.runtime.staging(job).and_then(|file| Staging::open(&file, STAGING_BYTES, next));
+        let opened = self.runtime.staging(job).and_then(|file| Staging::open(file, STAGING_BYTES, next));
         opened.map_err(|source| JobError::Staging { path: self.runtime.staging_path(job), source })
     }
 

@@ -36,12 +36,14 @@ pub enum JobError {
     #[error("job {0:?} is not running; `tcpprobectl start {0}` begins a new run")]
     NotRunning(String),
     /// Somebody else's job.
-    #[error("job {job:?} belongs to {owner}; only its owner or an administrator may change it")]
+    #[error("job {job:?} belongs to {owner}; {}", not_own(*is_admin))]
     NotOwner {
         /// The job.
         job: String,
         /// Its owner.
         owner: User,
+        /// Whether the caller could change it, and asked for a job of his own.
+        is_admin: bool,
     },
     /// The kernel's buffers would take too much memory.
     #[error("a buffer of {asked_kb} KB is more than jobs may take of this machine's memory; {}", fitting(*fits_kb))]
@@ -68,6 +70,16 @@ pub enum JobError {
         /// Why not.
         source: std::io::Error,
     },
+    /// What it recorded was removed under it.
+    #[error(
+        "job {job:?} is stopped, but the folder of its run was removed, and {stored} stored events with it; `tcpprobectl rm {job}` removes the rest"
+    )]
+    FolderGone {
+        /// The job.
+        job: String,
+        /// Events that were stored in its run.
+        stored: u64,
+    },
     /// The kernel refuses.
     #[error("{0}")]
     Tracefs(#[from] TracefsError),
@@ -82,6 +94,10 @@ pub enum JobError {
         /// Why it failed.
         source: std::io::Error,
     },
+}
+
+fn not_own(is_admin: bool) -> &'static str {
+    if is_admin { "take another name" } else { "only its owner or an administrator may change it" }
 }
 
 fn fitting(fits_kb: u64) -> String {

@@ -3,17 +3,23 @@
 //! unknown.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tcpprobe::file::Account;
 
 use super::job::Job;
 use super::kept_instance::KeptInstance;
+use super::running::EMPTIED;
 use super::stop::PANICKED;
 use super::{JobError, Jobs, Plan};
 use crate::capture::BLOCK_AGE;
 use crate::clock;
 use crate::store::{RunMeta, RunTarget, RunWriter, Store, at};
 use crate::tracefs::{Instance, TracefsError, possible_cpus};
+
+/// A new instance is left as it is for so long, whoever changes it: a replacement costs a new buffer. What happens meanwhile
+/// stays unknown.
+const REPLACE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What is wrong with an instance that an earlier daemon left.
 pub(super) struct Doubt {
@@ -38,7 +44,7 @@ impl Jobs {
             Err(error) => return self.cannot_compare(job, &error),
         };
         if shared.was_reset() {
-            changes.push("its buffer was emptied".to_owned());
+            changes.push(EMPTIED.to_owned());
         }
         if changes.is_empty() {
             if let Some(running) = job.now().state.running_mut().filter(|now| Arc::ptr_eq(&now.condition, &condition)) {
@@ -49,9 +55,24 @@ impl Jobs {
         // Whoever stops it meanwhile has turned it off.
         let Some(_change) = job.try_change() else { return };
         let is_same = job.now().state.running().is_some_and(|now| Arc::ptr_eq(&now.condition, &condition));
-        if is_same {
-            self.replace_instance(job, &changes.join("; "));
+        let why = changes.join("; ");
+        if is_same && !self.puts_off(job, &why) {
+            self.replace_instance(job, &why);
         }
+    }
+
+    /// Whether an instance was itself put in place of a changed one just before: then it stays for a while.
+    fn puts_off(&self, job: &Job, why: &str) -> bool {
+        let mut now = job.now();
+        let Some(running) = now.state.running_mut() else { return false };
+        let is_new = running.is_replacement && running.began.elapsed() < REPLACE_INTERVAL;
+        if is_new {
+            running.notice = format!(
+                "somebody changes its kernel instance again and again ({why}); it is replaced every {} s, and nobody knows what happens meanwhile",
+                REPLACE_INTERVAL.as_secs()
+            );
+        }
+        is_new
     }
 
     fn cannot_compare(&self, job: &Job, error: &TracefsError) {
@@ -92,6 +113,7 @@ impl Jobs {
         tracing::warn!(job = job.name, "{notice}");
         if let Some(running) = job.now().state.running_mut() {
             running.notice = notice;
+            running.is_replacement = true;
         }
         self.changed();
     }

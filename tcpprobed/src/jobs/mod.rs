@@ -45,7 +45,7 @@ pub use plan::{EventPlan, Plan};
 pub use readable_run::ReadableRun;
 pub use sample::Sample;
 pub use spec::{JobFile, Spec, check_name};
-pub use start::Started;
+pub use start::{How, Started};
 pub use view::{JobView, RunView, State};
 
 use crate::config::Config;

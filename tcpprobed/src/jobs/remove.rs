@@ -13,7 +13,7 @@ impl Jobs {
         job.check_owner(caller)?;
         if force {
             match self.end(&job, &format!("removed by {}", caller.user)) {
-                Err(JobError::NotRunning(_)) => {}
+                Err(JobError::NotRunning(_) | JobError::FolderGone { .. }) => {}
                 ended => ended?,
             }
         }

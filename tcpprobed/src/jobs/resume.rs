@@ -54,8 +54,12 @@ impl Jobs {
                 instance.clear()?;
             }
         }
-        let condition = instance.condition(plan.events.iter().map(|plan| &plan.event))?;
         let kept = KeptInstance::load(&self.runtime, &job.name);
+        let condition = match &kept {
+            // Not as it is now: somebody may be changing it.
+            Some(kept) if doubt.is_none() => kept.condition.clone(),
+            _ => instance.condition(plan.events.iter().map(|plan| &plan.event))?,
+        };
         let sure_until = doubt.as_ref().map_or_else(|| sure_until(kept.as_ref(), meta.accounted), |doubt| doubt.since);
         let setup = Setup {
             tracefs: self.tracefs.clone(),

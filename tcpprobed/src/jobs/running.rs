@@ -7,6 +7,8 @@ use crate::capture::Capture;
 use crate::store::MetaFile;
 use crate::tracefs::{Condition, Instance};
 
+/// Of a buffer whose counters went backwards.
+pub(super) const EMPTIED: &str = "its buffer was emptied";
 /// The rate is that over at least so much of the last time.
 const RATE_TIME: Duration = Duration::from_secs(2);
 
@@ -18,6 +20,10 @@ pub struct Running {
     pub condition: Arc<Condition>,
     /// When it was found so last, in the trace's clock.
     pub good_until: u64,
+    /// When this daemon began to read it.
+    pub began: Instant,
+    /// Whether it was put in place of one that somebody changed.
+    pub is_replacement: bool,
     /// What became of it, in one line.
     pub notice: String,
     pub meta_file: Arc<MetaFile>,
@@ -39,7 +45,19 @@ impl Running {
     ) -> Self {
         let rate = [(Instant::now(), capture.shared().totals().stored); 2];
         let (good_until, condition, notice) = (sure_until, Arc::new(condition), String::new());
-        Running { capture, instance, condition, good_until, notice, meta_file, kernel_buffer_kb, deadline, rate }
+        Running {
+            capture,
+            instance,
+            condition,
+            good_until,
+            began: Instant::now(),
+            is_replacement: false,
+            notice,
+            meta_file,
+            kernel_buffer_kb,
+            deadline,
+            rate,
+        }
     }
 
     /// Up to when it is known what the kernel recorded, in the trace's clock.

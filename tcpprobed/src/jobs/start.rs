@@ -9,6 +9,17 @@ use crate::clock;
 use crate::lock::lock;
 use crate::store::at;
 
+/// How a job is to be started.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How {
+    /// Go on with its last run.
+    pub no_clear: bool,
+    /// Only say what that would do.
+    pub dry_run: bool,
+    /// Refuse a job that somebody else made.
+    pub own: bool,
+}
+
 /// A job that was started.
 pub struct Started {
     /// As it is now; none in a dry run.
@@ -24,21 +35,15 @@ impl Jobs {
     ///
     /// # Errors
     /// When the spec is not possible, the job runs, or the caller may not.
-    pub fn start(
-        &self,
-        name: &str,
-        spec: Spec,
-        no_clear: bool,
-        dry_run: bool,
-        caller: &Caller,
-    ) -> Result<Started, JobError> {
+    pub fn start(&self, name: &str, spec: Spec, how: How, caller: &Caller) -> Result<Started, JobError> {
+        let check_owner = |job: &Job| if how.own { job.check_own(caller) } else { job.check_owner(caller) };
         spec::check_name(name)?;
         if self.stopping.load(Ordering::Relaxed) {
             return Err(JobError::Stopping);
         }
         let known = self.job(name).ok();
         if let Some(job) = &known {
-            job.check_owner(caller)?;
+            check_owner(job)?;
             job.check_idle()?;
         }
         let spec = match &known {
@@ -50,7 +55,7 @@ impl Jobs {
         // Before anything is made of a job that cannot be; it is promised when it is its turn.
         let owner = known.as_ref().map_or_else(|| caller.user.clone(), |job| job.now().file.owner.clone());
         drop(self.promise_memory(&plan, &owner, caller.is_admin)?);
-        if dry_run {
+        if how.dry_run {
             let run = known.map_or(1, |job| job.now().last_run() + 1);
             return Ok(Started { job: None, plan, run });
         }
@@ -59,14 +64,15 @@ impl Jobs {
             None => self.make(name, &spec, caller)?,
         };
         let _change = self.hold(&job)?;
-        job.check_owner(caller)?;
+        check_owner(&job)?;
         job.check_idle()?;
         if job.now().state.resume_due().is_some() {
             self.end_held(&job, &format!("started anew by {}", caller.user))?;
         }
         let old = std::mem::replace(&mut job.now().file.spec, spec);
-        let began =
-            self.promise_memory(&plan, &owner, caller.is_admin).and_then(|_promise| self.begin(&job, &plan, no_clear));
+        let began = self
+            .promise_memory(&plan, &owner, caller.is_admin)
+            .and_then(|_promise| self.begin(&job, &plan, how.no_clear));
         if let Err(error) = began {
             tracing::warn!(job = name, uid = caller.user.uid(), pid = caller.pid, %error, "start failed");
             self.take_back(&job, old);

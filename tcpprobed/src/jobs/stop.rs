@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::job::Job;
 use super::record::RunRecord;
+use super::running::EMPTIED;
 use super::state::NotRunning;
 use super::unclosed::Unclosed;
 use super::{Caller, JobError, JobView, Jobs};
 use crate::capture::{Ending, Shared};
 use crate::clock;
 use crate::store::StoreError;
-use crate::tracefs::Instance;
+use crate::tracefs::{Instance, possible_cpus};
 
 /// What became of a thread that should have ended the run.
 pub(super) const PANICKED: &str = "the capture's thread panicked; the job is resumed";
@@ -46,16 +47,35 @@ impl Jobs {
             NotRunning::LetGo => JobError::Stopping,
         })?;
         self.changed();
+        // Of a run whose stop was interrupted it may be off.
+        let may_be_off = !job.now().file.running;
+        let changes = running.condition.changes(&running.instance, may_be_off.then_some("tracing_on"));
+        let since = running.sure_until();
         // From here on the run ends, whatever fails on the way: where this process does, the next one ends it.
         let kept = self.keep_running(job, false);
         let quiet = running.instance.set_tracing(false);
         let shared = Arc::clone(running.capture.shared());
-        let Some(ending) = running.capture.stop() else {
+        let Some(mut ending) = running.capture.stop() else {
             self.note_failure(job, shared.totals(), PANICKED, true);
             return Err(JobError::Io { doing: "ending the run", source: io::Error::other(PANICKED) });
         };
-        let (unclosed, finished, removed) = match self.finish(job, ending, running.instance, &shared, why) {
+        let mut changes = changes.unwrap_or_else(|error| vec![error.to_string()]);
+        if shared.was_reset() {
+            changes.push(EMPTIED.to_owned());
+        }
+        let mut why = why.to_owned();
+        if !changes.is_empty() {
+            ending.book_unknown(possible_cpus()?, since);
+            why += &format!("; somebody changed its kernel instance before ({})", changes.join("; "));
+            tracing::warn!(job = job.name, why, "what happened in the last seconds is not known");
+        }
+        let (unclosed, finished, removed) = match self.finish(job, ending, running.instance, &shared, &why) {
             Ok(instance) => (None, Ok(()), self.remove_instance(job, instance)),
+            Err((unclosed, _)) if self.store.is_gone(&job.name, job.now().last_run()) => {
+                let error = self.note_folder_gone(job);
+                self.remove_instance(job, unclosed.instance)?;
+                return Err(error);
+            }
             Err((unclosed, error)) => (Some(unclosed), Err(error), Ok(())),
         };
         // What the disk refuses is tried again until it does not.
@@ -65,6 +85,18 @@ impl Jobs {
         quiet?;
         removed?;
         Ok(())
+    }
+
+    /// The run of a job ended, and somebody has removed its folder: it can never be closed.
+    fn note_folder_gone(&self, job: &Job) -> JobError {
+        let mut now = job.now();
+        let stored = now.runs.last().map_or(0, |run| run.view(&job.name, self.store.catalog()).ledger.stored);
+        let error = JobError::FolderGone { job: job.name.clone(), stored };
+        tracing::error!(job = job.name, %error, "the run is lost");
+        now.state.ended(None, error.to_string());
+        drop(now);
+        self.changed();
+        error
     }
 
     /// Ends a run that cannot be resumed. What the kernel still holds of it is lost.
@@ -78,6 +110,9 @@ impl Jobs {
         }
         job.now().state.ended(None, String::new());
         self.changed();
+        if self.store.is_gone(&job.name, number) {
+            return Err(self.note_folder_gone(job));
+        }
         self.keep_running(job, false)
     }
 

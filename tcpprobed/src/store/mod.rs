@@ -136,6 +136,12 @@ impl Store {
         at(self.jobs.path_of(job), self.jobs.folder(job))
     }
 
+    /// Whether the folder of a run is not there.
+    #[must_use]
+    pub fn is_gone(&self, job: &str, run: u32) -> bool {
+        matches!(self.run_folder(job, run), Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Makes the folder of a job, if there is none.
     ///
     /// # Errors

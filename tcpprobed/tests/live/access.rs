@@ -1,9 +1,12 @@
 //! Who may do what, decided by the daemon itself: the socket's mode is opened for the test, so that everybody gets there.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
 
 use crate::common::{Answer, Client, Daemon};
 
@@ -175,4 +178,33 @@ fn a_group_that_does_not_exist() {
     let Some(daemon) = Daemon::configured("[access]\ngroup = \"no-such-group\"\n") else { return };
     assert_eq!(fs::metadata(daemon.socket()).unwrap().mode() & 0o777, 0o600);
     assert!(daemon.log().contains("no such group"), "{}", daemon.log());
+}
+
+/// A trace is never in a job that somebody else made, and can stop or remove: not even an administrator's.
+#[test]
+fn a_trace_is_in_a_job_of_ones_own() {
+    let Some(scene) = Scene::new() else { return };
+    let (root, other) = (Person { uid: 0, gid: 0 }, scene.person(61_002, "operator"));
+    let person = scene.person(61_001, "operator");
+    let trace = |person: Person, taken: &str| {
+        let mut command = scene.client.command(&["trace", "port==1"]);
+        let mut child =
+            command.uid(person.uid).gid(person.gid).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = String::new();
+        BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut told).unwrap();
+        let list = scene.run(root, "list").expect(0);
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
+        child.wait().unwrap();
+        assert!(told.contains(&format!("recording as job {taken}-")), "{told}");
+        let runs = |line: &&str| line.starts_with(&format!("{taken}-")) && line.contains("running");
+        assert_eq!(list.lines().filter(runs).count(), 1, "{list}");
+    };
+    for (person, taken) in [(root, "trace-0"), (person, "trace-61001")] {
+        scene.run(other, &format!("start {taken} --filter port==1")).expect(0);
+        scene.run(other, &format!("stop {taken}")).expect(0);
+        trace(person, taken);
+    }
+    scene.run(root, "trace port==1 --name trace-0").refused(4, &["61002", "another name"]);
+    // `start` is as it was.
+    scene.run(root, "start trace-0").expect(0);
 }

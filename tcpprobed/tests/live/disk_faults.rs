@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tcpprobed::config::Config;
 use tcpprobed::disk::{Change, FsHook, OptionalHook};
-use tcpprobed::jobs::{Jobs, Spec, State};
+use tcpprobed::jobs::{How, Jobs, Spec, State};
 
 use crate::common::{
     Inside, ROOT, Shadow, Site, Trace, assert_same, read_run, rehearsed, stored, told_plan, tracefs, wait_until, web,
@@ -120,7 +120,7 @@ impl Stuck {
         let site = Site::v4();
         let spec = Spec { filter: site.filter(), ..Spec::default() };
         let jobs = inside.open(config.clone(), hook());
-        let started = jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
+        let started = jobs.start("web", spec.clone(), How::default(), ROOT).unwrap();
         let shadow = Shadow::start(what, &told_plan(&started.plan));
         site.ping_pong(100);
         jobs.suspend();
@@ -176,7 +176,7 @@ fn started_anew_on_a_bad_disk() {
     let Some(stuck) = Stuck::new("anew") else { return };
     stuck.site.ping_pong(100);
     stuck.faults.end();
-    stuck.jobs.start("web", stuck.spec.clone(), false, false, ROOT).unwrap();
+    stuck.jobs.start("web", stuck.spec.clone(), How::default(), ROOT).unwrap();
     stuck.check_run(1);
     assert_eq!(web(&stuck.jobs).runs.len(), 2);
     stuck.end();
@@ -194,7 +194,7 @@ fn given_up_on_a_bad_disk() {
     assert_eq!(job.state, State::Stopped);
     stuck.faults.end();
     wait_until("that is noted", || web(jobs).message.is_empty());
-    assert!(jobs.start("web", stuck.spec.clone(), false, false, ROOT).is_ok());
+    assert!(jobs.start("web", stuck.spec.clone(), How::default(), ROOT).is_ok());
     stuck.end();
     let Some(stuck) = Stuck::new("removed") else { return };
     stuck.faults.end();
@@ -215,21 +215,21 @@ fn stopped_on_a_bad_disk() {
         assert_eq!(job.state, State::Stopped);
         assert!(job.message.contains("os error") && job.runs[0].ended_ns > 0, "{job:?}");
         for name in ["web", "other"] {
-            let refused = jobs.start(name, spec.clone(), false, false, ROOT).map(drop).unwrap_err().to_string();
+            let refused = jobs.start(name, spec.clone(), How::default(), ROOT).map(drop).unwrap_err().to_string();
             assert!(refused.contains("Input/output error"), "{refused}");
         }
         assert!(jobs.remove("web", false, ROOT).is_err());
         assert_eq!(jobs.list().len(), 1);
         faults.end();
         wait_until("the run is closed", || web(jobs).message.is_empty());
-        jobs.start("other", spec.clone(), false, false, ROOT).unwrap();
+        jobs.start("other", spec.clone(), How::default(), ROOT).unwrap();
         jobs.remove("other", true, ROOT).unwrap();
         // It is an ordinary run, which can go on.
-        jobs.start("web", spec.clone(), true, false, ROOT).unwrap();
+        jobs.start("web", spec.clone(), How { no_clear: true, ..How::default() }, ROOT).unwrap();
         let before = stored(jobs);
         wait_until("it goes on", || stored(jobs) > before);
         jobs.stop("web", ROOT).unwrap();
-        jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
+        jobs.start("web", spec.clone(), How::default(), ROOT).unwrap();
         assert_eq!(web(jobs).runs.len(), 2);
     });
 }

@@ -163,11 +163,33 @@ fn a_folder_that_is_gone() {
     site.ping_pong(50);
     fs::remove_dir_all(daemon.path("state/jobs/web")).unwrap();
     site.ping_pong(50);
-    // What the open files took, nobody can say any more.
-    let _ = api.try_stop("web");
+    // What the open files took, nobody will read.
+    let refused = api.try_stop("web").unwrap_err();
+    assert!(refused.message().contains("was removed") && refused.message().contains("rm web"), "{refused}");
+    assert!(daemon.instances().is_empty());
+    let job = api.get("web");
+    assert!(job.state() == JobState::Stopped && job.message.contains("was removed"), "{job:?}");
     api.remove("web", false).unwrap();
     assert_eq!((api.list().len(), daemon.instances()), (0, Vec::new()));
     let left = fs::read_dir(daemon.path("run")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let left: Vec<String> = left.filter(|name| name.starts_with("web.")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Somebody cut the staging area short under a capture: nothing is lost, and the daemon goes on.
+#[test]
+fn a_staging_area_that_is_cut_short() {
+    let Some(daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let shadow = Shadow::start("cut", &daemon.api().start(roomy("web", &site.filter())).plan);
+    for length in [0, 5000] {
+        site.ping_pong(100);
+        let file = fs::OpenOptions::new().write(true).open(daemon.path("run/web.staging")).unwrap();
+        file.set_len(length).unwrap();
+        site.ping_pong(500);
+    }
+    shadow.quiet();
+    assert_eq!(daemon.api().stop("web").runs.len(), 1);
+    assert!(daemon.log().contains("cut its staging area short"), "{}", daemon.log());
+    check_complete(&daemon, shadow);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use tcpprobed::disk::{Change, FsHook};
-use tcpprobed::jobs::State;
+use tcpprobed::jobs::{How, State};
 
 use crate::common::{ROOT, rehearsed, stored, wait_until, web};
 
@@ -105,7 +105,7 @@ fn while_it_is_stopped() {
             stop.join().unwrap()
         });
         assert!(refused.contains("panicked"), "{refused}");
-        jobs.start("other", spec.clone(), false, false, ROOT).unwrap();
+        jobs.start("other", spec.clone(), How::default(), ROOT).unwrap();
         jobs.remove("other", true, ROOT).unwrap();
         wait_until("it is stopped after all", || web(jobs).state == State::Stopped);
         assert_eq!((web(jobs).runs.len(), switch.exists()), (1, false));

@@ -178,7 +178,7 @@ async fn ask(channel: Channel, method: &str, name: &str) -> Result<(), Status> {
     let mut api = TcpProbeClient::new(channel.clone());
     let name = name.to_owned();
     let spec = || Some(JobSpec { buffer_kb: 64, ..job(&name, "port == 1") });
-    let start = |dry_run, sample, no_clear| StartJobRequest { spec: spec(), dry_run, no_clear, sample };
+    let start = |dry_run, sample, no_clear| StartJobRequest { spec: spec(), dry_run, no_clear, sample, own: false };
     let check = HealthCheckRequest::default;
     match method {
         "check" => HealthClient::new(channel).check(check()).await.map(drop),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tcpprobe::file::Account;
 
-use crate::common::{Daemon, Shadow, Site, wait_until};
+use crate::common::{Client, Daemon, Shadow, Site, wait_until};
 use crate::restart::roomy;
 
 /// A way to change an instance: a name, what is written to which file of it, and what the status says of it.
@@ -156,4 +156,58 @@ fn made_anew() {
     assert!(message.contains("made anew"), "{message}");
     api.stop("web");
     assert_eq!(check(&daemon, "web", shadow), 0);
+}
+
+/// Changed just before the stop, and before anybody looked.
+#[test]
+fn at_the_last_moment() {
+    let Some(daemon) = Daemon::start() else { return };
+    let (api, site) = (daemon.api(), Site::v4());
+    for (name, files, told) in WAYS.iter().filter(|(name, ..)| ["off", "filter", "emptied"].contains(name)) {
+        let shadow = Shadow::start(&format!("last-{name}"), &api.start(roomy(name, &site.filter())).plan);
+        site.ping_pong(100);
+        let traced = shadow.quiet();
+        wait_until("all is stored", || api.ledger(name).stored == traced);
+        tamper(&daemon.instance(name), files);
+        site.ping_pong(5);
+        api.stop(name);
+        assert!(daemon.log().contains(told), "{name}: {}", daemon.log());
+        check(&daemon, name, shadow);
+    }
+}
+
+/// Whoever reads such a run hears of it.
+#[test]
+fn readers_are_told() {
+    let Some(daemon) = Daemon::start() else { return };
+    let Some(client) = Client::of(&daemon) else { return };
+    let (api, site) = (daemon.api(), Site::v4());
+    api.start(roomy("web", &site.filter()));
+    site.ping_pong(100);
+    wait_until("all is stored", || api.ledger("web").stored > 100);
+    tamper(&daemon.instance("web"), &[("tracing_on", "0")]);
+    wait_until("it is found", || api.ledger("web").unknown > 0);
+    site.ping_pong(100);
+    api.stop("web");
+    for format in ["text", "json", "csv"] {
+        let answer = client.run(&["fetch", "web", "--format", format]);
+        assert!(answer.code == 6 && answer.err.contains("an unknown number of events was lost in"), "{}", answer.err);
+    }
+}
+
+/// Somebody who goes on and on: the instance is not replaced all the time, and nothing is sure.
+#[test]
+fn again_and_again() {
+    let Some(daemon) = Daemon::start() else { return };
+    let (api, site) = (daemon.api(), Site::v4());
+    let shadow = Shadow::start("again", &api.start(roomy("web", &site.filter())).plan);
+    site.ping_pong(100);
+    tamper(&daemon.instance("web"), &[("tracing_on", "0")]);
+    wait_until("it is replaced", || api.get("web").message.contains("it was replaced"));
+    tamper(&daemon.instance("web"), &[("tracing_on", "0")]);
+    site.ping_pong(100);
+    wait_until("it is left so", || api.get("web").message.contains("again and again"));
+    shadow.quiet();
+    api.stop("web");
+    check(&daemon, "web", shadow);
 }

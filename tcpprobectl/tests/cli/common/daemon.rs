@@ -167,7 +167,7 @@ impl Service {
 #[tonic::async_trait]
 impl TcpProbe for Service {
     async fn start_job(&self, request: Request<StartJobRequest>) -> Result<Response<StartJobReply>, Status> {
-        let StartJobRequest { spec, dry_run, no_clear, sample } = request.into_inner();
+        let StartJobRequest { spec, dry_run, no_clear, sample, .. } = request.into_inner();
         let spec = spec.unwrap();
         self.note(format!("start {spec:?} dry_run={dry_run} no_clear={no_clear}"));
         match spec.name.as_str() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tcpprobed::check::check;
 use tcpprobed::config::Config;
 use tcpprobed::disk::{FsHook, OptionalHook};
-use tcpprobed::jobs::{JobView, Jobs, Spec, State};
+use tcpprobed::jobs::{How, JobView, Jobs, Spec, State};
 
 use super::{Inside, ROOT, Shadow, Site, Trace, assert_part, read_run, told_plan, tracefs, unlocked};
 
@@ -35,7 +35,7 @@ pub fn rehearsed(what: &str, hook: &Arc<impl FsHook + 'static>, work: impl FnOnc
     let maintenance = thread::spawn(move || maintenance.maintain());
     let site = Site::v4();
     let spec = Spec { filter: site.filter(), buffer_kb: 64 << 10, ..Spec::default() };
-    let started = jobs.start("web", spec.clone(), false, false, ROOT).unwrap();
+    let started = jobs.start("web", spec.clone(), How::default(), ROOT).unwrap();
     let shadow = Shadow::start(what, &told_plan(&started.plan));
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -18,7 +18,7 @@ use tcpprobe::file::{Frames, Kind, Scanned};
 use tcpprobed::check::check;
 use tcpprobed::config::Config;
 use tcpprobed::disk::OptionalHook;
-use tcpprobed::jobs::{JobFile, Spec};
+use tcpprobed::jobs::{How, JobFile, Spec};
 use tcpprobed::tracefs::Tracefs;
 
 use self::disk::{Disk, Loss, Tree, unfold};
@@ -43,7 +43,7 @@ fn work(inside: &Inside, log: &Arc<Log>) {
     let site = Site::v4();
     let told = |told| log.note(Op::Told(told));
     let start = |name: &'static str, spec: &Spec, no_clear| {
-        jobs.start(name, spec.clone(), no_clear, false, ROOT).unwrap();
+        jobs.start(name, spec.clone(), How { no_clear, ..How::default() }, ROOT).unwrap();
         told(Told::Job(name, true));
     };
     let stored = |name: &str| jobs.get(name).unwrap().runs.last().unwrap().ledger.stored;
