@@ -426,7 +426,10 @@ A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same n
 Examples:
   tcpprobectl diagnose web
   tcpprobectl diagnose web --last 5m --connection 198.51.100.7
-  tcpprobectl diagnose trace.txt.gz --json | jq '.connections[].headline'")]
+  tcpprobectl diagnose trace.txt.gz --json | jq '.connections[].headline'
+
+A first version, made on paths with a delay: over loopback, and where the round trip is
+below 3 ms, do not trust it yet.")]
 pub struct DiagnoseArgs {
     /// The job or file
     #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]

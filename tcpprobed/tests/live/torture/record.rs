@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tcpprobe::file::{Reader, Totals};
+use tcpprobe::file::{Account, Reader, Totals};
 
 use crate::common::{COPIES_APART_NS_MAX, Event, Shadow, Trace};
 
@@ -38,18 +38,24 @@ impl Record {
         }
     }
 
-    /// What the segments in a run's folder hold, and the account in them.
-    pub fn of_run(folder: &Path) -> (Self, Totals) {
-        let (mut record, mut totals) = (Record::default(), Totals::default());
+    /// What the segments in a run's folder hold, the account in them, and the times of which nothing is known.
+    pub fn of_run(folder: &Path) -> (Self, Totals, Vec<Account>) {
+        let (mut record, mut totals, mut unknown) = (Record::default(), Totals::default(), Vec::new());
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "tcpp") {
                 let trace = Trace::read(Reader::new(File::open(path).unwrap()));
                 record.add(&trace.events);
                 totals += trace.totals;
+                unknown.extend(trace.accounts.into_iter().filter(Account::is_unknown));
             }
         }
-        (record, totals)
+        (record, totals, unknown)
+    }
+
+    /// This and the events of another one.
+    pub fn join(&mut self, other: Record) {
+        self.0.extend(other.0);
     }
 
     pub fn sort(&mut self) {
