@@ -25,16 +25,14 @@ pub enum Fault {
     CatalogRemoved,
     /// SIGHUP, with another configuration.
     Reload,
-    /// Somebody changes the kernel instance of one job.
+    /// Somebody changes the kernel instance of one of the jobs.
     Tamper,
-    /// SIGKILL, and somebody changes it before the next one starts.
-    TamperDead,
     /// The disk is full for a while, whatever else happens in that time.
     FullDisk,
 }
 
 /// Kills are what this is about: they come more often.
-const ALL: [Fault; 16] = [
+const ALL: [Fault; 14] = [
     Fault::Kill,
     Fault::Kill,
     Fault::Kill,
@@ -48,19 +46,7 @@ const ALL: [Fault; 16] = [
     Fault::CatalogRemoved,
     Fault::Reload,
     Fault::Tamper,
-    Fault::Tamper,
-    Fault::TamperDead,
     Fault::FullDisk,
-];
-/// A file of an instance, and what is written to it. None lets in events of others.
-const CHANGES: [(&str, &str); 7] = [
-    ("tracing_on", "0"),
-    ("events/enable", "0"),
-    ("events/tcp/tcp_probe/filter", "sport == 1"),
-    ("events/tcp/tcp_probe/trigger", "traceoff:1"),
-    ("trace", ""),
-    ("buffer_size_kb", "64"),
-    ("tracing_cpumask", "1"),
 ];
 
 /// A fault, and what it takes to do it.
@@ -73,8 +59,6 @@ pub struct Step {
     pub early: Duration,
     /// For which the disk is full.
     pub full: Duration,
-    /// What somebody changes.
-    pub change: (&'static str, &'static str),
 }
 
 impl Step {
@@ -82,11 +66,12 @@ impl Step {
     pub fn any(random: &mut Random, may_be_full: bool) -> Self {
         let mut duration = |range| Duration::from_millis(random.within(range));
         let (pause, early, full) = (duration(200..=2000), duration(0..=150), duration(300..=4000));
-        let change = *random.one_of(&CHANGES);
         let fault = match *random.one_of(&ALL) {
             Fault::FullDisk if !may_be_full => Fault::Kill,
+            // An instance that cannot be replaced is lost, and the run with it.
+            Fault::Tamper if may_be_full => Fault::Kill,
             fault => fault,
         };
-        Step { pause, fault, early, full, change }
+        Step { pause, fault, early, full }
     }
 }

@@ -38,7 +38,7 @@ impl Record {
         }
     }
 
-    /// What the segments in a run's folder hold, the account in them, and the times of which nothing is known.
+    /// What the segments in a run's folder hold, the account in them, and of it what is unknown.
     pub fn of_run(folder: &Path) -> (Self, Totals, Vec<Account>) {
         let (mut record, mut totals, mut unknown) = (Record::default(), Totals::default(), Vec::new());
         for entry in fs::read_dir(folder).unwrap() {
@@ -53,9 +53,12 @@ impl Record {
         (record, totals, unknown)
     }
 
-    /// This and the events of another one.
-    pub fn join(&mut self, other: Record) {
-        self.0.extend(other.0);
+    /// How many events are of no time that is unknown.
+    pub fn known(&self, unknown: &[Account]) -> u64 {
+        let covers = |account: &Account, time: u64| {
+            account.from <= time + COPIES_APART_NS_MAX && time <= account.to + COPIES_APART_NS_MAX
+        };
+        self.0.iter().filter(|(_, time)| !unknown.iter().any(|account| covers(account, *time))).count() as u64
     }
 
     pub fn sort(&mut self) {
