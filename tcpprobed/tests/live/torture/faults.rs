@@ -25,12 +25,14 @@ pub enum Fault {
     CatalogRemoved,
     /// SIGHUP, with another configuration.
     Reload,
+    /// Somebody changes the kernel instance of one of the jobs.
+    Tamper,
     /// The disk is full for a while, whatever else happens in that time.
     FullDisk,
 }
 
 /// Kills are what this is about: they come more often.
-const ALL: [Fault; 13] = [
+const ALL: [Fault; 14] = [
     Fault::Kill,
     Fault::Kill,
     Fault::Kill,
@@ -43,6 +45,7 @@ const ALL: [Fault; 13] = [
     Fault::NoCatalog,
     Fault::CatalogRemoved,
     Fault::Reload,
+    Fault::Tamper,
     Fault::FullDisk,
 ];
 
@@ -65,6 +68,8 @@ impl Step {
         let (pause, early, full) = (duration(200..=2000), duration(0..=150), duration(300..=4000));
         let fault = match *random.one_of(&ALL) {
             Fault::FullDisk if !may_be_full => Fault::Kill,
+            // An instance that cannot be replaced is lost, and the run with it.
+            Fault::Tamper if may_be_full => Fault::Kill,
             fault => fault,
         };
         Step { pause, fault, early, full }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tcpprobe::file::{Reader, Totals};
+use tcpprobe::file::{Account, Reader, Totals};
 
 use crate::common::{COPIES_APART_NS_MAX, Event, Shadow, Trace};
 
@@ -38,18 +38,27 @@ impl Record {
         }
     }
 
-    /// What the segments in a run's folder hold, and the account in them.
-    pub fn of_run(folder: &Path) -> (Self, Totals) {
-        let (mut record, mut totals) = (Record::default(), Totals::default());
+    /// What the segments in a run's folder hold, the account in them, and of it what is unknown.
+    pub fn of_run(folder: &Path) -> (Self, Totals, Vec<Account>) {
+        let (mut record, mut totals, mut unknown) = (Record::default(), Totals::default(), Vec::new());
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "tcpp") {
                 let trace = Trace::read(Reader::new(File::open(path).unwrap()));
                 record.add(&trace.events);
                 totals += trace.totals;
+                unknown.extend(trace.accounts.into_iter().filter(Account::is_unknown));
             }
         }
-        (record, totals)
+        (record, totals, unknown)
+    }
+
+    /// How many events are of no time that is unknown.
+    pub fn known(&self, unknown: &[Account]) -> u64 {
+        let covers = |account: &Account, time: u64| {
+            account.from <= time + COPIES_APART_NS_MAX && time <= account.to + COPIES_APART_NS_MAX
+        };
+        self.0.iter().filter(|(_, time)| !unknown.iter().any(|account| covers(account, *time))).count() as u64
     }
 
     pub fn sort(&mut self) {
