@@ -13,13 +13,13 @@ use crate::common::{Client, Daemon, Site, tracefs, wait_until};
 
 const NOWHERE: &str = "/nonexistent/tcpprobed.sock";
 
-/// Kernel instances, and folders of such daemons.
+/// Kernel instances, and folders of such daemons; those of the tests beside this one have another name.
 fn left() -> BTreeSet<OsString> {
     let folders = [tracefs().unwrap().root().join("instances"), PathBuf::from("/run")];
     let names = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     names
         .map(|entry| entry.unwrap().file_name())
-        .filter(|name| name.to_string_lossy().starts_with("tcpprobe"))
+        .filter(|name| name.to_string_lossy().starts_with("tcpprobe") && !name.to_string_lossy().contains("-test-"))
         .collect()
 }
 
