@@ -19,6 +19,7 @@ mod paint;
 mod private_daemon;
 mod progress;
 mod range;
+mod recording;
 mod report;
 mod sample;
 mod table;

@@ -1,32 +1,28 @@
 //! `diagnose`: what holds each connection back, and why it retransmitted.
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis, Limit};
-use tcpprobe::file::Select;
-use tcpprobe::file::block::Projection;
-use tcpprobe::kernel::text::clock_ticks;
-use tcpprobe::source::{EventFilter, Item, Losses, Trace, Wanted};
-use tcpprobe_client::{Client, JobStream};
+use tcpprobe::source::{EventFilter, Item, Losses};
 
 use super::{print, print_json};
 use crate::cli::DiagnoseArgs;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::filter;
 use crate::interrupt::Interrupt;
-use crate::progress::Progress;
+use crate::recording::Recording;
 use crate::report::Report;
-use crate::{filter, input, range};
 
 /// Connections that are told in full; the others are one line.
 const SHOWN_MAX: usize = 20;
 
 pub fn run(socket: &Path, args: &DiagnoseArgs) -> Result<Exit> {
     let filter = filter::events(&[], args.range.filter.as_deref())?;
+    let trace = Recording::of(socket, &args.source, &args.range, "diagnosed")?;
     let interrupt = Interrupt::install()?;
-    let (Found { connections: mut found, untracked }, report, losses) = read(socket, args, &filter, &interrupt)?;
+    let (Found { connections: mut found, untracked }, report, losses) = read(&trace, &filter, &interrupt)?;
     if let Some(wanted) = &args.connection {
         found.retain(|diagnosis| is_of(diagnosis, wanted));
     }
@@ -65,60 +61,22 @@ fn is_of(diagnosis: &Diagnosis, wanted: &str) -> bool {
     })
 }
 
-fn read(
-    socket: &Path,
-    args: &DiagnoseArgs,
-    filter: &EventFilter,
-    interrupt: &Interrupt,
-) -> Result<(Found, Report, Losses)> {
-    let wanted = |mut select: Select| {
-        // A filter may be about any field.
-        if filter.is_all() {
-            select.wanted = Projection::fields(Diagnoser::fields());
-        }
-        Wanted { select, events: filter.clone() }
-    };
-    let path = PathBuf::from(&args.source);
-    let is_file = path.is_file() || args.source.contains('/') || path.extension().is_some();
-    if is_file {
-        if args.range.run.is_some() {
-            let what = format!("{} is a file, and has no runs to choose from", args.source);
-            return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
-        }
-        let range = range::of_file(&path, &args.range.time)?;
-        let input = input::open(&path, interrupt.clone())?;
-        return consume(Trace::sniff(&args.source, input, wanted(range))?, &args.source);
-    }
-    let client = Client::connect(socket)?;
-    let request = range::request(&client, &args.source, &args.range)?;
-    let select = range::select(&request);
-    let (interrupt, bar) = (interrupt.clone(), Progress::bytes(&request.name, true));
-    let stream = JobStream::open(&client, request, move |progress| {
-        interrupt.check()?;
-        bar.set(progress.received_bytes, progress.total_bytes);
-        Ok(ControlFlow::Continue(()))
-    })?;
-    let title = format!("job {}", args.source);
-    consume(Trace::tcpp(&title, stream, wanted(select)), &title)
-}
-
-fn consume(mut trace: Trace<'_>, title: &str) -> Result<(Found, Report, Losses)> {
-    let mut report = Report::new(title);
+fn read(trace: &Recording, filter: &EventFilter, interrupt: &Interrupt) -> Result<(Found, Report, Losses)> {
+    let mut report = Report::new(&trace.title());
     let mut diagnoser = Diagnoser::default();
-    for item in &mut trace {
+    let mut items = trace.open(filter, Diagnoser::fields(), interrupt)?;
+    for item in &mut items {
         let item = item?;
         diagnoser.item(&item);
         match item {
-            Item::Begin(about) if clock_ticks(&about.clock) => {
-                let what = format!("{title}: its clock counts no nanoseconds, so nothing can be said of its times");
-                return Err(Failure::new(Exit::Failed, what, "record with another trace_clock").into());
-            }
+            Item::Begin(about) => trace.require_times(&about)?,
             Item::Problem(problem) => report.tell(&problem),
             _ => {}
         }
     }
     let untracked = diagnoser.untracked();
-    Ok((Found { connections: diagnoser.finish(), untracked }, report, *trace.losses()))
+    let losses = *items.losses();
+    Ok((Found { connections: diagnoser.finish(), untracked }, report, losses))
 }
 
 /// Time in which something held it back that somebody could mend.

@@ -3,6 +3,7 @@
 
 mod common;
 
+mod diagnose;
 mod doctor;
 mod errors;
 mod help;

@@ -1,0 +1,158 @@
+//! What NAME|FILE means: a job's trace or a file, which can be read more than once.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use tcpprobe::file::Select;
+use tcpprobe::file::block::Projection;
+use tcpprobe::kernel::text::clock_ticks;
+use tcpprobe::source::{About, EventFilter, Trace, Wanted};
+use tcpprobe_client::{Client, JobStream};
+use tcpprobe_proto::v1::ReadRequest;
+
+use crate::cli::RangeArgs;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::value::timestamp;
+use crate::{escape, input, range, say};
+
+/// A trace that can be read more than once.
+pub enum Recording {
+    Job { client: Box<Client>, request: ReadRequest },
+    File { path: PathBuf, range: Select },
+}
+
+impl Recording {
+    /// The file `source`, or else the job; `done` is what is done with it, should that have to be said.
+    pub fn of(socket: &Path, source: &str, args: &RangeArgs, done: &str) -> Result<Self> {
+        let path = PathBuf::from(source);
+        // A job's name has no slash, and nobody names one like a trace file.
+        let is_path = source.contains('/') || stem(source) != source;
+        let is_file = path.is_file() && (is_path || args.run.is_none());
+        let is_job = is_path && !path.exists() && is_known_job(socket, source);
+        if (is_file || is_path) && !is_job {
+            if is_file && !source.contains('/') && is_known_job(socket, source) {
+                say(&format!("{source} is a file here, and is what is {done}; for the job of that name, give --run N"));
+            }
+            if args.run.is_some() {
+                let what = format!("{source} is a file, and has no runs to choose from");
+                return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
+            }
+            let range = range::of_file(&path, &args.time)?;
+            return Ok(Recording::File { path, range });
+        }
+        let client = Box::new(Client::connect(socket)?);
+        let mut request = range::request(&client, source, args)?;
+        // All readings of a job that goes on must see the same events.
+        let now_ns = timestamp::now();
+        request.until_ns = if request.until_ns == 0 { now_ns } else { request.until_ns.min(now_ns) };
+        Ok(Recording::Job { client, request })
+    }
+
+    /// Opens it for those of `fields` of the events that pass `filter`.
+    pub fn open<'a>(
+        &'a self,
+        filter: &EventFilter,
+        fields: Vec<&'static str>,
+        interrupt: &Interrupt,
+    ) -> Result<Trace<'a>> {
+        let wanted = |mut select: Select| {
+            // A filter may be about any field.
+            if filter.is_all() {
+                select.wanted = Projection::fields(fields);
+            }
+            Wanted { select, events: filter.clone() }
+        };
+        Ok(match self {
+            Recording::Job { client, request } => {
+                let (interrupt, bar) = (interrupt.clone(), Progress::bytes(&request.name, true));
+                let stream = JobStream::open(client, request.clone(), move |progress| {
+                    interrupt.check()?;
+                    bar.set(progress.received_bytes, progress.total_bytes);
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                Trace::tcpp(&self.title(), stream, wanted(range::select(request)))
+            }
+            Recording::File { path, range } => {
+                Trace::sniff(&self.title(), input::open(path, interrupt.clone())?, wanted(range.clone()))?
+            }
+        })
+    }
+
+    /// Refuses a trace whose times are not nanoseconds.
+    pub fn require_times(&self, about: &About) -> Result<(), Failure> {
+        if !clock_ticks(&about.clock) {
+            return Ok(());
+        }
+        let what = format!("{}: its clock counts no nanoseconds, so nothing can be told over time", self.title());
+        Err(Failure::new(Exit::Failed, what, "record with another trace_clock; convert gives its values"))
+    }
+
+    /// What the picture says it is of: file or job, run, and filter.
+    pub fn heading(&self, filter: Option<&str>) -> String {
+        let what = match self {
+            Recording::Job { request, .. } if request.run > 0 => format!("{}, run {}", request.name, request.run),
+            _ => self.name(),
+        };
+        match filter.filter(|filter| !filter.trim().is_empty()) {
+            Some(filter) => format!("{what}, {}", escape::text(filter)),
+            None => what,
+        }
+    }
+
+    pub fn name(&self) -> String {
+        match self {
+            Recording::Job { request, .. } => request.name.clone(),
+            Recording::File { path, .. } => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// What the picture is called, without its extension.
+    pub fn stem(&self) -> String {
+        match self {
+            Recording::Job { request, .. } => request.name.clone(),
+            Recording::File { .. } => stem(&self.name()).to_owned(),
+        }
+    }
+
+    /// As messages call it.
+    pub fn title(&self) -> String {
+        match self {
+            Recording::Job { request, .. } => format!("job {}", request.name),
+            Recording::File { path, .. } => path.display().to_string(),
+        }
+    }
+}
+
+/// Whether a daemon answers and has a job of this name.
+fn is_known_job(socket: &Path, name: &str) -> bool {
+    Client::connect(socket).and_then(|client| client.get(name)).is_ok()
+}
+
+/// `name` without the extensions of trace files.
+fn stem(name: &str) -> &str {
+    let plain = name.strip_suffix(".gz").unwrap_or(name);
+    let known = [".tcpp", ".txt", ".text", ".log"].into_iter().find_map(|extension| plain.strip_suffix(extension));
+    known.filter(|stem| !stem.is_empty()).unwrap_or(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn stems() {
+        for (name, stem) in [
+            ("web.tcpp", "web"),
+            ("web.tcpp.gz", "web"),
+            ("a.b.txt.gz", "a.b"),
+            ("trace.gz", "trace"),
+            ("web", "web"),
+            ("old.log", "old"),
+            ("web.1", "web.1"),
+            (".txt", ".txt"),
+        ] {
+            assert_eq!(super::stem(name), stem);
+        }
+    }
+}
