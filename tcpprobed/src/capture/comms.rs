@@ -18,7 +18,8 @@ const NAMES_MAX: usize = 16 << 10;
 pub struct Comms {
     tracefs: Tracefs,
     names: HashMap<i32, (Option<String>, Instant)>,
-    saved: HashMap<i32, String>,
+    /// What the kernel saved, when it was read last and the time before: it forgets names.
+    saved: [HashMap<i32, String>; 2],
     saved_read: Option<Instant>,
 }
 
@@ -26,13 +27,16 @@ impl Comms {
     /// Knows nobody yet.
     #[must_use]
     pub fn new(tracefs: Tracefs) -> Self {
-        Comms { tracefs, names: HashMap::new(), saved: HashMap::new(), saved_read: None }
+        Comms { tracefs, names: HashMap::new(), saved: Default::default(), saved_read: None }
     }
 
     /// Learns the names of these tasks: from the task itself while it lives, else from what the kernel saved when it
     /// last ran.
     pub fn learn(&mut self, pids: impl Iterator<Item = i32>) {
-        let now = Instant::now();
+        self.learn_at(pids, Instant::now());
+    }
+
+    fn learn_at(&mut self, pids: impl Iterator<Item = i32>, now: Instant) {
         if self.names.len() > NAMES_MAX {
             self.names.clear();
         }
@@ -49,12 +53,13 @@ impl Comms {
     }
 
     fn saved(&mut self, pid: i32, now: Instant) -> Option<String> {
-        let stale = self.saved_read.is_none_or(|read| now.duration_since(read) >= LIST_INTERVAL);
-        if stale && !self.saved.contains_key(&pid) {
-            self.saved = self.tracefs.saved_cmdlines().unwrap_or_default();
+        // Also where it has the name: that may be of an earlier task with the same number.
+        if self.saved_read.is_none_or(|read| now.duration_since(read) >= LIST_INTERVAL) {
+            self.saved.swap(0, 1);
+            self.saved[0] = self.tracefs.saved_cmdlines().unwrap_or_default();
             self.saved_read = Some(now);
         }
-        self.saved.get(&pid).cloned()
+        self.saved.iter().find_map(|saved| saved.get(&pid)).cloned()
     }
 
     /// The name of a task that was learned.
@@ -64,5 +69,37 @@ impl Comms {
             return Some("<idle>");
         }
         self.names.get(&pid)?.0.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_another_task_has_now_means_that_one() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        for name in ["events/header_page", "events/tcp/enable", "instances/.keep"] {
+            put(name, "");
+        }
+        put("events/tcp/tcp_probe/format", "name: tcp_probe\nID: 7\nformat:\n");
+        // No tasks that live.
+        let (one, other) = (i32::MAX, i32::MAX - 1);
+        put("saved_cmdlines", &format!("{one} server\n{other} curl\n"));
+        let mut comms = Comms::new(Tracefs::locate(Some(root.path())).unwrap());
+        let began = Instant::now();
+        comms.learn_at([one].into_iter(), began);
+        assert_eq!(comms.get(one), Some("server"));
+        put("saved_cmdlines", &format!("{one} client\n"));
+        comms.learn_at([one, other].into_iter(), began + NAME_AGE_MAX);
+        assert_eq!(comms.get(one), Some("client"));
+        assert_eq!(comms.get(other), Some("curl"), "forgotten since");
     }
 }
