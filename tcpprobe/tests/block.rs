@@ -163,7 +163,7 @@ fn only_the_wanted_connection_is_decoded() {
         connection_id(local, peer)
     };
     let id = connection(&whole, &whole.rows()[0]);
-    let wanted = Projection { connection: Some(id), ..Projection::default() };
+    let wanted = Projection { connections: Some([id].into()), ..Projection::default() };
     let one = Block::decode(&bytes, &schema, &wanted).unwrap();
     let expected: Vec<&Row> = whole.rows().iter().filter(|row| connection(&whole, row) == id).collect();
     assert!(!expected.is_empty() && expected.len() < records.len() / 4, "{} of {}", expected.len(), records.len());

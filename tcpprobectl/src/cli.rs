@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use tcpprobe::export::ExportFormat;
 use tcpprobe_client::DEFAULT_SOCKET;
 
+use crate::value::connection::Ends;
 use crate::value::{duration, size, timestamp};
 
 const EXIT_CODES: &str = "\
@@ -219,6 +220,9 @@ pub struct RangeArgs {
     /// Only events that match; see `help filter`
     #[arg(long, value_name = "F", help_heading = "Which events")]
     pub filter: Option<String>,
+    /// Only connections with this end: ADDR, :PORT or ADDR:PORT; two, with a comma between, are both
+    #[arg(long, value_name = "C", help_heading = "Which events")]
+    pub connection: Option<Ends>,
 }
 
 /// Which time of a trace.
@@ -437,9 +441,6 @@ pub struct DiagnoseArgs {
     /// Print JSON: for each connection its limits, intervals, retransmissions and findings
     #[arg(long)]
     pub json: bool,
-    /// Only connections with this end: ADDR, :PORT or ADDR:PORT; two, with a comma between, are both
-    #[arg(long, value_name = "C", help_heading = "Which events")]
-    pub connection: Option<String>,
     #[command(flatten)]
     pub range: RangeArgs,
 }

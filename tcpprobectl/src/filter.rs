@@ -4,10 +4,21 @@ use tcpprobe::filter::{Filter, FilterError};
 use tcpprobe::source::EventFilter;
 
 use crate::exit::{Exit, FILTER_HELP, Failure};
+use crate::value::connection::Ends;
 
 /// Of the events that one of `events` names (`system:name`, `name`, or globs of either), those that meet `filter`.
 pub fn events(events: &[String], filter: Option<&str>) -> Result<EventFilter, Failure> {
     Ok(EventFilter::new(events.to_vec(), filter.map(parse).transpose()?))
+}
+
+/// Of the events that one of `events` names, those that meet `filter` and are of a connection with these ends.
+pub fn of_connection(events: &[String], filter: Option<&str>, ends: Option<&Ends>) -> Result<EventFilter, Failure> {
+    let ends = ends.map(|ends| parse(&ends.filter())).transpose()?;
+    let filter = match (filter.map(parse).transpose()?, ends) {
+        (Some(filter), Some(ends)) => Some(filter.and(ends)),
+        (filter, ends) => filter.or(ends),
+    };
+    Ok(EventFilter::new(events.to_vec(), filter))
 }
 
 /// Reads a filter as typed.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use tcpprobe::file::block::Projection;
 use tcpprobe::file::{Select, Survey};
 use tcpprobe::source::{self, Content};
 use tcpprobe_client::Client;
@@ -21,6 +22,7 @@ pub fn request(client: &Client, name: &str, args: &RangeArgs) -> Result<ReadRequ
         run: args.run.unwrap_or(0),
         since_ns: args.time.since.unwrap_or(0),
         until_ns: args.time.until.unwrap_or(0),
+        connections: args.connection.and_then(|ends| ends.ids()).map(Vec::from).unwrap_or_default(),
         ..ReadRequest::default()
     };
     let job = client.get(name)?;
@@ -54,7 +56,9 @@ pub fn newest_run(job: &Job) -> u32 {
 #[must_use]
 pub fn select(request: &ReadRequest) -> Select {
     let some = |ns: i64| (ns != 0).then_some(ns);
-    Select { since: some(request.since_ns), until: some(request.until_ns), ..Select::default() }
+    let connections = Some(&request.connections).filter(|ids| !ids.is_empty()).map(|ids| ids.as_slice().into());
+    let wanted = Projection { connections, ..Projection::default() };
+    Select { since: some(request.since_ns), until: some(request.until_ns), wanted }
 }
 
 /// The same for a file whose newest event is at `newest_ns`, if that can be known.

@@ -40,7 +40,8 @@ impl Recording {
                 let what = format!("{source} is a file, and has no runs to choose from");
                 return Err(Failure::new(Exit::Usage, what, "leave out --run").into());
             }
-            let range = range::of_file(&path, &args.time)?;
+            let mut range = range::of_file(&path, &args.time)?;
+            range.wanted.connections = args.connection.and_then(|ends| ends.ids()).map(Into::into);
             return Ok(Recording::File { path, range });
         }
         let client = Box::new(Client::connect(socket)?);
@@ -61,7 +62,7 @@ impl Recording {
         let wanted = |mut select: Select| {
             // A filter may be about any field.
             if filter.is_all() {
-                select.wanted = Projection::fields(fields);
+                select.wanted.fields = Projection::fields(fields).fields;
             }
             Wanted { select, events: filter.clone() }
         };

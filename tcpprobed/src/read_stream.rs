@@ -23,7 +23,7 @@ const GIVEN_BYTES: usize = 128 << 10;
 const LOOK_BYTES: usize = 16 << 20;
 
 /// What of a run is wanted. The default is all of it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Nanoseconds since 1970.
     pub since: Option<i64>,
@@ -31,13 +31,13 @@ pub struct Wanted {
     pub until: Option<i64>,
     /// At least so many of the newest events.
     pub last_events: u64,
-    /// The id of a connection.
-    pub connection: Option<u64>,
+    /// Ids of connections; none for all.
+    pub connections: Vec<u64>,
 }
 
 impl Wanted {
     fn all_blocks(&self) -> bool {
-        self.since.is_none() && self.until.is_none() && self.last_events == 0 && self.connection.is_none()
+        self.since.is_none() && self.until.is_none() && self.last_events == 0 && self.connections.is_empty()
     }
 
     fn overlaps(&self, walls: Option<(i64, i64)>) -> bool {
@@ -47,7 +47,8 @@ impl Wanted {
 
     fn wants(&self, head: &BlockHead, clock: &Clock) -> bool {
         let walls = clock.wall(head.times.0).zip(clock.wall(head.times.1));
-        self.overlaps(walls) && self.connection.is_none_or(|connection| head.may_hold(connection))
+        let holds = |ids: &[u64]| ids.is_empty() || ids.iter().any(|&id| head.may_hold(id));
+        self.overlaps(walls) && holds(&self.connections)
     }
 }
 

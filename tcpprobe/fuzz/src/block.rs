@@ -72,7 +72,7 @@ fn has_the_connection(payload: &[u8], whole: &Block) {
     let all = connections(whole);
     let Some(wanted) = all.iter().copied().flatten().next() else { return };
     let expected = whole.rows().iter().zip(&all).filter(|(_, id)| id.is_none_or(|id| id == wanted));
-    let of_one = Projection { fields: None, connection: Some(wanted) };
+    let of_one = Projection { fields: None, connections: Some([wanted].into()) };
     let one = Block::decode(payload, whole.schema(), &of_one).expect("to leave something out is no error");
     let (mut a, mut b) = (Vec::new(), Vec::new());
     let records: Vec<_> = one.rows().iter().map(|row| plain(&one.record(row, &mut a))).collect();

@@ -214,7 +214,8 @@ impl<R: Read> Reader<R> {
         let (first, last) = (self.clock.wall(head.times.0), self.clock.wall(head.times.1));
         let early = matches!((self.select.since, last), (Some(since), Some(last)) if last < since);
         let late = matches!((self.select.until, first), (Some(until), Some(first)) if first > until);
-        let other = self.select.wanted.connection.is_some_and(|connection| !head.may_hold(connection));
+        let wanted = self.select.wanted.connections.as_deref();
+        let other = wanted.is_some_and(|ids| !ids.iter().any(|&id| head.may_hold(id)));
         !early && !late && !other
     }
 

@@ -19,13 +19,10 @@ use crate::report::Report;
 const SHOWN_MAX: usize = 20;
 
 pub fn run(socket: &Path, args: &DiagnoseArgs) -> Result<Exit> {
-    let filter = filter::events(&[], args.range.filter.as_deref())?;
+    let filter = filter::of_connection(&[], args.range.filter.as_deref(), args.range.connection.as_ref())?;
     let trace = Recording::of(socket, &args.source, &args.range, "diagnosed")?;
     let interrupt = Interrupt::install()?;
     let (Found { connections: mut found, untracked }, report, losses) = read(&trace, &filter, &interrupt)?;
-    if let Some(wanted) = &args.connection {
-        found.retain(|diagnosis| is_of(diagnosis, wanted));
-    }
     report.require_events(found.len() as u64, &losses)?;
     // Worst first: the longest held back.
     found.sort_by_key(|diagnosis| std::cmp::Reverse(held_ns(diagnosis)));
@@ -47,18 +44,6 @@ pub fn run(socket: &Path, args: &DiagnoseArgs) -> Result<Exit> {
 struct Found {
     connections: Vec<Diagnosis>,
     untracked: u64,
-}
-
-/// Whether a connection has all ends that are named, `ADDR`, `:PORT` or `ADDR:PORT`, separated by commas.
-fn is_of(diagnosis: &Diagnosis, wanted: &str) -> bool {
-    let ends = [diagnosis.connection.local, diagnosis.connection.peer];
-    wanted.split(',').all(|end| {
-        let port = end.strip_prefix(':').and_then(|port| port.parse().ok());
-        let fits = |known: &std::net::SocketAddr| {
-            known.to_string() == end || known.ip().to_string() == end || port == Some(known.port())
-        };
-        ends.iter().any(fits)
-    })
 }
 
 fn read(trace: &Recording, filter: &EventFilter, interrupt: &Interrupt) -> Result<(Found, Report, Losses)> {

@@ -26,7 +26,7 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
     if format.is_binary() {
         output::refuse_terminal(path, "the trace", &format!("{}.{}", args.name, format.extension()))?;
     }
-    let filter = filter::events(&args.events, args.range.filter.as_deref())?;
+    let filter = filter::of_connection(&args.events, args.range.filter.as_deref(), args.range.connection.as_ref())?;
     let request = range::request(client, &args.name, &args.range)?;
     let select = range::select(&request);
 

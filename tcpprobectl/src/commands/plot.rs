@@ -22,7 +22,7 @@ use crate::{filter, say};
 const GAPS_MAX: usize = 10_000;
 
 pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
-    let filter = filter::events(&[], args.range.filter.as_deref())?;
+    let filter = filter::of_connection(&[], args.range.filter.as_deref(), args.range.connection.as_ref())?;
     let format = format(args)?;
     let trace = Recording::of(socket, &args.source, &args.range, "drawn")?;
     let target = target(args, &trace.stem(), format);

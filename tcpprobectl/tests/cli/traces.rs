@@ -486,3 +486,40 @@ fn an_interrupted_fetch_leaves_no_file() {
     let left: Vec<_> = fs::read_dir(daemon.directory()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["socket"]);
 }
+
+#[test]
+fn a_connection_is_read_alone() {
+    let daemon = daemon();
+    let fetch = |more: &[&str]| {
+        let arguments = [&["fetch", "web", "--format", "json"], more].concat();
+        let lines = stdout(&run(&daemon.socket(), &arguments).code(0));
+        lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let all = fetch(&[]);
+    let ends = |event: &serde_json::Value| {
+        let end = |address: &str, port: &str| {
+            format!("{}:{}", event[address].as_str().unwrap_or_default(), event[port].as_u64().unwrap_or_default())
+        };
+        [end("saddr", "sport"), end("daddr", "dport")]
+    };
+    let [one, other] = ends(all.iter().find(|event| event["event"] == "tcp_probe").unwrap());
+    let of_it: Vec<_> = all
+        .iter()
+        .filter(|event| [[&one, &other], [&other, &one]].contains(&ends(event).each_ref()))
+        .cloned()
+        .collect();
+    assert!(of_it.len() < all.len(), "{one} is not alone");
+    for connection in [format!("{one},{other}"), format!("{other},{one}")] {
+        assert!(fetch(&["--connection", &connection]) == of_it, "{connection}");
+    }
+    let few = of_it.iter().filter(|event| event["snd_cwnd"].as_u64().is_none_or(|cwnd| cwnd > 10)).count();
+    let found = fetch(&["--connection", &format!("{one},{other}"), "--filter", "snd_cwnd > 10"]);
+    assert_eq!(found.len(), few);
+    let port = &one[one.rfind(':').unwrap()..];
+    assert!(fetch(&["--connection", port]).len() >= of_it.len());
+
+    let refused = run(&daemon.socket(), &["fetch", "web", "--connection", "443"]).code(2);
+    assert!(stderr(&refused).contains("write ADDR, :PORT, ADDR:PORT"), "{}", stderr(&refused));
+    let refused = run(&daemon.socket(), &["fetch", "web", "--connection", ":443", "--filter", "sprot == 1"]).code(2);
+    assert!(stderr(&refused).contains("filter, column 1: no event"), "as it was typed: {}", stderr(&refused));
+}

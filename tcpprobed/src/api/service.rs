@@ -28,6 +28,8 @@ const REPLIES_WAITING: usize = 1;
 const REPLY_BYTES: usize = 64 << 10;
 /// Most names that can be watched: a reply is for looking at.
 const WATCHED_MAX: usize = 1024;
+/// Most connections of a reading: every block is looked at for each.
+const CONNECTIONS_MAX: usize = 16;
 /// A watcher gets a reply at most this often.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -229,8 +231,13 @@ impl TcpProbe for Service {
             since: bound(request.since_ns),
             until: bound(request.until_ns),
             last_events: request.last_events,
-            connection: (request.connection != 0).then_some(request.connection),
+            connections: request.connections,
         };
+        if wanted.connections.len() > CONNECTIONS_MAX {
+            return Err(Status::invalid_argument(format!(
+                "more than {CONNECTIONS_MAX} connections; read without, and filter"
+            )));
+        }
         let (name, follow) = (request.name, request.follow);
         self.up_to_now(Some(&name)).await;
         let reader = self

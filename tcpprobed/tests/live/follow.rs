@@ -262,7 +262,7 @@ fn one_connection() {
     let connections: std::collections::BTreeSet<u64> = all.events.iter().map(id).collect();
     assert_eq!(connections.len(), 10, "two ends of each");
     for connection in connections {
-        let part = Trace::decode(&api.read(ReadRequest { connection, ..all_of("web") }));
+        let part = Trace::decode(&api.read(ReadRequest { connections: vec![connection], ..all_of("web") }));
         let of_it = |events: &[Event]| events.iter().filter(|event| id(event) == connection).count();
         assert_eq!(of_it(&part.events), of_it(&all.events));
     }

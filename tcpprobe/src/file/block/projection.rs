@@ -19,15 +19,15 @@ pub struct Projection {
     /// Names of fields; others are 0, but for those that tell what an event is about (addresses, ports, cookie), which are
     /// always there. `None` for all.
     pub fields: Option<Arc<[String]>>,
-    /// Only events of the connection of this id ([`connection_id`]), and those whose connection is not known.
-    pub connection: Option<u64>,
+    /// Only events of the connections of these ids ([`connection_id`]), and those whose connection is not known. `None` for all.
+    pub connections: Option<Arc<[u64]>>,
 }
 
 impl Projection {
     /// These fields, of all connections.
     #[must_use]
     pub fn fields<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
-        Projection { fields: Some(names.into_iter().map(Into::into).collect()), connection: None }
+        Projection { fields: Some(names.into_iter().map(Into::into).collect()), connections: None }
     }
 
     /// Whether the field `name` is wanted.
@@ -52,10 +52,10 @@ impl Projection {
 
     /// Whether events of the identity are wanted that has this record.
     pub(super) fn holds(&self, layout: &Layout, record: &[u8]) -> bool {
-        let Some(connection) = self.connection else { return true };
+        let Some(wanted) = &self.connections else { return true };
         layout.reader.read(record).is_none_or(|event| {
             let (local, peer) = event.ends();
-            connection_id(local, peer) == connection
+            wanted.contains(&connection_id(local, peer))
         })
     }
 }
