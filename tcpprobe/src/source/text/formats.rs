@@ -7,10 +7,12 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::latency::Latency;
 use super::shape::Shape;
 use crate::event::EventKind;
-use crate::event::table::{self, FieldType, Known};
+use crate::event::table::{self, FieldType, Known, KnownField};
 use crate::kernel::format::{Field, Format};
 use crate::kernel::text::{Fields, LineError, TextEvent};
 
@@ -43,6 +45,25 @@ struct Made {
     /// Of each part: the field, and the port beside a sockaddr.
     fields: Vec<(Field, Option<Field>)>,
     size: usize,
+    pattern: Option<Pattern>,
+}
+
+/// What all lines of a format without text have in common: by it, most lines are read without asking what they have.
+#[derive(Debug)]
+struct Pattern {
+    /// For each part, what stands between the value before and its own, its shape, and how that is known.
+    parts: Vec<(Box<str>, Shape, Origin)>,
+    after: Box<str>,
+    has_lazy_count: bool,
+}
+
+/// How the shape of a part is known.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// The table has the event and the field.
+    Table,
+    /// By the looks of the value, and of what the table calls by this name.
+    Looks(Option<&'static KnownField>),
 }
 
 /// The formats of the lines so far.
@@ -50,6 +71,8 @@ struct Made {
 pub struct TextFormats {
     made: Vec<Made>,
     by_signature: HashMap<Box<[u8]>, usize>,
+    /// The format of the last line of each event.
+    last: HashMap<Box<str>, usize, RandomState>,
     text_bytes: usize,
     /// Kept for its memory.
     signature: Vec<u8>,
@@ -86,8 +109,16 @@ impl TextFormats {
     /// # Errors
     /// When an event of the table lacks a field that every kernel prints, or has one that cannot be read.
     pub fn record(&mut self, event: &TextEvent<'_>, bytes: &mut Vec<u8>) -> Result<usize, LineError> {
-        let known = table::known(event.name);
         let latency = Latency::of(event.flags);
+        let last = self.last.get(event.name).and_then(|&last| Some((last, self.made.get(last)?)));
+        if let Some((index, made)) = last {
+            let start = bytes.len();
+            if made.put_alike(event, latency, bytes).is_some() {
+                return Ok(index);
+            }
+            bytes.truncate(start);
+        }
+        let known = table::known(event.name);
         let whole = || LineError { column: event.body_at + 1, what: "the line", reason: "does not fit into a record" };
         let (parts, after) = parts(known, event)?;
         let parts = if fits(&parts, after) && (!parts.is_empty() || event.body.is_empty()) {
@@ -98,6 +129,10 @@ impl TextFormats {
         let after = if parts.len() == 1 && parts[0].name.is_empty() { "" } else { after };
         let index = self.find_or_make(event.name, known, &parts, after, latency).ok_or_else(whole)?;
         self.made[index].put(&parts, event.pid, latency, bytes).ok_or_else(whole)?;
+        match self.last.get_mut(event.name) {
+            Some(last) => *last = index,
+            None => drop(self.last.insert(event.name.into(), index)),
+        }
         Ok(index)
     }
 
@@ -241,7 +276,27 @@ impl Made {
             kind: EventKind::of(name),
             size: format.record_size(),
             format: Arc::new(format),
+            pattern: Pattern::new(known, parts, after, latency),
         })
+    }
+
+    /// Appends the record of a line that has this format; `None` where it may have another.
+    fn put_alike(&self, event: &TextEvent<'_>, latency: Latency, out: &mut Vec<u8>) -> Option<()> {
+        let pattern = self.pattern.as_ref().filter(|pattern| pattern.has_lazy_count == latency.lazy_count.is_some())?;
+        let start = out.len();
+        out.resize(start + self.size, 0);
+        put_common(&mut out[start..], self.format.id, event.pid, latency);
+        let mut rest = event.body;
+        for ((before, shape, origin), (field, port)) in pattern.parts.iter().zip(&self.fields) {
+            rest = rest.strip_prefix(&**before)?;
+            let (word, behind) = rest.split_at(memchr::memchr(b' ', rest.as_bytes()).unwrap_or(rest.len()));
+            rest = behind;
+            if !origin.gives(*shape, word) {
+                return None;
+            }
+            put_value(*shape, word, field, port.as_ref(), &mut out[start..])?;
+        }
+        (rest.trim_end_matches(' ') == &*pattern.after).then_some(())
     }
 
     /// Appends the record; `None` where it would be too long.
@@ -260,15 +315,56 @@ impl Made {
                 out.push(0);
                 continue;
             }
-            part.shape.put(part.value, &mut out[at..at + field.size as usize])?;
-            if let Some(port) = port {
-                let be = [out[at + 2], out[at + 3]];
-                let at = start + port.offset as usize;
-                out[at..at + 2].copy_from_slice(&u16::from_be_bytes(be).to_le_bytes());
-            }
+            put_value(part.shape, part.value, field, port.as_ref(), &mut out[start..])?;
         }
         Some(())
     }
+}
+
+impl Pattern {
+    /// `None` where a value may hold blanks, or is none that the table expects.
+    fn new(known: Option<&Known>, parts: &[Part<'_>], after: &str, latency: Latency) -> Option<Self> {
+        let pattern = |(at, part): (usize, &Part<'_>)| {
+            let field = table::field_of_text(part.name);
+            let is_again = parts[..at].iter().any(|other| other.name == part.name);
+            let origin = match (field.filter(|_| known.is_some() && !is_again), part.shape) {
+                (_, Shape::Text) => return None,
+                (Some(_), Shape::Known(_)) => Origin::Table,
+                (Some(_), _) => return None,
+                (None, _) => Origin::Looks(field),
+            };
+            Some((format!("{}{}=", part.before, part.name).into(), part.shape, origin))
+        };
+        // Without a field, a line is one text, or none.
+        (!parts.is_empty()).then_some(())?;
+        Some(Pattern {
+            parts: parts.iter().enumerate().map(pattern).collect::<Option<_>>()?,
+            after: after.into(),
+            has_lazy_count: latency.lazy_count.is_some(),
+        })
+    }
+}
+
+impl Origin {
+    /// Whether a value has this shape; of the table's fields that shows when it is read.
+    fn gives(self, shape: Shape, value: &str) -> bool {
+        match self {
+            Origin::Table => true,
+            Origin::Looks(known) => Shape::by_looks(known, value) == shape,
+        }
+    }
+}
+
+/// Writes a value that is no text into its field of `record`, and the port of an address where it has a field.
+fn put_value(shape: Shape, value: &str, field: &Field, port: Option<&Field>, record: &mut [u8]) -> Option<()> {
+    let at = field.offset as usize;
+    shape.put(value, &mut record[at..at + field.size as usize])?;
+    if let Some(port) = port {
+        let be = [record[at + 2], record[at + 3]];
+        let at = port.offset as usize;
+        record[at..at + 2].copy_from_slice(&u16::from_be_bytes(be).to_le_bytes());
+    }
+    Some(())
 }
 
 /// Writes the common fields, which lie in all formats made here at the same places.
@@ -338,5 +434,60 @@ impl Layout {
             writeln!(self.text, "\tfield:{ctype} {own}{brackets};\toffset:{offset};\tsize:{size};\tsigned:{signed};");
         self.names.push(own.clone());
         own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event<'a>(name: &'a str, body: &'a str) -> TextEvent<'a> {
+        TextEvent { time: 0, ticks: false, cpu: 0, pid: 1, comm: "", flags: "", name, body, body_at: 0, line: body }
+    }
+
+    /// Bodies with the same few names again and again, and with what may go wrong at each place.
+    fn bodies() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+        let name = prop::sample::select(vec!["state", "sport", "x", "skaddr", "mark", "src", "reason", "x"]);
+        let value = prop::sample::select(vec![
+            "1",
+            "12",
+            "300",
+            "70000",
+            "-1",
+            "0x1f",
+            "007",
+            "TCP_ESTABLISHED",
+            "NEW_STATE",
+            "a b",
+            "",
+            "1.2.3.4:80",
+            "00000000e2f6aacc",
+            "NOT_SPECIFIED",
+            "x",
+        ]);
+        let blank = prop::sample::select(vec![" ", " ", " ", "  ", " words ", ","]);
+        let field = (blank, name, value).prop_map(|(blank, name, value)| format!("{blank}{name}={value}"));
+        let body = (prop::collection::vec(field, 0..4), prop::sample::select(vec!["", " ", " end"]))
+            .prop_map(|(fields, end)| format!("{}{end}", fields.concat()));
+        let event = prop::sample::select(vec!["tcp_send_reset", "tcp_other", "inet_sock_set_state"]);
+        prop::collection::vec((event, body), 1..60)
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_read_the_same_after_any_other(lines in bodies()) {
+            let (mut formats, mut plain) = (TextFormats::default(), TextFormats::default());
+            for (name, body) in &lines {
+                let (mut bytes, mut expected) = (vec![7], vec![7]);
+                plain.last.clear();
+                let index = formats.record(&event(name, body), &mut bytes);
+                prop_assert_eq!(&index, &plain.record(&event(name, body), &mut expected), "{}: {}", name, body);
+                if index.is_ok() {
+                    prop_assert_eq!(&bytes, &expected, "{}: {}", name, body);
+                }
+            }
+        }
     }
 }

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use self::formats::TextFormats;
 use self::latency::Latency;
 use self::probe::ProbeLines;
@@ -167,7 +169,7 @@ struct Lines {
     known: Vec<SourceFormat>,
     told: usize,
     rows: Rows,
-    cpus: HashMap<u32, Cpu>,
+    cpus: HashMap<u32, Cpu, RandomState>,
     layout: Option<Layout>,
     any_event: bool,
     /// Broken lines before the first event.

@@ -50,8 +50,12 @@ impl Shape {
 
     /// The shape of a field of this name with this value in an event that no table has.
     pub fn guess(name: &str, value: &str) -> Self {
-        let known = field_of_text(name).map(Shape::Known);
-        known.filter(|shape| shape.is_printed_as(value)).unwrap_or_else(|| Shape::of_value(value))
+        Self::by_looks(field_of_text(name), value)
+    }
+
+    /// The same, where it is known what the table calls by that name.
+    pub fn by_looks(known: Option<&'static KnownField>, value: &str) -> Self {
+        known.map(Shape::Known).filter(|shape| shape.is_printed_as(value)).unwrap_or_else(|| Shape::of_value(value))
     }
 
     /// Whether `value` is what this shape prints of the number that it reads of it.
