@@ -443,7 +443,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_reader_panic_or_lose_count(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b' ')], 0..2000)) {
+    fn no_bytes_make_the_reader_panic_or_lose_count(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'\r'), Just(b' ')], 0..2000)) {
         let mut reader = TextReader::new(&*bytes);
         let mut lines = 0;
         while let Some(line) = reader.next_line().unwrap() {
@@ -452,8 +452,10 @@ proptest! {
                 prop_assert_eq!(broken.number, lines);
             }
         }
-        let ends = bytes.iter().filter(|b| **b == b'\n').count() as u64;
-        prop_assert_eq!(lines, ends + u64::from(bytes.last().is_some_and(|b| *b != b'\n')));
+        // Carriage returns end a line where no line feed follows them.
+        let is_end = |pair: &&[u8]| pair[0] == b'\n' || pair[0] == b'\r' && !matches!(pair[1], b'\r' | b'\n');
+        let ends = bytes.windows(2).filter(is_end).count() as u64;
+        prop_assert_eq!(lines, ends + u64::from(!bytes.is_empty()));
     }
 
     /// In the kernel's order and shuffled, the same event is read: the fast way and the slow one agree.

@@ -375,6 +375,156 @@ fn perf_script() {
 }
 
 #[test]
+fn perf_script_with_other_columns() {
+    // CPU, pid and comm, as far as the columns tell.
+    for (columns, cpu, pid, comm) in [
+        ("          iperf3   195  1830.433505:  tcp:tcp_probe: ", 0, 195, Some("iperf3")),
+        ("Web Content   190/195    1830.433505:          1 tcp:tcp_probe: ", 0, 195, Some("Web Content")),
+        ("          iperf3  1830.433505:  tcp:tcp_probe: ", 0, 0, Some("iperf3")),
+        ("  195  1830.433505:  tcp:tcp_probe: ", 0, 195, None),
+        ("[001]  1830.433505:  tcp:tcp_probe: ", 1, 0, None),
+        ("  1830.433505:  tcp:tcp_probe: ", 0, 0, None),
+    ] {
+        let found = read(format!("{columns}{BODY}\n").as_bytes()).unwrap();
+        let expected = (1_830_433_505_000, cpu, pid, comm.map(str::to_owned), "tcp_probe".to_owned());
+        assert_eq!((found.events, found.losses), (vec![expected], Losses::default()), "{columns}");
+    }
+}
+
+#[test]
+fn what_the_journal_gives_as() {
+    let line = format!("{CONTEXT}{BODY}");
+    let entry =
+        format!("__CURSOR=s=1;i=2\n__REALTIME_TIMESTAMP=1764312748123456\n_PID=42\nPRIORITY=6\nMESSAGE={line}\n\n");
+    check_dressed(entry.repeat(2).as_bytes(), 2);
+    let entry =
+        format!("Sat 2026-11-28 06:52:28.1 UTC [s=1;i=2;b=3]\n    PRIORITY=6\n    MESSAGE={line}\n    _PID=42\n");
+    check_dressed(entry.repeat(2).as_bytes(), 2);
+    let bytes: Vec<u8> = line.replace("tcp_probe", "\u{1b}[1mtcp_probe\u{1b}[0m").into_bytes();
+    let object = serde_json::json!({"__CURSOR": "s=1", "MESSAGE": bytes});
+    check_dressed(format!("{object}\n\u{1e}{object}\ndata: {object}\n\n").as_bytes(), 3);
+    check_dressed(format!("[{object},\n{object}]\n").as_bytes(), 2);
+    let object = serde_json::json!({"__CURSOR": "s=1", "MESSAGE": line, "_PID": "42"});
+    check_dressed(format!("{object:#}\n{object:#}\n").as_bytes(), 2);
+    for dress in ["2026-11-28 06:52:28 +0000 app.x: ", "2026-11-28T06:52:28.1Z stdout F "] {
+        check_dressed(format!("{dress}{object}\n").as_bytes(), 1);
+    }
+    // What else was logged is told, as of any log.
+    let found = read(format!("_PID=42\nMESSAGE=another\n\n_PID=42\nMESSAGE={line}\n\n").as_bytes()).unwrap();
+    assert_eq!((found.events.len(), found.losses.damages), (1, 1));
+}
+
+#[test]
+fn a_carriage_return_ends_a_line_too() {
+    let line = format!("{CONTEXT}{BODY}");
+    check_dressed(format!("# tracer: nop\r#\r{line}\r{line}\r").as_bytes(), 2);
+    check_dressed(format!("{line}\r{line}").as_bytes(), 2);
+    check_dressed(format!("{line}\r\r\n{line}\r\n{line}\n{line}\r{line}\r").as_bytes(), 5);
+    check_dressed(format!("  10%\r  50%\r100%\r{line}\n").as_bytes(), 1);
+    check_dressed(format!("\u{1b}[?2004l\r{line}\r\n").as_bytes(), 1);
+    // More than a buffer.
+    assert_eq!(read(format!("{line}\r").repeat(3000).as_bytes()).unwrap().events.len(), 3000);
+    // What was an event once is damage, whatever ends it; and lines are counted as an editor counts them.
+    let cut = &line[..120];
+    let found = read(format!("{line}\r\n{cut}\r{line}\r").as_bytes()).unwrap();
+    assert_eq!((found.events.len(), found.losses.damages), (2, 1));
+    assert!(found.problems[0].to_string().starts_with("line 2, "), "{:?}", found.problems);
+}
+
+#[test]
+fn what_stands_around_pasted_text_is_no_damage() {
+    let line = format!("{CONTEXT}{BODY}");
+    for text in [
+        format!("```\n{line}\n{line}\n```\n"),
+        format!("> ```text\n> {line}\n> {}\n> ```\n", line.trim_start()),
+        format!("{{noformat}}\n{line}\n{line}\n{{noformat}}\n"),
+        format!("{{code:java}}\n    {line}\n    {line}\n{{code}}\n"),
+        format!("<pre>\n{line}\n{line}\n</pre>\n"),
+        format!("<html><body><pre>{line}\n{line}</pre></body></html>\n"),
+        format!("root@host:/# cat trace_pipe\n{line}\n{line}\n^C\nroot@host:/#\n"),
+        format!("$ cat trace\n{line}\n{line}\n"),
+        format!(
+            "Script started on 2026-11-28 06:52:28 [TERM=\"xterm\"]\n{line}\r\n{line}\r\n\nScript done on 2026-11-28\n"
+        ),
+        format!("\"{line}\"\n\"Nov 28, 2026 @ 06:52:28.1\",\"{line}\"\n"),
+    ] {
+        check_dressed(text.as_bytes(), 2);
+    }
+}
+
+#[test]
+fn characters_that_stand_for_others() {
+    let line = format!("{CONTEXT}{BODY}");
+    for text in [
+        line.replace('=', "&#61;"),
+        line.replace("  ", "&nbsp; "),
+        line.replace("  ", "\u{a0} "),
+        line.replace(' ', "\u{a0}"),
+        format!("<p>{line}</p>"),
+        format!("{line}<br>"),
+        line.replace("srtt", "\u{1b}[01;31m\u{1b}[Ksrtt\u{1b}[m\u{1b}[K"),
+        format!("\u{1b}]0;root@host: ~\u{7}{line}"),
+        format!("12:{line}"),
+        format!("trace.txt-12-{line}"),
+        format!("     1\t{line}"),
+        format!("{line}   "),
+        line.split_whitespace().collect::<Vec<_>>().join(" "),
+    ] {
+        check_dressed(format!("{text}\n{text}\n").as_bytes(), 2);
+    }
+    for (comm, expected) in [("&lt;idle&gt;", Some("<idle>")), ("&lt;...&gt;", None), ("a&b;c", Some("a&b;c"))] {
+        let found = read(line.replace("iperf3", comm).as_bytes()).unwrap();
+        assert_eq!(found.events[0].3.as_deref(), expected);
+    }
+}
+
+#[test]
+fn what_trace_cmd_and_graphs_of_functions_add() {
+    let (task, time) = (&CONTEXT[..25], "1830.433505");
+    for line in [
+        format!("{task}[001]  {time}: (+12) tcp_probe:            {BODY}"),
+        format!("{task}[001] ..s2.  {time}000: tcp:tcp_probe: {BODY}"),
+        format!("  {time} |   1)   iperf3-195   | ..s2. |               |  /* tcp_probe: {BODY} */"),
+        format!(" {time} |  1)   iperf3-195   |               |  /* tcp_probe: {BODY} */"),
+    ] {
+        check_dressed(format!("{line}\n{line}\n").as_bytes(), 2);
+    }
+    // Without a time it is damage, not silence.
+    let found = read(format!("{CONTEXT}{BODY}\n 1)               |  /* tcp_probe: {BODY} */\n").as_bytes()).unwrap();
+    assert_eq!((found.events.len(), found.losses.damages), (1, 1));
+    assert!(found.problems[0].to_string().contains("funcgraph-abstime"), "{:?}", found.problems);
+}
+
+#[test]
+fn text_that_was_wrapped() {
+    let line = format!("{CONTEXT}{BODY}");
+    let hard = |columns: usize| {
+        let pieces = line.as_bytes().chunks(columns).map(|piece| std::str::from_utf8(piece).unwrap());
+        pieces.collect::<Vec<_>>().join("\n")
+    };
+    let soft = |columns: usize, indent: &str| {
+        let mut text = format!("{indent}{}", &line[..38]);
+        let mut column = text.len();
+        for word in line[38..].split(' ').filter(|word| !word.is_empty()) {
+            let is_full = column + 1 + word.len() > columns;
+            text.push_str(&if is_full { format!("\n{indent}") } else { " ".to_owned() });
+            column = if is_full { indent.len() } else { column + 1 } + word.len();
+            text.push_str(word);
+        }
+        text
+    };
+    for columns in (72..=160).step_by(4) {
+        check_dressed(format!("# tracer: nop\n#\n{0}\n{0}\n", hard(columns)).as_bytes(), 2);
+        for indent in ["", "  ", "> "] {
+            check_dressed(format!("{0}\r\n{0}\r\n{0}\r\n", soft(columns, indent)).as_bytes(), 3);
+        }
+    }
+    let lossy = format!("{0}\nCPU:1 [LOST 7 EVENTS]\n{0}\n", hard(80));
+    let found = read(lossy.as_bytes()).unwrap();
+    assert_eq!((found.events.len(), found.losses.lost, found.losses.damages), (2, 7, 0));
+}
+
+#[test]
 fn proc_net_tcpprobe() {
     let eleven = "12.000345678 10.0.0.1:5201 10.0.0.2:33960 1448 0x5f9e5332 0x5f9c9faa 54 51 197376 21125 64256\n";
     let ten = "12.000345678 10.0.0.1:5201 10.0.0.2:33960 1448 0x5f9e5332 0x5f9c9faa 54 51 197376 21125\n";
@@ -435,6 +585,28 @@ fn what_is_no_trace_is_named() {
     check(b"\x28\xb5\x2f\xfd\x24\x05", "compressed by zstd");
     check(b"\x17\x08\x44tracing7\0\0\x08", "a trace.dat of trace-cmd (version 7)");
     check(&[0; 4096], "nothing but NULs");
+    check(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0\x3e\0", "a core dump (ELF)");
+    let tar = [&[b'a'; 257][..], b"ustar\x0000", &[b'x'; 512]].concat();
+    check(&tar, "a tar archive");
+    check(&gzip(&tar), "a tar archive");
+    check(b"LPKSHHRH\0\0\0\0", "a file of the journal");
+    check(b"\x8b\x02\x80hello\x03", "binary, of no kind that is known by how it begins");
+    check(b"name: tcp_probe\nID: 1\nformat:\n\nprint fmt: \"\"\n", "the format of an event");
+    check(b"H4sIAAAAAAAAA+3TQQ\n", "gzip in base64");
+    for (text, expected) in [
+        ("06:52:28.1 IP 10.0.0.1.5201 > 10.0.0.2.33960: Flags [P.], seq 1:1449, ack 1, win 502", "output of tcpdump"),
+        ("    1   0.0    10.0.0.1 → 10.0.0.2    TCP 74 33960 → 5201 [SYN] Seq=0 Win=64240 Len=0", "output of tshark"),
+        ("State Recv-Q Send-Q Local Address:Port Peer Address:Port Process", "output of ss or netstat"),
+        ("Attaching 1 probe...", "output of bpftrace without lines of ftrace"),
+        ("Connecting to host 10.0.0.1, port 5201", "output of iperf3"),
+        ("     0.000 iperf3/195 tcp:tcp_probe(family: 2, snd_cwnd: 10)", "output of perf trace"),
+        ("a-1 [000] 1.5: tcp_probe:  saddr=ARRAY[02, 00] snd_cwnd=10\nb", "raw output of trace-cmd"),
+    ] {
+        check(format!("{text}\n").as_bytes(), expected);
+    }
+    let timeless = "output of perf script without times, or with columns that are not read";
+    check(format!("iperf3   195 [001] tcp:tcp_probe: {BODY}\n").as_bytes(), timeless);
+    check(format!(" 1)    |  /* tcp_probe: {BODY} */\n").as_bytes(), "a graph of functions without times");
     // What stands somewhere in a text is no magic.
     for comm in ["TCPPworker", "PERFILE2", "%PDF-", "BZh", "<html>"] {
         let text = line.replace("          iperf3", &format!("{comm:>16}")).repeat(2);

@@ -19,8 +19,7 @@ const TIME_MAX: u64 = 1 << 63;
 pub fn run(input: &[u8]) {
     let lines = lines(TextReader::new(input));
     assert!(lines == self::lines(TextReader::new(Trickle::new(input))));
-    let ends = input.iter().filter(|&&byte| byte == b'\n').count();
-    assert_eq!(lines.len(), ends + usize::from(input.last().is_some_and(|&byte| byte != b'\n')));
+    assert_eq!(lines.len(), line_count(input));
     if let Ok(trace) = Trace::sniff("input", Cursor::new(input), Wanted::default()) {
         trace.for_each(drop);
     }
@@ -30,10 +29,23 @@ pub fn run(input: &[u8]) {
     }
     assert!(saved_cmdlines(input).len() <= lines.len());
     assert!(current_clock(&text).is_none_or(|clock| text.contains(&format!("[{clock}]"))));
-    // What is no text is taken out before a line is read.
-    let is_plain = |line: &&str| line.len() < LINE_BYTES_MAX && !line.contains(['\0', '\t', '\u{1b}', '\u{feff}']);
+    // What is no text is taken out before a line is read, and what stands for others replaced.
+    let is_other = |c: char| matches!(c, '\0' | '\t' | '\r' | '\u{1b}' | '"' | '&' | '\u{a0}' | '\u{feff}');
+    let is_between = |line: &str| line.starts_with('<') || line.ends_with('>') || line.contains("/* ");
+    let is_plain = |line: &&str| line.len() < LINE_BYTES_MAX && !line.contains(is_other) && !is_between(line);
     text.split('\n').map(|line| line.trim_end_matches('\r')).filter(is_plain).for_each(line);
     flows::check(&events(input));
+}
+
+/// How many lines are in a text: a line feed ends one, and a carriage return that none follows.
+fn line_count(input: &[u8]) -> usize {
+    let is_end = |at: usize| match input[at] {
+        b'\n' => true,
+        b'\r' => !matches!(input.get(at + 1), Some(b'\r' | b'\n')),
+        _ => false,
+    };
+    let ends = (0..input.len()).filter(|at| is_end(*at)).count();
+    ends + usize::from(input.last().is_some_and(|byte| !matches!(byte, b'\n' | b'\r')))
 }
 
 /// The events that have a type, with their times: the same however the text comes.

@@ -41,6 +41,7 @@ mod ring_dump;
 mod sniff;
 mod tcpp;
 mod text;
+mod unwrap;
 mod utf16;
 
 use std::collections::VecDeque;

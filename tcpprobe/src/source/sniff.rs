@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Cursor, Read};
 use super::foreign::{self, Foreign};
 use super::gzip::{self, Gunzip};
 use super::input::{Damage, Input};
+use super::unwrap::{self, Unwrap};
 use super::utf16::{self, Utf16};
 use crate::file::{FRAME_HEAD_BYTES, Kind, MAGIC, frame_head};
 
@@ -65,7 +66,9 @@ fn told<'a>(mut head: Vec<u8>, mut rest: impl Read + 'a, damage: Damage) -> io::
         true => Content::Foreign(foreign::ZEROS),
         false => content(&head),
     };
-    Ok((content, Input::new(io::repeat(0).take(nuls).chain(Cursor::new(head)).chain(rest), damage)))
+    let is_wrapped = matches!(content, Content::Text(_)) && unwrap::is_wrapped(&head);
+    let whole = io::repeat(0).take(nuls).chain(Cursor::new(head)).chain(rest);
+    Ok((content, if is_wrapped { Input::new(Unwrap::new(whole), damage) } else { Input::new(whole, damage) }))
 }
 
 /// The first bytes of `input`: what it gives at once, and no fewer than `least` unless it ends. (A pipe may give them one by one.)

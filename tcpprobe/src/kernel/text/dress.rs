@@ -7,6 +7,7 @@
 /// - `kubectl logs --prefix --timestamps`: `[pod/web-0/trace] 2026-11-28T06:52:28.123456789Z `; the same of `docker logs`
 /// - files of a container runtime: `2026-11-28T06:52:28.123456789Z stdout F `; `docker compose`: `web-1  | `
 /// - a console: `[ 1830.433505] `, `[Sat Nov 28 06:52:28 2026] `, `kern  :warn  : `, `[    T195] `
+/// - `journalctl -o export` and `-o verbose`: `MESSAGE=`; a quotation: `> `
 pub(super) fn undressed<'a>(line: &'a str) -> impl Iterator<Item = &'a str> {
     let mut is_timed = false;
     let mut is_rfc5424 = false;
@@ -22,7 +23,13 @@ pub(super) fn undressed<'a>(line: &'a str) -> impl Iterator<Item = &'a str> {
         }
         let timed = date_and_time(rest).or_else(|| bracketed_time(rest)).or_else(|| number(rest));
         is_timed |= timed.is_some();
-        timed.or_else(|| pod(rest)).or_else(|| service(rest)).or_else(|| facility(rest)).or_else(|| caller(rest))
+        let said = || rest.trim_ascii_start().strip_prefix("MESSAGE=").or_else(|| quotation(rest));
+        timed
+            .or_else(said)
+            .or_else(|| pod(rest))
+            .or_else(|| service(rest))
+            .or_else(|| facility(rest))
+            .or_else(|| caller(rest))
     };
     // No log has more of them.
     std::iter::successors(Some(line), next).take(8)
@@ -78,12 +85,18 @@ fn bracketed(text: &str) -> Option<(&str, &str)> {
     Some((inner.trim(), rest.strip_prefix(' ').unwrap_or(rest)))
 }
 
-/// `[ 1830.433505] `, `[Sat Nov 28 06:52:28 2026] `.
+/// `[ 1830.433505] `, with the time since the line before (`[ 1830.433505 <    0.000123 >] `), `[Sat Nov 28 06:52:28 2026] `.
 fn bracketed_time(text: &str) -> Option<&str> {
     let (inner, rest) = bracketed(text)?;
+    let inner = inner.split_once(" <").map_or(inner, |(time, _)| time);
     let is_seconds = digits(inner, 1..=12).and_then(|rest| digits(rest.strip_prefix('.')?, 3..=9)) == Some("");
     let is_date = || inner.get(3..).and_then(|rest| date_and_time(rest.strip_prefix(' ')?)).is_some();
     (is_seconds || is_date()).then_some(rest)
+}
+
+/// `> `, as mail and chats quote.
+fn quotation(text: &str) -> Option<&str> {
+    text.strip_prefix('>').map(|rest| rest.strip_prefix(' ').unwrap_or(rest))
 }
 
 /// Seconds since 1970: `1764312748.123456 `.
@@ -180,6 +193,12 @@ mod tests {
             "[Sat Nov 28 06:52:28 2026] ",
             "kern  :warn  : [ 1830.433505] ",
             "<4>[ 1830.433505] ",
+            "[ 1830.433505 <    0.000123 >] host tracer[42]: ",
+            "MESSAGE=",
+            "    MESSAGE=",
+            "> ",
+            "> > ",
+            ">>",
         ] {
             let dressed = format!("{dress}{LINE}");
             assert!(undressed(&dressed).any(|rest| rest == LINE), "{dress}: {:?}", undressed(&dressed).last());

@@ -16,6 +16,7 @@ mod scan;
 pub(crate) use fields::Fields;
 pub(crate) use layout::UNKNOWN_TICKS;
 pub use layout::{Layout, clock_ticks};
+pub(crate) use parse::has_task;
 pub use parse::{Line, LineError, TextEvent, parse_line};
 pub use read::{BrokenLine, LINE_BYTES_MAX, TextReader, is_unprintable};
 pub(crate) use scan::Scan;

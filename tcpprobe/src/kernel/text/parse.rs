@@ -38,7 +38,7 @@ pub struct TextEvent<'a> {
     pub body: &'a str,
     /// Where the body begins in the line, in bytes.
     pub body_at: usize,
-    /// The whole line.
+    /// The whole line, up to the end of the body.
     pub line: &'a str,
 }
 
@@ -177,6 +177,9 @@ fn bare<'a>(line: &'a str, rest: &'a str) -> Option<Result<Line<'a>, LineError>>
     if let Some(found) = loss(trimmed) {
         return Some(Ok(found));
     }
+    if let Some(event) = graph(line, offset) {
+        return Some(event.map(Line::Event));
+    }
     if is_aside(trimmed) {
         return Some(Ok(Line::Comment(line)));
     }
@@ -203,9 +206,34 @@ fn is_aside(line: &str) -> bool {
         // ftrace_dump()
         || matches!(line, "Dumping ftrace buffer:" | "(ftrace buffer empty)")
         || line.len() >= 8 && line.bytes().all(|byte| byte == b'-')
-        // journalctl
+        // journalctl, and the other fields of its outputs `export` and `verbose`
         || line.starts_with("-- Boot ") || line.starts_with("-- ") && line.ends_with(" --")
+        || is_journal_field(line) || line.ends_with(']') && line.contains(" [s=")
+        || is_around(line)
 }
+
+/// `_PID=42`
+fn is_journal_field(line: &str) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    line.split_once('=').is_some_and(|(name, _)| !name.is_empty() && name != "MESSAGE" && name.bytes().all(is_of_name))
+}
+
+/// Whether a line is what stands around text that somebody pasted, or copied from a terminal: fences, prompts, script(1).
+fn is_around(line: &str) -> bool {
+    let first = line.split(' ').next().unwrap_or_default();
+    let is_prompt = line.starts_with("$ ")
+        || first.contains('@') && (line.ends_with(['#', '$']) || line.contains("# ") || line.contains("$ "));
+    line.starts_with("```")
+        || line.starts_with("~~~")
+        || line.starts_with("{code") && line.ends_with('}')
+        || matches!(line, "{noformat}" | "^C" | "{" | "}" | "},{" | "[" | "]" | "}," | "EOF")
+        || line.starts_with("Script started on ")
+        || line.starts_with("Script done on ")
+        || is_prompt
+}
+
+/// What a task is called whose name is not known, as the kernel calls it.
+const UNKNOWN_COMM: &str = "<...>";
 
 /// Longest name of a task (`TASK_COMM_LEN` less its NUL).
 const COMM_BYTES_MAX: usize = 15;
@@ -236,9 +264,25 @@ fn event(line: &str, context: Context) -> Result<Line<'_>, LineError> {
     let start = scan;
     let Some((time, ticks)) = time(&mut scan) else { return Err(fail(start, "the time", "is missing or no number")) };
     scan.skip_blanks();
+    // `trace-cmd report --ts-diff`: how long it was since the event before.
+    if scan.accept(b"(+") {
+        scan.until(b')');
+        scan.skip_blanks();
+    }
     let start = bytes.len() - scan.0.len();
     let name = match scan.until(b':') {
-        Some(name) if !name.is_empty() && !name.contains(&b' ') => &line[start..start + name.len()],
+        Some(name) if !name.is_empty() && !name.contains(&b' ') => {
+            // `tcp:tcp_probe: ` of some tools; the kernel has a blank behind every name.
+            let is_system = scan.peek().is_some_and(|byte| byte.is_ascii_lowercase());
+            let behind = scan;
+            match scan.until(b':').filter(|name| is_system && is_name(name)) {
+                Some(name) => &line[bytes.len() - scan.0.len() - 1 - name.len()..][..name.len()],
+                None => {
+                    scan = behind;
+                    &line[start..start + name.len()]
+                }
+            }
+        }
         _ if is_function(&line[start..]) => return Ok(Line::Comment(line)),
         _ => return Err(fail(Scan(&bytes[start..]), "the event's name", "is missing")),
     };
@@ -249,6 +293,11 @@ fn event(line: &str, context: Context) -> Result<Line<'_>, LineError> {
         return Ok(Line::Comment(line));
     }
     Ok(Line::Event(TextEvent { time, ticks, cpu, pid, comm: &line[comm], flags, name, body, body_at: start, line }))
+}
+
+/// Whether these can be the name of an event.
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// Whether this is what the function tracer says instead of an event, or the beginning of a stack.
@@ -292,33 +341,82 @@ fn latency(line: &str, offset: usize) -> Option<TextEvent<'_>> {
     })
 }
 
-/// A line of `perf script`: `iperf3   195 [001]  1830.433505: tcp:tcp_probe: …`, with a period before the name or not, and with both
-/// numbers of the task or one.
+/// A line of `perf script`: `iperf3   195 [001]  1830.433505: tcp:tcp_probe: …`, with a period before the name or not, with both
+/// numbers of the task or one. Any column before the time may have been left out (`-F`); then it is not known.
 fn perf(line: &str, offset: usize) -> Option<TextEvent<'_>> {
-    let bytes = &line.as_bytes()[offset..];
-    let brackets = memchr::memchr_iter(b'[', bytes).filter(|open| bytes[..*open].ends_with(b" "));
-    brackets.take(16).find_map(|open| {
-        let before = line[offset..offset + open].trim_ascii_end();
-        let (comm, task) = before.rsplit_once(' ')?;
-        let comm = comm.trim_ascii();
-        (comm.len() <= COMM_BYTES_MAX).then_some(())?;
-        let pid = task.rsplit_once('/').map_or(task, |(_, thread)| thread).parse().ok()?;
-        let mut scan = Scan(&bytes[open + 1..]);
-        let cpu = scan.decimal_u32()?;
-        scan.expect(b"] ")?;
-        scan.skip_blanks();
-        let (time, ticks) = time(&mut scan)?;
-        scan.skip_blanks();
-        let rest = &line[line.len() - scan.0.len()..];
-        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_ascii_start();
-        let (name, _) = rest.split_once(": ").or_else(|| rest.strip_suffix(':').map(|name| (name, "")))?;
-        let (system, name) = name.split_once(':')?;
-        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        (is_name(system) && is_name(name)).then_some(())?;
-        let body = rest[system.len() + name.len() + 2..].trim_ascii_start();
-        let body_at = line.len() - body.len();
-        Some(TextEvent { time, ticks, cpu, pid, comm, flags: "", name, body, body_at, line })
-    })
+    let text = &line[offset..];
+    let bytes = text.as_bytes();
+    let (start, name, end) = memchr::memchr_iter(b':', bytes).take(16).find_map(|colon| {
+        let start = bytes[..colon].iter().rposition(|byte| !is_name(&[*byte])).map_or(0, |before| before + 1);
+        let rest = &bytes[colon + 1..];
+        let length = memchr::memchr(b':', rest)?;
+        let is_one = is_name(&bytes[start..colon]) && is_name(&rest[..length]);
+        let is_apart = bytes[..start].last().is_none_or(|byte| *byte == b' ');
+        let is_whole = rest.get(length + 1).is_none_or(|byte| *byte == b' ');
+        (is_one && is_apart && is_whole).then_some((start, colon + 1..colon + 1 + length, colon + length + 2))
+    })?;
+    let mut before = &text[..start];
+    let mut word = last_word(&mut before)?;
+    if word.bytes().all(|byte| byte.is_ascii_digit()) {
+        word = last_word(&mut before)?;
+    }
+    let mut scan = Scan(word.as_bytes());
+    let time = time(&mut scan).filter(|(_, ticks)| !ticks && scan.0.is_empty())?.0;
+    let mut rest = before;
+    let in_brackets = last_word(&mut rest).and_then(|word| word.strip_prefix('[')?.strip_suffix(']')?.parse().ok());
+    let cpu = in_brackets.inspect(|_| before = rest);
+    rest = before;
+    let task =
+        last_word(&mut rest).and_then(|word| word.rsplit_once('/').map_or(word, |(_, thread)| thread).parse().ok());
+    let pid = task.inspect(|_| before = rest);
+    let comm = before.trim_ascii();
+    (comm.len() <= COMM_BYTES_MAX).then_some(())?;
+    let comm = if comm.is_empty() { UNKNOWN_COMM } else { comm };
+    let body = text[end..].trim_ascii_start();
+    let body_at = line.len() - body.len();
+    let (cpu, pid, name) = (cpu.unwrap_or(0), pid.unwrap_or(0), &text[name]);
+    Some(TextEvent { time, ticks: false, cpu, pid, comm, flags: "", name, body, body_at, line })
+}
+
+/// Takes the last word off `text`.
+fn last_word<'a>(text: &mut &'a str) -> Option<&'a str> {
+    let trimmed = text.trim_ascii_end();
+    let start = trimmed.rfind(' ').map_or(0, |blank| blank + 1);
+    *text = &trimmed[..start];
+    Some(&trimmed[start..]).filter(|word| !word.is_empty())
+}
+
+/// An event within a graph of functions: ` 1)               |  /* tcp_probe: … */`. Only with the option `funcgraph-abstime` there is
+/// a time before it (`print_graph_prologue()`): `  1830.433505 |   1)   iperf3-195   | ..s2. |               |  /* tcp_probe: … */`.
+/// `None` where it is none.
+fn graph(line: &str, offset: usize) -> Option<Result<TextEvent<'_>, LineError>> {
+    let text = &line[offset..];
+    let (before, comment) = text.split_once("/* ")?;
+    let comment = comment.trim_ascii_end().strip_suffix("*/")?.trim_ascii_end();
+    let (name, body) = comment.split_once(": ")?;
+    is_name(name.as_bytes()).then_some(())?;
+    let mut columns = before.split('|').map(str::trim_ascii).peekable();
+    let seconds = columns.next_if(|column| column.contains('.') && !column.contains(')'));
+    let (cpu, task) = columns.next()?.split_once(')')?;
+    let cpu = cpu.parse().ok()?;
+    let task = std::iter::once(task.trim_ascii()).chain(columns).find_map(|column| {
+        let (comm, pid) = column.rsplit_once('-')?;
+        Some((comm, pid.parse().ok()?))
+    });
+    let (comm, pid) = task.unwrap_or((UNKNOWN_COMM, 0));
+    let time = seconds.and_then(|seconds| {
+        let (whole, fraction) = seconds.split_once('.')?;
+        let is_micros = fraction.len() == 6 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        let micros = fraction.parse::<u64>().ok().filter(|_| is_micros)?;
+        whole.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(micros * 1000)
+    });
+    let Some(time) = time else {
+        let reason = "is missing; the option funcgraph-abstime adds it";
+        return Some(Err(LineError { column: offset + 1, what: "the time", reason }));
+    };
+    let body_at = offset + before.len() + "/* ".len() + name.len() + ": ".len();
+    let line = &line[..body_at + body.len()];
+    Some(Ok(TextEvent { time, ticks: false, cpu, pid, comm, flags: "", name, body, body_at, line }))
 }
 
 /// `-42      [001]` or `-42      (     40) [001]` at `dash`, which the kernel puts at column 16 always.
@@ -370,6 +468,11 @@ fn find_context(bytes: &[u8]) -> Option<Context> {
         }
     }
     None
+}
+
+/// Whether a line holds the task and CPU of an event, in whatever dress.
+pub(crate) fn has_task(line: &str) -> bool {
+    find_context(line.as_bytes()).is_some() || perf(line, 0).is_some() || latency(line, 0).is_some()
 }
 
 /// The latency columns; a time begins with a digit, they never do.

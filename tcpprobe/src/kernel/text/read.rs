@@ -15,6 +15,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// How much of a broken line a report repeats.
 const SHORT_CHARS: usize = 120;
+/// As wide as terminals are at least.
+const TERMINAL_COLUMNS: usize = 80;
 
 /// A line that was skipped, since it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,8 +49,12 @@ pub struct TextReader<R> {
     /// What follows up to a line's end belongs to a line that was too long.
     skipping: bool,
     ended: bool,
-    /// Whether the buffer may hold what no line of a kernel does: NULs, tabs, escapes.
+    /// Whether the buffer may hold what no line of a kernel does: NULs, tabs, escapes, quotes, blanks that do not break.
     is_odd: bool,
+    /// Whether it holds a carriage return that no line feed follows, which then ends a line.
+    has_returns: bool,
+    /// Whether one ended the last line.
+    is_returned: bool,
     /// NULs that were passed over since somebody asked, and whether some were before the line to come.
     nul_bytes: u64,
     is_behind_hole: bool,
@@ -69,6 +75,8 @@ impl<R: Read> TextReader<R> {
             skipping: false,
             ended: false,
             is_odd: false,
+            has_returns: false,
+            is_returned: false,
             nul_bytes: 0,
             is_behind_hole: false,
             is_unended: false,
@@ -91,13 +99,21 @@ impl<R: Read> TextReader<R> {
         let Some(found) = self.find()? else { return Ok(None) };
         self.number += 1;
         let bytes = &self.buffer[found];
+        let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+        let bytes = &bytes[..end];
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-        let may_be_other = self.is_odd || matches!(bytes.first(), Some(b'{' | b'0'..=b'9'));
+        let is_between_tags = bytes.first() == Some(&b'<') || bytes.last() == Some(&b'>');
+        let may_be_other = self.is_odd || is_between_tags || matches!(bytes.first(), Some(b'{' | b'0'..=b'9'));
         let text = match std::str::from_utf8(bytes) {
             Ok(text) if !may_be_other => text,
             _ => other(bytes, &mut self.made, &mut self.nul_bytes),
         };
-        let line = if bytes.len() <= LINE_BYTES_MAX { Line::parse(text) } else { Err(TOO_LONG) };
+        let line = match Line::parse(text) {
+            _ if bytes.len() > LINE_BYTES_MAX => Err(TOO_LONG),
+            // Too short to be an event: a progress bar, before the rest of the line was written over it.
+            Err(_) if self.is_returned && bytes.len() < TERMINAL_COLUMNS => Ok(Line::Comment(text)),
+            line => line,
+        };
         let number = self.number;
         Ok(Some((line.map_err(|reason| BrokenLine { number, reason, text: shorten(text) }), self.is_unended)))
     }
@@ -116,7 +132,8 @@ impl<R: Read> TextReader<R> {
     /// Whether the next line is there without reading more of the input.
     #[must_use]
     pub fn has_line(&self) -> bool {
-        memchr::memchr(b'\n', &self.buffer[self.rest.clone()]).is_some()
+        let rest = &self.buffer[self.rest.clone()];
+        if self.has_returns { line_end(rest, self.ended).is_some() } else { memchr::memchr(b'\n', rest).is_some() }
     }
 
     /// Where in the buffer the next line is; of one that is too long, its beginning.
@@ -127,13 +144,20 @@ impl<R: Read> TextReader<R> {
                 self.pass_nuls();
             }
             let Range { start, end } = self.rest;
-            if let Some(length) = memchr::memchr(b'\n', &self.buffer[start..end]) {
-                self.rest.start = start + length + 1;
+            let rest = &self.buffer[start..end];
+            let found = match self.has_returns {
+                false => memchr::memchr(b'\n', rest).map(|length| length..length + 1),
+                true => line_end(rest, self.ended),
+            };
+            if let Some(line_end) = found {
+                let length = line_end.start;
+                self.is_returned = rest[line_end.end - 1] == b'\r';
+                self.rest.start = start + line_end.end;
                 if !std::mem::take(&mut self.skipping) {
                     (self.is_behind_hole, self.is_unended) = (false, false);
                     return Ok(Some(start..start + length));
                 }
-            } else if self.ended || end - start > LINE_BYTES_MAX {
+            } else if self.ended || end - start > self.most() {
                 self.rest.start = end;
                 let rest_of_long = std::mem::replace(&mut self.skipping, !self.ended);
                 let is_behind_hole = std::mem::take(&mut self.is_behind_hole);
@@ -148,6 +172,12 @@ impl<R: Read> TextReader<R> {
                 self.fill()?;
             }
         }
+    }
+
+    /// More than so many bytes without an end are a line that is too long; behind a carriage return it may end yet.
+    fn most(&self) -> usize {
+        let is_at_return = self.buffer[self.rest.clone()].ends_with(b"\r");
+        if is_at_return { 2 * LINE_BYTES_MAX } else { LINE_BYTES_MAX }
     }
 
     /// Passes over the NULs before a line, however many there are.
@@ -167,8 +197,26 @@ impl<R: Read> TextReader<R> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        self.is_odd = memchr::memchr3(0, b'\t', 0x1b, &self.buffer[self.rest.clone()]).is_some();
+        let rest = &self.buffer[self.rest.clone()];
+        // U+00A0 begins with 0xc2 in UTF-8.
+        let is_odd =
+            || memchr::memchr3(b'"', b'&', 0xc2, rest).is_some() || memchr::memmem::find(rest, b"</").is_some();
+        self.is_odd = memchr::memchr3(0, b'\t', 0x1b, rest).is_some() || is_odd();
+        let is_alone = |at: usize| rest.get(at + 1).map_or(self.ended, |next| *next != b'\n');
+        self.has_returns = memchr::memchr_iter(b'\r', rest).any(is_alone);
         Ok(())
+    }
+}
+
+/// Where a line ends that may end with carriage returns; `None` where it does not, or may go on behind them.
+#[cold]
+fn line_end(rest: &[u8], ended: bool) -> Option<Range<usize>> {
+    let start = memchr::memchr2(b'\n', b'\r', rest)?;
+    let returns = rest[start..].iter().take_while(|byte| **byte == b'\r').count();
+    match rest.get(start + returns) {
+        Some(b'\n') => Some(start..start + returns + 1),
+        None if !ended => None,
+        _ => Some(start..start + returns),
     }
 }
 

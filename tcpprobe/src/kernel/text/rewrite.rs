@@ -7,45 +7,124 @@ use super::dress::undressed;
 /// Keys under which loggers that write JSON keep a line: Docker's, the journal's, and those of many others.
 const MESSAGE_KEYS: [&str; 5] = ["log", "MESSAGE", "message", "msg", "line"];
 
-/// What stands for `line`, if that is not itself: without NULs (which are counted), colours and byte order marks, with blanks for
-/// tabs; what a logger wrote as JSON; a line of `/proc/net/tcpprobe`.
+/// Tags that stand around text in a page; no task is called like them.
+const TAGS: [&str; 11] = ["pre", "code", "br", "br/", "br /", "p", "div", "span", "html", "body", "td"];
+
+/// What stands for `line`, if that is not itself: without NULs (which are counted), colours, tags and byte order marks, with blanks
+/// for tabs; what a logger wrote as JSON or CSV; a line of `/proc/net/tcpprobe`.
 #[cold]
 pub(super) fn rewritten(line: &str, nul_bytes: &mut u64) -> Option<String> {
-    let message = line.starts_with('{').then(|| message(line)).flatten();
+    let message = message(line);
     let text = message.as_deref().unwrap_or(line);
     let plain = plain(text, nul_bytes);
     let text = plain.as_deref().unwrap_or(text);
+    let unescaped = unescaped(text);
+    let text = unescaped.as_deref().unwrap_or(text);
     let probe = text.starts_with(|c: char| c.is_ascii_digit()).then(|| undressed(text).find_map(probe)).flatten();
-    probe.or(plain).or(message)
+    probe.or(unescaped).or(plain).or(message)
 }
 
-/// The line in a JSON object of a logger's.
+/// The line in a JSON object of a logger's, in one of its lines (`"MESSAGE" : "…",`), or in a row of quoted cells.
 fn message(line: &str) -> Option<String> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
-    let text = MESSAGE_KEYS.iter().find_map(|key| object.get(*key)?.as_str())?;
-    Some(text.trim_end_matches(['\n', '\r']).replace(['\n', '\r'], " "))
+    let said = |text: &str| text.trim_end_matches(['\n', '\r']).replace(['\n', '\r'], " ");
+    if let Some(object) =
+        line.find('{').map(|at| &line[at..]).filter(|rest| rest[1..].trim_ascii_start().starts_with('"'))
+    {
+        // Behind the object there may be the end of a list.
+        let mut objects = serde_json::Deserializer::from_str(object).into_iter();
+        let object: serde_json::Map<String, serde_json::Value> = objects.next()?.ok()?;
+        return MESSAGE_KEYS.iter().find_map(|key| text_of(object.get(*key)?)).map(|text| said(&text));
+    }
+    let trimmed = line.trim_ascii();
+    let trimmed = trimmed.strip_suffix(',').unwrap_or(trimmed);
+    trimmed.starts_with('"').then_some(())?;
+    let mut values = serde_json::Deserializer::from_str(trimmed).into_iter::<String>();
+    if let Some(Ok(key)) = values.next()
+        && let Some(value) = trimmed[values.byte_offset()..].trim_ascii_start().strip_prefix(':')
+    {
+        let text = MESSAGE_KEYS.contains(&&*key).then(|| text_of(&serde_json::from_str(value).ok()?)).flatten();
+        return Some(text.map(|text| said(&text)).unwrap_or_default());
+    }
+    let cells = trimmed.strip_prefix('"')?.strip_suffix('"')?.split("\",\"");
+    cells.max_by_key(|cell| cell.len()).map(|cell| cell.replace("\"\"", "\""))
+}
+
+/// A string; the journal gives bytes where one holds what cannot be printed.
+fn text_of(value: &serde_json::Value) -> Option<String> {
+    if let Some(text) = value.as_str() {
+        return Some(text.to_owned());
+    }
+    let bytes = value.as_array()?.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect::<Option<Vec<u8>>>()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The text without what is no text; `None` where that is all of it.
 fn plain(text: &str, nul_bytes: &mut u64) -> Option<String> {
-    text.contains(['\0', '\t', '\u{1b}', '\u{feff}']).then_some(())?;
+    text.contains(['\0', '\t', '\u{1b}', '\u{a0}', '\u{feff}']).then_some(())?;
     let mut plain = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
         match c {
             '\0' => *nul_bytes += 1,
             '\u{feff}' => {}
-            '\t' => plain.push(' '),
-            // `ESC [ 3 1 m` ends with a letter; of others the next character belongs to it.
-            '\u{1b}' => {
-                if rest.next() == Some('[') {
-                    let _ = rest.by_ref().find(|c| ('@'..='~').contains(c));
-                }
-            }
+            '\t' | '\u{a0}' => plain.push(' '),
+            // `ESC [ 3 1 m` ends with a letter, `ESC ] 0 ; title BEL` with a bell; of others the next character belongs to it.
+            '\u{1b}' => match rest.next() {
+                Some('[') => drop(rest.by_ref().find(|c| ('@'..='~').contains(c))),
+                Some(']') => drop(rest.by_ref().find(|c| matches!(c, '\u{7}' | '\\'))),
+                _ => {}
+            },
             c => plain.push(c),
         }
     }
     Some(plain)
+}
+
+/// The text with the characters that HTML has names for, and without the tags around it; `None` where that is the same.
+fn unescaped(text: &str) -> Option<String> {
+    let mut inner = text;
+    while let Some(rest) = TAGS.iter().find_map(|tag| untagged(inner, tag)) {
+        inner = rest;
+    }
+    let mut out = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some((before, behind)) = rest.split_once('&') {
+        out.push_str(before);
+        let entity = behind.split_once(';').and_then(|(name, rest)| Some((character(name)?, rest)));
+        let (c, behind) = entity.unwrap_or(('&', behind));
+        out.push(c);
+        rest = behind;
+    }
+    out.push_str(rest);
+    (out != text).then_some(out)
+}
+
+/// What is left without `<tag>` at the front or `</tag>` at the end.
+fn untagged<'a>(text: &'a str, tag: &str) -> Option<&'a str> {
+    let opened = text.strip_prefix('<').and_then(|rest| rest.strip_prefix(tag)?.strip_prefix('>'));
+    let closed = || text.strip_suffix('>')?.strip_suffix(tag)?.strip_suffix("</");
+    let broken = || text.strip_suffix('>').filter(|_| tag.starts_with("br"))?.strip_suffix(tag)?.strip_suffix('<');
+    opened.or_else(closed).or_else(broken)
+}
+
+/// The character of `gt`, `#61`, `#x3d`.
+fn character(name: &str) -> Option<char> {
+    Some(match name {
+        "lt" => '<',
+        "gt" => '>',
+        "amp" => '&',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => ' ',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let number = match number.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => number.parse(),
+            };
+            char::from_u32(number.ok()?).filter(|c| !c.is_control())?
+        }
+    })
 }
 
 /// A line of the module tcp_probe, of kernels before 4.16 (`net/ipv4/tcp_probe.c`, `tcpprobe_sprint()`): time, both ends, payload,
@@ -84,6 +163,15 @@ mod tests {
         check("a\0-1\t[000] \u{1b}[1;31m1.5: \u{1b}[0me:\u{feff}", Some("a-1 [000] 1.5: e:"), 1);
         check("{\"log\":\"  a-1\\t[000]\\n\",\"stream\":\"stdout\"}", Some("  a-1 [000]"), 0);
         check("{\"time\":null,\"event\":\"tcp_probe\"}", None, 0);
+        check("2026-11-28 a.b: {\"msg\":\"a-1\"}", Some("a-1"), 0);
+        check("[{\"MESSAGE\": [97, 27, 91, 109, 45, 49]},", Some("a-1"), 0);
+        check("\t\"MESSAGE\" : \"a-1\",", Some("a-1"), 0);
+        check("\t\"_PID\" : \"1\",", Some(""), 0);
+        check("\"Nov 28, 2026\",\"  a-1 [000] \"\"b\"\"\"", Some("  a-1 [000] \"b\""), 0);
+        check("\"a", None, 0);
+        check("a-1\u{a0}\u{1b}]0;title\u{7}[000]", Some("a-1 [000]"), 0);
+        check("<pre>  &lt;idle&gt;-0 a&amp;b &#61;&#x3D;&none;&", Some("  <idle>-0 a&b ==&none;&"), 0);
+        check("<idle>-0 [000] a & b; c", None, 0);
         check(
             "12.000000345 10.0.0.1:80 [fd99::1]:81 1448 0x5f 0x5e 10 2147483647 197376 21",
             Some(
