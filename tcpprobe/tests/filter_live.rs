@@ -177,7 +177,7 @@ fn check(case: &Case, formats: &[Format], thread: u32, all: &Records, recorded: 
     for ((id, cpu, bytes), count) in all {
         let at = formats.iter().position(|format| format.id == *id).unwrap();
         let record = [&id.to_le_bytes()[..], &[0, 0], &thread.to_le_bytes(), bytes].concat();
-        let context = Context { cpu: *cpu, comm: Some(COMM), pid: None };
+        let context = Context { cpu: *cpu, comm: Some(COMM), pid: None, ..Context::default() };
         let by_kernel = case.kernel[at].as_ref().is_none_or(|filter| {
             let task = kernel::Task { cpu: *cpu, comm: COMM };
             kernel::passes(filter, &formats[at], &record, task).unwrap_or_else(|error| panic!("{filter}: {error}"))

@@ -59,7 +59,7 @@ fn check(expr: &Expr, seeds: &[Seeds], format: &Format) -> Result<(), TestCaseEr
     let reread = reread.predicate(format);
     for seeds in seeds {
         let record = seeds.record(format);
-        let context = Context { cpu: seeds.cpu, comm: Some(seeds.comm), pid: None };
+        let context = Context { cpu: seeds.cpu, comm: Some(seeds.comm), pid: None, ..Context::default() };
         let meant = expr.meaning(format, &record, &context) != Some(false);
         prop_assert_eq!(whole.matches(&record, &context), meant, "whole: {}", text);
 
@@ -120,7 +120,7 @@ proptest! {
                 }
                 let Some(event) = through_text(&format, &record, seeds) else { continue };
                 let pid = i32::from_le_bytes(record[4..8].try_into().unwrap());
-                let context = Context { cpu: seeds.cpu, comm: Some(seeds.comm), pid: Some(pid) };
+                let context = Context { cpu: seeds.cpu, comm: Some(seeds.comm), pid: Some(pid), ..Context::default() };
                 let of_text = filter.predicate(&event.format).matches(&event.bytes, &context);
                 prop_assert_eq!(of_text, whole.matches(&record, &context), "{}\n{:?}", expr.text(), event);
             }

@@ -109,13 +109,15 @@ fn or_default<E>(text: &str, parse: impl Fn(&str) -> Result<u64, E>) -> Result<u
 start begins a new run and keeps the old ones; --no-clear continues the last run instead.
 A job that is there keeps what is not named, and start prints what changes. Back to the defaults:
 --filter '', --events '', and `none` for --buffer, --duration, --max-size and --max-age.
+The set `minimal` is tcp_probe and tcp_retransmit_skb; `default` has besides what changes congestion control's state and the
+socket's, resets, and SYN-ACKs sent again; `all` is all that can be recorded. What a kernel lacks of a set is said.
 --dry-run lists what the kernel filters and what the daemon filters.
 
 Examples:
   tcpprobectl start web --filter 'sport==80'
   tcpprobectl start web --filter 'sport==80' --buffer 2000000    # 2 GB, for heavy traffic
   tcpprobectl start all --duration 10m --max-size 500M
-  tcpprobectl start loss --events 'tcp:tcp_retransmit_skb,tcp:tcp_cong_state_set'
+  tcpprobectl start loss --events minimal,tcp:tcp_cong_state_set
   tcpprobectl start web --filter 'saddr == 10.0.0.0/8' --dry-run --sample")]
 pub struct StartArgs {
     /// The job's name: letters, digits, `.`, `_` and `-`
@@ -123,7 +125,7 @@ pub struct StartArgs {
     /// Record only what matches: `sport==80 || dport==80`; see `help filter`
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
-    /// Events and globs, comma-separated [default: tcp_probe,tcp_retransmit_skb]
+    /// Events, globs and sets (default, minimal, all), comma-separated [default: default]
     #[arg(long, value_name = "L", value_delimiter = ',')]
     pub events: Option<Vec<String>>,
     /// The kernel's ring buffer over all CPUs, in KB, or with a unit: 64M
@@ -358,7 +360,7 @@ pub struct TraceArgs {
     /// Record only what matches; see `help filter`
     #[arg(default_value = "", hide_default_value = true)]
     pub filter: String,
-    /// Events and globs, comma-separated [default: tcp_probe,tcp_retransmit_skb]
+    /// Events, globs and sets (default, minimal, all), comma-separated [default: default]
     #[arg(long, value_name = "L", value_delimiter = ',')]
     pub events: Vec<String>,
     /// The kernel's ring buffer over all CPUs, in KB, or with a unit: 64M

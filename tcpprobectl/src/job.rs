@@ -19,6 +19,7 @@ pub struct JobJson {
     message: Option<String>,
     filter: String,
     events: Vec<String>,
+    lacking_events: Vec<String>,
     buffer_kb: u64,
     duration_s: u64,
     max_size_bytes: u64,
@@ -73,6 +74,7 @@ impl From<&Job> for JobJson {
             message: some(&job.message),
             filter: spec.filter.clone(),
             events: spec.events.clone(),
+            lacking_events: job.lacking_events.clone(),
             buffer_kb: spec.buffer_kb,
             duration_s: spec.duration_s,
             max_size_bytes: spec.max_size_bytes,
@@ -185,7 +187,7 @@ pub fn details(job: &Job, now_ns: i64, paint: Paint) -> String {
         line("warning", &paint.text(Tone::Bad, escape::text(&job.message)));
     }
     line("filter", if spec.filter.is_empty() { "none".into() } else { escape::text(&spec.filter) }.as_ref());
-    line("events", &events(&spec));
+    line("events", &events(&spec, &job.lacking_events));
     line("owner", &format!("{}, since {}", users::with_number(job.owner_uid), timestamp::human(job.created_ns)));
     line("buffer", &buffer(job, &spec));
     line("limits", &limits(&spec));
@@ -269,8 +271,12 @@ fn account(ledger: &Ledger, paint: Paint) -> String {
     )
 }
 
-fn events(spec: &JobSpec) -> String {
-    if spec.events.is_empty() { "tcp_probe, tcp_retransmit_skb".to_owned() } else { spec.events.join(", ") }
+fn events(spec: &JobSpec, lacking: &[String]) -> String {
+    let events = if spec.events.is_empty() { "default".to_owned() } else { spec.events.join(", ") };
+    match lacking {
+        [] => events,
+        lacking => format!("{events}; this kernel does not have {}", lacking.join(", ")),
+    }
 }
 
 fn buffer(job: &Job, spec: &JobSpec) -> String {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use tcpprobe::event::EventSet;
 use tcpprobe::kernel::page::{Lost, Page};
 use tcpprobed::clock::ClockPair;
 use tcpprobed::tracefs::{
@@ -176,20 +177,26 @@ fn text_events(instance: &Instance) -> u64 {
 fn what_the_kernel_offers() {
     let Some(tracefs) = tracefs() else { return };
     let events = tracefs.events().unwrap();
-    assert!(events.contains(&probe()) && events.iter().all(|e| e.system == "tcp" || e.name == "inet_sock_set_state"));
+    assert!(events.contains(&probe()) && events.iter().all(|e| e.system == "tcp" || e.system == "sock"));
     for event in &events {
         let format = tracefs.format(event).unwrap();
         assert_eq!((format.system.as_str(), format.name.as_str()), (event.system.as_str(), event.name.as_str()));
     }
     let names = |patterns: &[&str]| {
         let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
-        tracefs.resolve(&patterns).map(|list| list.iter().map(EventName::to_string).collect::<Vec<_>>())
+        tracefs.resolve(&patterns).map(|list| list.events.keys().map(EventName::to_string).collect::<Vec<_>>())
     };
-    assert_eq!(names(&[]).unwrap(), ["tcp:tcp_probe", "tcp:tcp_retransmit_skb"]);
+    let mut default = EventSet::Default.names().to_vec();
+    default.sort_unstable();
+    assert_eq!(names(&[]).unwrap(), default);
+    assert_eq!(names(&["default"]).unwrap(), default);
+    assert_eq!(names(&["minimal"]).unwrap(), ["tcp:tcp_probe", "tcp:tcp_retransmit_skb"]);
+    assert_eq!(names(&["all"]).unwrap().len(), events.len());
+    assert_eq!(names(&["minimal", "tcp_destroy*"]).unwrap().len(), 3);
     assert_eq!(names(&["tcp_probe", "tcp/tcp_probe", "*:tcp_pro?e"]).unwrap(), ["tcp:tcp_probe"]);
-    assert_eq!(names(&["sock:*"]).unwrap(), ["sock:inet_sock_set_state"]);
+    assert_eq!(names(&["sock:inet_*_state"]).unwrap(), ["sock:inet_sock_set_state"]);
     assert_eq!(names(&["*"]).unwrap().len(), events.len());
-    assert_eq!(names(&["tcp_*", "inet_*"]).unwrap().len(), events.len());
+    assert_eq!(names(&["tcp_*", "inet_*", "sock_*"]).unwrap().len(), events.len());
     let message = names(&["tcp_probe", "tcp_prbe"]).unwrap_err().to_string();
     assert!(message.contains("`tcp_prbe`, did you mean `tcp:tcp_probe`?"), "{message}");
     assert!(matches!(names(&["sched:*"]), Err(TracefsError::UnknownEvent { nearest: None, .. })));

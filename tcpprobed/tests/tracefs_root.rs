@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use tcpprobe::event::EventSet;
 use tcpprobed::tracefs::{CpuReader, EventName, Instance, StatsFile, Tracefs};
 use tempfile::TempDir;
 
@@ -82,8 +83,20 @@ fn what_a_root_says_is_believed() {
     assert_eq!((settings.clock.as_str(), settings.buffer_kb, settings.subbuf_kb), ("boot", 7, None));
     assert!(settings.overwrite && settings.tracing && settings.buffer_percent.is_none());
     assert_eq!(settings.events, [(events[0].clone(), None)].into());
-    let error = tracefs.resolve(&[]).unwrap_err().to_string();
+    // What a set has beside is lacking; what is named must be there, and then nobody's set brought it.
+    let minimal = tracefs.resolve(&["minimal".to_owned()]).unwrap();
+    assert_eq!((minimal.events.len(), minimal.lacking), (1, vec!["tcp:tcp_retransmit_skb"]));
+    assert_eq!(tracefs.resolve(&[]).unwrap().lacking, EventSet::Default.names()[1..]);
+    let error = tracefs.resolve(&["minimal".to_owned(), "tcp:tcp_retransmit_skb".to_owned()]).unwrap_err().to_string();
     assert!(error.starts_with("no event matches `tcp:tcp_retransmit_skb`"), "{error}");
+    let of_set = |list: &[&str]| {
+        let list: Vec<String> = list.iter().map(|&name| name.to_owned()).collect();
+        tracefs.resolve(&list).unwrap().events.into_values().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of_set(&["minimal"]), of_set(&["minimal", "tcp_*"]), of_set(&["tcp_probe", "all"])),
+        (vec![true], vec![false], vec![false])
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn lies_inside(error: &FilterError, text: &str) {
 }
 
 fn context(record: &[u8]) -> Context<'static> {
-    Context { cpu: u32::from(record[2] & 3), comm: Some(COMM), pid: None }
+    Context { cpu: u32::from(record[2] & 3), comm: Some(COMM), pid: None, ..Context::default() }
 }
 
 /// The kernel's part and then the residual are exactly the whole.

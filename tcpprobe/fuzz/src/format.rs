@@ -50,7 +50,7 @@ fn prints(format: &Format, record: &[u8]) {
 
 /// A filter is understood; what its residual leaves out is not of the whole.
 fn filters(format: &Format, record: &[u8]) {
-    let context = Context { cpu: 1, comm: Some("nginx"), pid: None };
+    let context = Context { cpu: 1, comm: Some("nginx"), pid: None, ..Context::default() };
     for text in FILTERS {
         let filter = Filter::parse(text).expect("it is a filter");
         let _ = filter.check_capture(std::slice::from_ref(format));

@@ -9,6 +9,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::typed::Socket;
 use crate::kernel::format::{Field, Format, Kind};
 
 pub use crate::kernel::names::{AF_INET, AF_INET6};
@@ -41,6 +42,15 @@ impl Side {
         match self {
             Side::Local => "saddr_v6",
             Side::Peer => "daddr_v6",
+        }
+    }
+
+    /// This end of a socket.
+    #[must_use]
+    pub fn of(self, socket: &Socket) -> SocketAddr {
+        match self {
+            Side::Local => socket.local,
+            Side::Peer => socket.peer,
         }
     }
 
@@ -102,6 +112,12 @@ pub fn mapped(ip: IpAddr) -> Ipv6Addr {
 #[must_use]
 pub fn family_of(ip: IpAddr) -> u16 {
     if ip.is_ipv4() { AF_INET } else { AF_INET6 }
+}
+
+/// The field with the address of the socket that an event is about, where it has one.
+#[must_use]
+pub fn socket_pointer(format: &Format) -> Option<&Field> {
+    ["skaddr", "sk"].into_iter().find_map(|name| format.field(name).filter(|f| f.kind == Kind::Pointer && f.size == 8))
 }
 
 /// Where the two ends of a socket are in the records of one event.

@@ -23,12 +23,15 @@
 pub mod address;
 mod reader;
 mod record;
+mod set;
+pub mod sockets;
 pub mod table;
 mod typed;
 
 pub use address::{AF_INET, AF_INET6, Side, socket_address};
 pub use reader::EventReader;
 pub use record::Record;
+pub use set::EventSet;
 pub use table::EventKind;
 pub use typed::{
     Event, InetSockSetState, SSTHRESH_INFINITE, Socket, TcpCongStateSet, TcpDestroySock, TcpProbe, TcpRcvSpaceAdjust,

@@ -119,6 +119,38 @@ impl EventReader {
         self.socket.is_some()
     }
 
+    /// The kind of its events.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// Whether its events tell the ends of the very socket that they name ([`super::sockets`]).
+    #[must_use]
+    pub fn binds(&self) -> bool {
+        self.is_typed() && super::sockets::binds(self.kind)
+    }
+
+    /// Whether its events name their socket by its address.
+    #[must_use]
+    pub fn has_skaddr(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.skaddr.is_there())
+    }
+
+    /// The address of the socket in `record`, without all else; 0 where there is none.
+    #[must_use]
+    #[inline]
+    pub fn skaddr(&self, record: &[u8]) -> u64 {
+        self.socket.as_ref().map_or(0, |socket| socket.skaddr.read(record))
+    }
+
+    /// The same of its cookie.
+    #[must_use]
+    #[inline]
+    pub fn cookie(&self, record: &[u8]) -> u64 {
+        self.socket.as_ref().map_or(0, |socket| socket.cookie.read(record))
+    }
+
     /// The typed event in `record`; `None` where the event has no type here, or the record is too short for it.
     #[must_use]
     #[inline]

@@ -53,6 +53,11 @@
 //! A comparison that no value of a field could meet is false, and one that every value meets is true, also where the
 //! event does not say: `snd_cwnd == 4294967296` is false (and an error of [`Filter::check`]), `port >= 0` is true.
 //!
+//! An event that names its socket (`skaddr`, `sk`) and not its ends has the ends that other events told of that socket, where
+//! the reader joins them ([`Context::ends`], [`crate::event::sockets`]): `sport == 80` leaves out what is of a socket with
+//! another port, or of one that nobody has told. An end that an event does tell is taken as it is: a socket that connects and
+//! has no port yet has port 0.
+//!
 //! # What the kernel gets
 //!
 //! [`Filter::compile`] gives for one event a filter for the kernel, which passes at least all events that the whole
@@ -64,6 +69,7 @@ mod ast;
 mod bind;
 mod error;
 mod help;
+mod joined;
 mod kernel;
 mod lex;
 mod names;
@@ -78,10 +84,12 @@ mod value;
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::event::{Side, Socket};
 use crate::kernel::format::Format;
 
 pub use error::FilterError;
 pub use help::HELP;
+pub use joined::Joined;
 pub use pattern::glob;
 
 use ast::Expr;
@@ -112,6 +120,21 @@ pub struct Context<'c> {
     pub comm: Option<&'c str>,
     /// Its process id, for typed events; a record has it itself. `None` is unknown.
     pub pid: Option<i32>,
+    /// The ends of its socket, for an event that names the socket and not its ends.
+    pub ends: Ends,
+}
+
+/// What is known of the ends of a socket beside what its event says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ends {
+    /// Nobody looked for them: a term about them is unknown, as one about any field that an event lacks.
+    #[default]
+    Unasked,
+    /// No other event told them: a term about them is false, and so is its opposite. The event is of no socket that the filter
+    /// is about.
+    Unknown,
+    /// Other events told them.
+    Of(Socket),
 }
 
 impl<'c> Context<'c> {
@@ -175,6 +198,30 @@ impl Filter {
         self.expr.is_none()
     }
 
+    /// The events that pass both.
+    ///
+    /// ```
+    /// use tcpprobe::filter::Filter;
+    /// let both = Filter::parse("sport == 80 || dport == 80")?.and(&Filter::parse("protocol == 6")?);
+    /// assert_eq!(both.text(), "(sport == 80 || dport == 80) && protocol == 6");
+    /// # Ok::<(), tcpprobe::filter::FilterError>(())
+    /// ```
+    #[must_use]
+    pub fn and(&self, other: &Filter) -> Filter {
+        let text = |filter: &Filter| match filter.expr {
+            Some(Expr::Any(_)) => format!("({})", filter.text),
+            _ => filter.text.clone(),
+        };
+        match (&self.expr, &other.expr) {
+            (None, _) => other.clone(),
+            (_, None) => self.clone(),
+            (Some(one), Some(two)) => Filter {
+                text: format!("{} && {}", text(self), text(other)),
+                expr: Some(Expr::All(vec![one.clone(), two.clone()])),
+            },
+        }
+    }
+
     /// Checks it against the events it is meant for.
     ///
     /// # Errors
@@ -194,6 +241,25 @@ impl Filter {
         self.check(formats)?;
         let Some(expr) = &self.expr else { return Ok(()) };
         bind::check_opaque(&formats.iter().collect::<Vec<_>>(), expr)
+    }
+
+    /// Whether the ports and addresses that it asks for are told of the events of `format`, by themselves or by their sockets.
+    /// Of others its terms about them are unknown.
+    #[must_use]
+    pub fn can_hold(&self, format: &Format) -> bool {
+        let mut can = true;
+        let has_port = bind::Layout::port(format, Side::Local).is_some();
+        let has_address = bind::Layout::address(format, Side::Local).is_some();
+        if let Some(expr) = &self.expr {
+            expr.each_term(&mut |term| {
+                can &= match ast::Subject::of(&term.field) {
+                    ast::Subject::Port(_) => has_port,
+                    ast::Subject::Address(_) => has_address,
+                    ast::Subject::Field => true,
+                }
+            });
+        }
+        can
     }
 
     /// Splits it between the kernel and user space for the events of `format`.
@@ -258,6 +324,12 @@ impl Predicate {
     #[must_use]
     pub fn asks_comm(&self) -> bool {
         self.program.slots().any(|slot| matches!(slot, record::Slot::Comm))
+    }
+
+    /// Whether it asks for ends that the event may not tell itself: [`Context::ends`].
+    #[must_use]
+    pub fn asks_ends(&self) -> bool {
+        self.program.slots().any(record::Slot::may_lack_ends)
     }
 
     /// Whether the event in `record` passes. A record that is too short for a field does not say what is in it.

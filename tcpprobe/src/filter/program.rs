@@ -18,6 +18,8 @@ pub(super) trait Fields {
     fn address(&self, slot: &Self::Slot) -> Option<u128>;
     /// A text without its NUL.
     fn text(&self, slot: &Self::Slot) -> Option<Cow<'_, [u8]>>;
+    /// Whether a test of what the event does not say has failed, and its opposite too.
+    fn denies(&self, slot: &Self::Slot) -> bool;
 }
 
 /// A condition ready to be evaluated on events whose fields are found by `S`.
@@ -153,7 +155,8 @@ impl<S> Program<S> {
             .flat_map(|node| std::iter::once(&node.slot).chain(node.other.as_ref().map(|other| &other.slot)))
     }
 
-    /// Whether the condition is met. A literal about something that the event does not say counts as true.
+    /// Whether the condition is met. A literal about something that the event does not say counts as true, unless it is
+    /// denied ([`Fields::denies`]).
     #[inline]
     pub fn run<F: Fields<Slot = S>>(&self, event: &F) -> bool {
         let mut at = self.first;
@@ -172,7 +175,7 @@ impl<S> Program<S> {
 impl<S> Node<S> {
     #[inline]
     fn is_met<F: Fields<Slot = S>>(&self, event: &F, slot: &S) -> bool {
-        self.test.result(event, slot).is_none_or(|result| result == self.wanted)
+        self.test.result(event, slot).map_or_else(|| !event.denies(slot), |result| result == self.wanted)
     }
 }
 

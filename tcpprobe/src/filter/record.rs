@@ -1,13 +1,15 @@
 //! Fields of records, as the kernel wrote them.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
-use super::Context;
 use super::bind::{Address, Asks, Field, Layout, Number, Text};
 use super::names;
 use super::program::Fields;
 use super::value::MAPPED;
-use crate::event::address::{AF_INET, AF_INET6, SOCKADDR_BYTES, Side};
+use super::{Context, Ends};
+use crate::event::Socket;
+use crate::event::address::{AF_INET, AF_INET6, SOCKADDR_BYTES, Side, mapped, socket_pointer};
 use crate::kernel::format::{self, Format, Kind};
 
 /// Names that a field had in other kernels.
@@ -20,21 +22,36 @@ pub(super) enum Slot {
     U16(u32),
     U32(u32),
     U64(u32),
-    /// The family in a sockaddr.
+    /// The family in a sockaddr, which may be empty.
     SockaddrFamily(u32),
-    /// The port in a sockaddr, big-endian.
-    SockaddrPort(u32),
-    /// A sockaddr of 28 bytes.
-    Sockaddr(u32),
+    /// The port in a sockaddr, big-endian; it may be empty.
+    SockaddrPort(u32, Side),
+    /// A sockaddr of 28 bytes; one that may be empty is of this side.
+    Sockaddr(u32, Option<Side>),
     /// Four bytes for IPv4, sixteen for IPv6, which of them counts said by the family.
     Split {
         family: Option<u32>,
         v4: u32,
         v6: u32,
     },
+    /// The family, port and address of a socket whose ends the event does not tell.
+    SocketFamily,
+    SocketPort(Side),
+    SocketAddress(Side),
     Text(Box<format::Field>),
     Cpu,
     Comm,
+}
+
+impl Slot {
+    /// Whether the event may have no ends where this looks for them.
+    pub fn may_lack_ends(&self) -> bool {
+        match self {
+            Slot::SockaddrFamily(_) | Slot::SockaddrPort(..) | Slot::Sockaddr(_, Some(_)) => true,
+            Slot::SocketFamily | Slot::SocketPort(_) | Slot::SocketAddress(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// A record, and what is known of its event besides.
@@ -52,6 +69,20 @@ impl RecordFields<'_> {
     #[inline]
     fn family(&self, offset: u32) -> Option<u16> {
         Some(u16::from_le_bytes(self.bytes(offset)?))
+    }
+
+    /// What other events told of its socket.
+    #[cold]
+    fn socket(&self) -> Option<&Socket> {
+        match &self.context.ends {
+            Ends::Of(socket) => Some(socket),
+            Ends::Unasked | Ends::Unknown => None,
+        }
+    }
+
+    #[cold]
+    fn end(&self, side: Side) -> Option<SocketAddr> {
+        self.socket().map(|socket| side.of(socket))
     }
 
     #[inline]
@@ -75,25 +106,33 @@ impl Fields for RecordFields<'_> {
             Slot::U16(offset) => u64::from(u16::from_le_bytes(self.bytes(offset)?)),
             Slot::U32(offset) => u64::from(u32::from_le_bytes(self.bytes(offset)?)),
             Slot::U64(offset) => u64::from_le_bytes(self.bytes(offset)?),
-            Slot::SockaddrFamily(offset) => u64::from(self.family(offset)?),
-            Slot::SockaddrPort(offset) => {
-                // An empty sockaddr has no port 0, it has none.
-                matches!(self.family(offset)?, AF_INET | AF_INET6).then_some(())?;
-                u64::from(u16::from_be_bytes(self.bytes(offset + 2)?))
-            }
+            Slot::SockaddrFamily(offset) => match (self.family(offset)?, self.socket()) {
+                (0, Some(socket)) => u64::from(socket.family),
+                (family, _) => u64::from(family),
+            },
+            // An empty sockaddr has no port 0, it has none.
+            Slot::SockaddrPort(offset, side) => match self.family(offset)? {
+                AF_INET | AF_INET6 => u64::from(u16::from_be_bytes(self.bytes(offset + 2)?)),
+                _ => u64::from(self.end(side)?.port()),
+            },
+            Slot::SocketFamily => u64::from(self.socket()?.family),
+            Slot::SocketPort(side) => u64::from(self.end(side)?.port()),
             Slot::Cpu => u64::from(self.context.cpu),
-            Slot::Sockaddr(_) | Slot::Split { .. } | Slot::Text(_) | Slot::Comm => return None,
+            Slot::Sockaddr(..) | Slot::Split { .. } | Slot::SocketAddress(_) | Slot::Text(_) | Slot::Comm => {
+                return None;
+            }
         })
     }
 
     #[inline]
     fn address(&self, slot: &Slot) -> Option<u128> {
         match *slot {
-            Slot::Sockaddr(offset) => match self.family(offset)? {
+            Slot::Sockaddr(offset, side) => match self.family(offset)? {
                 AF_INET => self.v4(offset + 4),
                 AF_INET6 => self.v6(offset + 8),
-                _ => None,
+                _ => Some(mapped(self.end(side?)?.ip()).to_bits()),
             },
+            Slot::SocketAddress(side) => Some(mapped(self.end(side)?.ip()).to_bits()),
             Slot::Split { family, v4, v6 } => match family {
                 Some(family) if self.family(family)? == AF_INET => self.v4(v4),
                 // Four bytes may hold anything for an IPv6 socket; the sixteen have v4-mapped addresses too.
@@ -113,6 +152,11 @@ impl Fields for RecordFields<'_> {
             Slot::Comm => self.context.comm_of(self.bytes(4).map(i32::from_le_bytes)),
             _ => None,
         }
+    }
+
+    #[cold]
+    fn denies(&self, slot: &Slot) -> bool {
+        self.context.ends == Ends::Unknown && slot.may_lack_ends()
     }
 }
 
@@ -136,8 +180,11 @@ impl Layout for Format {
             })),
             "comm" | "COMM" => Some(Field::Text(Text { name: "comm".to_owned(), slot: Slot::Comm })),
             "family" => {
-                let slot = Slot::SockaddrFamily(sockaddr(self, Side::Local)?);
-                Some(Field::Number(from_sockaddr(name, slot)))
+                let slot = match sockaddr(self, Side::Local) {
+                    Some(offset) => Slot::SockaddrFamily(offset),
+                    None => names_socket_alone(self).then_some(Slot::SocketFamily)?,
+                };
+                Some(Field::Number(not_for_kernel(name, slot)))
             }
             _ => None,
         }
@@ -146,21 +193,31 @@ impl Layout for Format {
     fn port(&self, side: Side) -> Option<Number<Slot>> {
         match Format::field(self, side.port()).map(of_format) {
             Some(Field::Number(number)) => Some(number),
-            _ => Some(from_sockaddr(side.port(), Slot::SockaddrPort(sockaddr(self, side)?))),
+            _ => {
+                let slot = match sockaddr(self, side) {
+                    Some(offset) => Slot::SockaddrPort(offset, side),
+                    None => names_socket_alone(self).then_some(Slot::SocketPort(side))?,
+                };
+                Some(not_for_kernel(side.port(), slot))
+            }
         }
     }
 
     fn address(&self, side: Side) -> Option<Address<Slot>> {
         let of_size = |name, size| Format::field(self, name).filter(|f| f.kind == Kind::Array && f.size == size);
         let family = Format::field(self, "family").filter(|f| f.kind == Kind::Integer && f.size == 2);
-        let (slot, split) = match sockaddr(self, side) {
-            Some(offset) => (Slot::Sockaddr(offset), false),
-            None => {
-                let (v4, v6) = (of_size(side.address(), 4)?.offset, of_size(side.address_v6(), 16)?.offset);
-                (Slot::Split { family: family.map(|f| f.offset), v4, v6 }, true)
-            }
-        };
-        Some(Address { side, slot, family: family.is_some(), split })
+        if let Some(offset) = sockaddr(self, side) {
+            // One whose port stands beside it is never empty.
+            let is_full = Format::field(self, side.port()).is_some();
+            let slot = Slot::Sockaddr(offset, (!is_full).then_some(side));
+            return Some(Address { side, slot, family: family.is_some(), split: false });
+        }
+        if let (Some(v4), Some(v6)) = (of_size(side.address(), 4), of_size(side.address_v6(), 16)) {
+            let slot = Slot::Split { family: family.map(|f| f.offset), v4: v4.offset, v6: v6.offset };
+            return Some(Address { side, slot, family: family.is_some(), split: true });
+        }
+        names_socket_alone(self).then_some(())?;
+        Some(Address { side, slot: Slot::SocketAddress(side), family: false, split: false })
     }
 
     fn symbols(&self, field: &str) -> Vec<(&str, i128)> {
@@ -172,14 +229,20 @@ impl Layout for Format {
     }
 }
 
+/// Whether the events name a socket and have no place for its ends.
+fn names_socket_alone(format: &Format) -> bool {
+    let has = |side: Side| [side.address(), side.port()].iter().any(|name| Format::field(format, name).is_some());
+    socket_pointer(format).is_some() && !has(Side::Local) && !has(Side::Peer)
+}
+
 /// Offset of the sockaddr of one end, where the event has such.
 fn sockaddr(format: &Format, side: Side) -> Option<u32> {
     let field = Format::field(format, side.address())?;
     (field.kind == Kind::Array && field.size == SOCKADDR_BYTES).then_some(field.offset)
 }
 
-/// A number that only user space can find in a sockaddr.
-fn from_sockaddr(name: &str, slot: Slot) -> Number<Slot> {
+/// A number that only user space can find.
+fn not_for_kernel(name: &str, slot: Slot) -> Number<Slot> {
     Number { name: name.to_owned(), slot, domain: (0, 0xffff), kernel: Asks::Nothing, opaque: false }
 }
 

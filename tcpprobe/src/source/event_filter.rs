@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::Error;
-use crate::event::Record;
+use crate::event::{EventSet, Record};
 use crate::filter::{Context, Filter, Predicate, glob};
 use crate::kernel::format::Format;
 
@@ -19,7 +19,7 @@ use crate::kernel::format::Format;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// Globs; none stands for all events.
+    /// Globs and sets; none stands for all events.
     events: Vec<String>,
     filter: Option<Filter>,
     /// Whether some formats had the fields of the filter. Others may follow that lack them: those of a job that went on
@@ -38,7 +38,7 @@ enum Wanted {
 }
 
 impl EventFilter {
-    /// Of the events that one of `events` names (`system:name`, `name`, or globs of either; none stands for all), those that
+    /// Of the events that one of `events` names (`system:name`, `name`, globs of either, or sets; none stands for all), those that
     /// meet `filter`.
     #[must_use]
     pub fn new(events: Vec<String>, filter: Option<Filter>) -> Self {
@@ -126,7 +126,8 @@ impl EventFilter {
             None | Some(Wanted::Nothing) => false,
             Some(Wanted::Everything) => true,
             Some(Wanted::Some(predicate)) => {
-                let context = Context { cpu: record.cpu, comm: record.comm, pid: Some(record.pid()) };
+                let context =
+                    Context { cpu: record.cpu, comm: record.comm, pid: Some(record.pid()), ..Context::default() };
                 predicate.matches(record.bytes, &context)
             }
         }
@@ -149,8 +150,11 @@ fn check<'f>(filter: &Filter, formats: impl IntoIterator<Item = &'f Format>) -> 
     filter.check(formats).map_err(|error| Error::Filter { text: filter.text().to_owned(), error })
 }
 
-/// Whether `pattern` names the event. Text does not tell the system of an event that is not in the table: then any will do.
+/// Whether `pattern` names the event, or a set that it is in. Text does not tell the system of an event that is not in the table: then any will do.
 fn names(pattern: &str, system: &str, name: &str) -> bool {
+    if let Some(set) = EventSet::of_name(pattern) {
+        return set.has(system, name);
+    }
     match pattern.split_once(':') {
         Some((of_system, of_name)) => (system.is_empty() || glob(of_system, system)) && glob(of_name, name),
         None => glob(pattern, name),
@@ -168,6 +172,8 @@ mod tests {
         assert!(!names("tcp:*", "sock", "inet_sock_set_state"));
         assert!(!names("probe", "tcp", "tcp_probe"));
         assert!(names("any:*", "", "from_text"));
+        assert!(names("default", "sock", "inet_sock_set_state") && names("all", "x", "y"));
+        assert!(!names("minimal", "tcp", "tcp_destroy_sock"));
     }
 
     #[test]

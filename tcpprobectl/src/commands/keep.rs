@@ -5,8 +5,8 @@ use tcpprobe_proto::v1::JobSpec;
 use crate::cli::StartArgs;
 use crate::value::{duration, size};
 
-/// The daemon's default, which it also takes for no list at all.
-const EVENTS: [&str; 2] = ["tcp_probe", "tcp_retransmit_skb"];
+/// The set that the daemon also takes for no list at all.
+const EVENTS: &str = "default";
 
 /// The spec that the command line asks for, of a job that was like `old`, and the lines that say what that changes.
 pub fn merge(args: &StartArgs, old: Option<&JobSpec>) -> (JobSpec, Vec<String>) {
@@ -15,16 +15,16 @@ pub fn merge(args: &StartArgs, old: Option<&JobSpec>) -> (JobSpec, Vec<String>) 
     let mut new = JobSpec {
         name: args.name.clone(),
         filter: args.filter.clone().unwrap_or(kept.filter),
-        events: if is_default { Vec::new() } else { args.events.clone().unwrap_or(kept.events) },
+        events: if is_default { vec![EVENTS.to_owned()] } else { args.events.clone().unwrap_or(kept.events) },
         buffer_kb: args.buffer.unwrap_or(kept.buffer_kb),
         duration_s: args.duration.unwrap_or(kept.duration_s),
         max_size_bytes: args.max_size.unwrap_or(kept.max_size_bytes),
         max_age_s: args.max_age.unwrap_or(kept.max_age_s),
     };
     let changes = old.map_or_else(Vec::new, |old| changes(old, &new));
-    if !changes.is_empty() && (JobSpec { name: String::new(), ..new.clone() }) == JobSpec::default() {
+    if !changes.is_empty() && new.events.is_empty() {
         // A spec that names nothing means the old one.
-        new.events = EVENTS.map(str::to_owned).to_vec();
+        new.events = vec![EVENTS.to_owned()];
     }
     (new, changes)
 }
@@ -37,7 +37,7 @@ fn changes(old: &JobSpec, new: &JobSpec) -> Vec<String> {
     let shown = |spec: &JobSpec| {
         [
             ("filter", or(crate::escape::text(&spec.filter).into_owned(), "none")),
-            ("events", or(spec.events.join(","), &EVENTS.join(","))),
+            ("events", or(spec.events.join(","), EVENTS)),
             ("buffer", limit(spec.buffer_kb, &kb)),
             ("duration", limit(spec.duration_s, &duration::human_s)),
             ("max-size", limit(spec.max_size_bytes, &size::human)),

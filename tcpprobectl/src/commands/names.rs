@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use tcpprobe::event::EventSet;
 use tcpprobe::event::table::EVENTS;
 use tcpprobe_client::Client;
 
@@ -13,7 +14,8 @@ use crate::job;
 
 pub fn run(socket: &Path, args: &NamesArgs) -> Result<Exit> {
     let names: Vec<String> = if args.events {
-        EVENTS.iter().map(|known| known.name.to_owned()).collect()
+        let sets = [EventSet::Default, EventSet::Minimal, EventSet::All].map(EventSet::name);
+        sets.into_iter().chain(EVENTS.iter().map(|known| known.name)).map(str::to_owned).collect()
     } else if let Some(name) = &args.runs_of {
         Client::connect(socket)?.get(name)?.runs.iter().map(|run| run.number.to_string()).collect()
     } else {

@@ -6,7 +6,7 @@ use tonic::Status;
 use crate::doctor::{Check, Level};
 use crate::jobs::{EventPlan, JobError, JobView, Plan, RunView, Sample, Spec, State};
 
-pub fn to_job(job: JobView, stored_bytes: u64) -> api::Job {
+pub fn to_job(job: JobView, stored_bytes: u64, lacking: &[&str]) -> api::Job {
     api::Job {
         spec: Some(api::JobSpec {
             name: job.name,
@@ -31,6 +31,7 @@ pub fn to_job(job: JobView, stored_bytes: u64) -> api::Job {
         events_per_s: job.events_per_s,
         kernel_buffer_kb: job.kernel_buffer_kb,
         message: job.message,
+        lacking_events: lacking.iter().map(|&event| event.to_owned()).collect(),
     }
 }
 

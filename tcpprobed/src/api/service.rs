@@ -107,7 +107,8 @@ impl Service {
 
     fn job(&self, job: JobView) -> api::Job {
         let stored_bytes = self.jobs.stored_bytes(&job.name);
-        to_job(job, stored_bytes)
+        let lacking = self.jobs.tracefs().lacking(&job.spec.events);
+        to_job(job, stored_bytes, &lacking)
     }
 
     fn open_stream(&self, caller: &Caller) -> Result<Permit, Status> {

@@ -9,14 +9,14 @@ use rustix::time::Timespec;
 use tcpprobe::file::block::{BlockBuilder, Schema, Seal, Timed};
 use tcpprobe::file::{Account, Anchor, Kind, Totals, put_frame};
 use tcpprobe::kernel::format::PageLayout;
-use tcpprobe::kernel::page::Page;
+use tcpprobe::kernel::page::{Lost, Page};
 
 use super::block_limits::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS};
 use super::comms::Comms;
 use super::ending::Ending;
 use super::loss_accounting::LossAccounting;
 use super::priority;
-use super::residual::Residual;
+use super::residual::Residuals;
 use super::setup::Setup;
 use super::shared::Shared;
 use super::up_to_now::Answers;
@@ -291,7 +291,7 @@ impl Engine {
             }
             let used = used_bytes(setup.layout, slot);
             let page = setup.staging.commit(used);
-            walk(setup.layout, page, cpu, builder, &setup.residuals, comms);
+            walk(setup.layout, page, cpu, builder, &mut setup.residuals, comms);
             self.opened.get_or_insert_with(Instant::now);
             if used < subbuf / 2 {
                 return Ok(Left::PartOfPage);
@@ -450,7 +450,7 @@ fn walk(
     bytes: &[u8],
     cpu: &mut CpuCapture,
     builder: &mut BlockBuilder,
-    residuals: &[Option<Residual>],
+    residuals: &mut Residuals,
     comms: &mut Comms,
 ) {
     let page = match Page::parse(layout, bytes) {
@@ -461,6 +461,9 @@ fn walk(
         }
     };
     cpu.accounting.page(page.lost);
+    if page.lost != Lost::None {
+        residuals.lose();
+    }
     let mut records = page.records();
     let mut batch: [Timed<'_>; BATCH_RECORDS] = [(0, &[]); BATCH_RECORDS];
     let mut filled = 0;
@@ -468,7 +471,7 @@ fn walk(
         if !builder.takes(record) {
             continue;
         }
-        let wanted = is_wanted(residuals, comms, builder.schema(), cpu.number, record);
+        let wanted = is_wanted(residuals, comms, builder.schema(), cpu.number, (time, record));
         cpu.accounting.record(time, wanted);
         cpu.complete = cpu.complete.max(time);
         if wanted {
@@ -488,8 +491,14 @@ fn walk(
 
 /// What the filter's rest says of a record.
 #[inline]
-fn is_wanted(residuals: &[Option<Residual>], comms: &mut Comms, schema: &Schema, cpu: u32, record: &[u8]) -> bool {
+fn is_wanted(
+    residuals: &mut Residuals,
+    comms: &mut Comms,
+    schema: &Schema,
+    cpu: u32,
+    (time, record): (u64, &[u8]),
+) -> bool {
     let [low, high, ..] = *record else { return true };
     let index = schema.index_of(u16::from_le_bytes([low, high]));
-    index.and_then(|index| residuals.get(index)?.as_ref()).is_none_or(|residual| residual.wants(cpu, record, comms))
+    index.is_none_or(|index| residuals.wants(index, cpu, (time, record), comms))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tcpprobe::file::block::{PointerKey, Schema};
 use tcpprobe::kernel::format::PageLayout;
 
-use super::residual::Residual;
+use super::residual::Residuals;
 use super::staging::Staging;
 use crate::store::{LedgerByCpu, RunWriter};
 use crate::tracefs::{Instance, Tracefs};
@@ -20,8 +20,8 @@ pub struct Setup {
     pub layout: PageLayout,
     /// Of its events.
     pub schema: Arc<Schema>,
-    /// What the kernel's filter leaves to be decided, by the schema's index.
-    pub residuals: Vec<Option<Residual>>,
+    /// What the kernel's filter leaves to be decided.
+    pub residuals: Residuals,
     /// Where blocks go.
     pub run: RunWriter,
     /// Where pages go before.

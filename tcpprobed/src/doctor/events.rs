@@ -1,10 +1,10 @@
 //! The events, and the fields that features need.
 
-use tcpprobe::event::EventReader;
+use tcpprobe::event::{EventReader, EventSet};
 use tcpprobe::kernel::format::Format;
 
 use super::Check;
-use crate::tracefs::{DEFAULT_EVENTS, EventName, Tracefs};
+use crate::tracefs::{EventName, Tracefs};
 use crate::wording::counted;
 
 /// What a plot needs of the events that it draws.
@@ -26,6 +26,12 @@ const BETTER: [(&str, &str, &str); 3] = [
     ("tcp:tcp_retransmit_skb", "state", "the state of the socket is not known"),
 ];
 
+/// What goes without an event of the default set that a kernel may lack, and since when kernels have it.
+const WITHOUT: [(&str, &str); 1] = [(
+    "tcp:tcp_cong_state_set",
+    "this kernel does not have it (since 5.19): why something was retransmitted is inferred",
+)];
+
 /// A check for each event that is recorded by default, and one for the others.
 pub fn events(tracefs: &Tracefs) -> Vec<Check> {
     let all = match tracefs.events() {
@@ -33,23 +39,29 @@ pub fn events(tracefs: &Tracefs) -> Vec<Check> {
         Err(error) => return vec![Check::error("events", &error)],
     };
     let mut checks = Vec::new();
-    for name in DEFAULT_EVENTS {
+    for &name in EventSet::Default.names() {
         checks.push(match all.iter().find(|event| event.to_string() == name) {
             Some(event) => {
                 tracefs.format(event).map_or_else(|error| Check::error(name, &error), |f| event_check(name, &f))
             }
-            None => Check::failure(name, "this kernel does not have it", "a kernel of 4.16 or later"),
+            None if EventSet::Minimal.names().contains(&name) => {
+                Check::failure(name, "this kernel does not have it", "a kernel of 4.16 or later")
+            }
+            None => {
+                let known = WITHOUT.iter().find(|(event, _)| *event == name);
+                Check::ok(name, known.map_or("this kernel does not have it; jobs go without", |(_, so)| so))
+            }
         });
     }
     let others: Vec<&EventName> =
-        all.iter().filter(|event| !DEFAULT_EVENTS.contains(&event.to_string().as_str())).collect();
+        all.iter().filter(|event| !EventSet::Default.has(&event.system, &event.name)).collect();
     let broken: Vec<Check> = others
         .iter()
         .filter_map(|event| Some(Check::error(&event.to_string(), &tracefs.format(event).err()?)))
         .collect();
     let usable = others.len() - broken.len();
     let count = counted(usable, "other can be recorded", "others can be recorded");
-    checks.push(Check::ok("other events", format!("{count}: `--events 'tcp:*'`")));
+    checks.push(Check::ok("other events", format!("{count}: `--events all`")));
     // Jobs that do not want them work.
     checks.extend(broken.into_iter().map(|check| Check { level: super::Level::Warning, ..check }));
     checks
@@ -74,6 +86,7 @@ fn event_check(name: &str, format: &Format) -> Check {
     Check::ok(
         name,
         match worse {
+            None if !EventSet::Minimal.names().contains(&name) => format!("{own} fields"),
             None => format!("{own} fields, with all that plots need"),
             Some((_, field, so)) => format!("without {field}: {so}"),
         },

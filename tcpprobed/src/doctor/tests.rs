@@ -21,11 +21,13 @@ impl Fake {
         let fake = Fake(tempfile::tempdir().unwrap());
         let events = fixtures().join(kernel).join("events");
         fake.put("events/header_page", &fs::read_to_string(events.join("header_page")).unwrap());
-        for event in fs::read_dir(events.join("tcp")).unwrap() {
-            let event = event.unwrap().path();
-            let name = event.file_name().unwrap().to_str().unwrap();
-            let format = fs::read_to_string(event.join("format")).unwrap();
-            fake.put(&format!("events/tcp/{name}/format"), &format);
+        for system in ["tcp", "sock"] {
+            for event in fs::read_dir(events.join(system)).unwrap() {
+                let event = event.unwrap().path();
+                let name = event.file_name().unwrap().to_str().unwrap();
+                let format = fs::read_to_string(event.join("format")).unwrap();
+                fake.put(&format!("events/{system}/{name}/format"), &format);
+            }
         }
         fs::create_dir(fake.path("instances")).unwrap();
         for (name, content) in [
@@ -81,7 +83,7 @@ fn the_events_of_every_kernel_are_judged() {
     for found in fs::read_dir(fixtures()).unwrap() {
         let release = found.unwrap().file_name().into_string().unwrap();
         let checks = events::events(&Fake::of(&release).tracefs());
-        assert_eq!(checks.len(), 3, "{release}: {checks:?}");
+        assert_eq!(checks.len(), 9, "{release}: {checks:?}");
         assert!(
             checks.iter().all(|check| check.level == Level::Ok && check.remedy.is_empty()),
             "{release}: {checks:?}"
@@ -89,7 +91,10 @@ fn the_events_of_every_kernel_are_judged() {
         // tcp_probe has the socket's address since 6.9.
         let is_old = release.starts_with("5.10") || release.starts_with("6.1.0");
         assert_eq!(checks[0].finding.contains("without skaddr"), is_old, "{release}: {}", checks[0].finding);
-        assert!(checks[2].finding.contains("can be recorded"), "{}", checks[2].finding);
+        // tcp_cong_state_set is there since 5.19.
+        let lacks = checks[3].finding.contains("does not have it (since 5.19)");
+        assert_eq!(lacks, release.starts_with("5.10"), "{release}: {}", checks[3].finding);
+        assert!(checks[8].finding.contains("can be recorded"), "{}", checks[8].finding);
     }
 }
 
@@ -103,9 +108,9 @@ fn events_that_lack_something() {
     let checks = events::events(&fake.tracefs());
     expect(&checks[0], Level::Warning, &["plots need", "snd_cwnd"]);
     expect(&checks[1], Level::Failure, &["does not have it", "4.16"]);
-    expect(&checks[2], Level::Ok, &["can be recorded"]);
-    assert_eq!(checks[3].name, "tcp:tcp_bad_csum");
-    expect(&checks[3], Level::Warning, &["line 1"]);
+    expect(&checks[8], Level::Ok, &["can be recorded"]);
+    assert_eq!(checks[9].name, "tcp:tcp_bad_csum");
+    expect(&checks[9], Level::Warning, &["line 1"]);
 }
 
 #[test]

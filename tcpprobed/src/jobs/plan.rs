@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tcpprobe::event::address::Ends;
 use tcpprobe::file::block::Schema;
-use tcpprobe::filter::{Filter, Predicate};
+use tcpprobe::filter::{Filter, Joined, Predicate};
 use tcpprobe::kernel::format::Format;
 
 use super::{JobError, Spec};
-use crate::capture::Residual;
+use crate::capture::Residuals;
 use crate::config::Config;
 use crate::tracefs::{EventName, Settings, Tracefs, held_kb, page_kb};
+use crate::wording::shortened;
 
 /// A buffer has at least this many sub-buffers: with fewer, a page being read leaves too little room.
 const SUBBUFS_MIN: u64 = 16;
 /// How full a buffer is when the kernel wakes the capture.
 const WAKE_PERCENT: u64 = 25;
+/// What is asked besides of the events that a set brings: some fire for other protocols too.
+const OF_TCP: &str = "protocol == IPPROTO_TCP";
 
 /// What one event becomes.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub struct EventPlan {
     pub event: EventName,
     /// Its format on this kernel.
     pub format: Format,
+    /// All that is asked of it.
+    pub filter: Filter,
     /// What the kernel evaluates.
     pub kernel: Option<String>,
     /// What the capture evaluates.
@@ -35,8 +41,6 @@ pub struct EventPlan {
 /// What a job will do on this machine.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The whole filter.
-    pub filter: Filter,
     /// By event, in the order of their names.
     pub events: Vec<EventPlan>,
     /// What the kernel's buffer holds: what was asked for, rounded up to whole sub-buffers.
@@ -55,16 +59,30 @@ impl Plan {
     /// # Errors
     /// When events or filter are not possible on this kernel.
     pub fn new(spec: &Spec, config: &Config, tracefs: &Tracefs) -> Result<Self, JobError> {
-        let mut names = tracefs.resolve(&spec.events)?;
-        names.sort();
-        let filter = Filter::parse(&spec.filter)?;
-        let mut events = Vec::new();
-        for event in names {
+        let chosen = tracefs.resolve(&spec.events)?;
+        let (filter, of_tcp) = (Filter::parse(&spec.filter)?, Filter::parse(OF_TCP)?);
+        let mut warnings = Vec::new();
+        if !chosen.lacking.is_empty() {
+            warnings.push(format!("this kernel does not have {}", chosen.lacking.join(", ")));
+        }
+        let (mut events, mut without_socket) = (Vec::new(), Vec::new());
+        for (event, is_of_set) in chosen.events {
             let format = tracefs.format(&event)?;
+            if is_of_set && !filter.can_hold(&format) {
+                without_socket.push(event.to_string());
+                continue;
+            }
+            let is_narrowed = is_of_set && format.field("protocol").is_some();
+            let filter = if is_narrowed { filter.and(&of_tcp) } else { filter.clone() };
             let compiled = filter.compile(&format);
             let (kernel, residual, missing) = (compiled.kernel, compiled.residual, compiled.missing);
-            events.push(EventPlan { event, format, kernel, residual, missing });
+            events.push(EventPlan { event, format, filter, kernel, residual, missing });
         }
+        if !without_socket.is_empty() {
+            let events = shortened(&without_socket);
+            warnings.push(format!("left out, for they tell no socket that the filter could be asked of: {events}"));
+        }
+        warnings.extend(joined_in_vain(&events)?);
         filter.check_capture(&events.iter().map(|plan| plan.format.clone()).collect::<Vec<_>>())?;
         let cpus = crate::tracefs::possible_cpus()?.len().max(1) as u32;
         let default_kb = config.job.buffer_kb_per_cpu;
@@ -72,7 +90,7 @@ impl Plan {
         let can_choose = tracefs.features().subbuf_size;
         let subbuf_kb = can_choose.then(|| subbuf_kb(asked, config.job.subbuf_kb, page_kb()));
         let buffer_kb_per_cpu = held_kb(asked, subbuf_kb.unwrap_or_else(page_kb));
-        Ok(Plan { filter, events, buffer_kb_per_cpu, cpus, subbuf_kb, warnings: Vec::new() })
+        Ok(Plan { events, buffer_kb_per_cpu, cpus, subbuf_kb, warnings })
     }
 
     /// Kernel memory over all CPUs, in KB.
@@ -105,17 +123,41 @@ impl Plan {
             .map_err(|error| JobError::Events(error.to_string()))
     }
 
-    /// What the capture decides about, by the schema's index.
+    /// What the capture decides about.
     #[must_use]
-    pub fn residuals(&self) -> Vec<Option<Residual>> {
-        self.events.iter().map(|plan| plan.residual.clone().map(Residual::new)).collect()
+    pub fn residuals(&self) -> Residuals {
+        Residuals::new(self.events.iter().map(|plan| (&plan.format, plan.residual.clone())))
     }
 
-    /// The whole filter, for events of an instance that may have had another one, by the schema's index.
+    /// The whole filter, for events of an instance that may have had another one.
     #[must_use]
-    pub fn whole_residuals(&self) -> Vec<Option<Residual>> {
-        self.events.iter().map(|plan| Some(Residual::new(self.filter.predicate(&plan.format)))).collect()
+    pub fn whole_residuals(&self) -> Residuals {
+        Residuals::new(self.events.iter().map(|plan| (&plan.format, Some(plan.filter.predicate(&plan.format)))))
     }
+}
+
+/// What is to be said of events that are asked for the ends of their sockets where nothing that is recorded tells those.
+///
+/// # Errors
+/// Where such an event never tells them itself: none of them would be stored.
+fn joined_in_vain(events: &[EventPlan]) -> Result<Option<String>, JobError> {
+    let mut joined = Joined::default();
+    events.iter().for_each(|plan| joined.add(&plan.format, plan.residual.as_ref()));
+    let in_vain = events.iter().enumerate().filter(|(index, _)| joined.is_in_vain(*index)).map(|(_, plan)| plan);
+    let (some, none): (Vec<&EventPlan>, Vec<&EventPlan>) = in_vain.partition(|plan| Ends::of(&plan.format).is_some());
+    let names = |plans: &[&EventPlan]| shortened(&plans.iter().map(|plan| plan.event.to_string()).collect::<Vec<_>>());
+    if !none.is_empty() {
+        let names = names(&none);
+        return Err(JobError::Events(format!(
+            "{names} tells no ports and addresses to filter by, and no other event of the job tells those of its socket; add `default`"
+        )));
+    }
+    let say = |names| {
+        format!(
+            "{names} does not always tell ports and addresses, and then is left out; with `default` its socket tells them"
+        )
+    };
+    Ok((!some.is_empty()).then(|| say(names(&some))))
 }
 
 /// The largest sub-buffer, up to `wanted`, of which a buffer has enough; a memory page at least.

@@ -11,7 +11,7 @@ use tcpprobe::kernel::page::Page;
 
 use super::scratch_instance::BUFFER_KB_MAX;
 use super::{JobError, Jobs, Plan};
-use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Comms, Residual, raise_priority};
+use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Comms, Residuals, raise_priority};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs};
 
 /// How long a sample counts.
@@ -63,7 +63,7 @@ impl Jobs {
 /// Counts what comes, and how small it gets.
 struct Counter {
     sample: Sample,
-    residuals: Vec<Option<Residual>>,
+    residuals: Residuals,
     comms: Comms,
     builder: BlockBuilder,
     /// Costs as many bytes as any other.
@@ -126,7 +126,7 @@ impl Counter {
     fn add(&mut self, cpu: u32, time: u64, record: &[u8]) {
         let id = record.first_chunk().map(|id| u16::from_le_bytes(*id));
         let Some(index) = id.and_then(|id| self.builder.schema().index_of(id)) else { return };
-        if self.residuals[index].as_ref().is_some_and(|residual| !residual.wants(cpu, record, &mut self.comms)) {
+        if !self.residuals.wants(index, cpu, (time, record), &mut self.comms) {
             self.sample.events[index].1 += 1;
             return;
         }

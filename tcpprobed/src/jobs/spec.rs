@@ -3,6 +3,7 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use tcpprobe::event::EventSet;
 
 use super::JobError;
 use crate::disk::Folder;
@@ -15,7 +16,7 @@ use crate::user::User;
 pub struct Spec {
     /// In the filter language.
     pub filter: String,
-    /// Names and globs.
+    /// Names, globs and sets.
     pub events: Vec<String>,
     /// Kernel buffer over all CPUs.
     pub buffer_kb: u64,
@@ -47,7 +48,12 @@ impl JobFile {
     /// # Errors
     /// Those of the file system, and when it is not what [`JobFile::save`] wrote.
     pub fn load(folder: &Folder) -> io::Result<Self> {
-        load_toml(folder, JOB_FILE)
+        let mut file: Self = load_toml(folder, JOB_FILE)?;
+        if file.spec.events.is_empty() {
+            // Of a daemon that had no sets: then no list was what the smallest set is.
+            file.spec.events = vec![EventSet::Minimal.name().to_owned()];
+        }
+        Ok(file)
     }
 
     /// Writes `job.toml`.

@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
+use tcpprobe::event::EventSet;
+
 use super::job::Job;
 use super::{Caller, JobError, JobFile, JobView, Jobs, Plan, Spec, spec};
 use crate::clock;
@@ -51,6 +53,10 @@ impl Jobs {
             Some(job) if spec == Spec::default() => job.now().file.spec.clone(),
             _ => spec,
         };
+        let mut spec = spec;
+        if spec.events.is_empty() {
+            spec.events = vec![EventSet::Default.name().to_owned()];
+        }
         let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
         // Before anything is made of a job that cannot be; it is promised when it is its turn.
         let owner = known.as_ref().map_or_else(|| caller.user.clone(), |job| job.now().file.owner.clone());

@@ -1,20 +1,28 @@
-//! The events that can be recorded: all of `tcp`, and `sock:inet_sock_set_state`.
+//! The events that can be recorded: all of `tcp`, and those of `sock` that are about TCP.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
+use tcpprobe::event::EventSet;
 use tcpprobe::kernel::format::Format;
 
 use super::event_name::EventName;
 use super::event_pattern::{matches, nearest};
 use super::{Tracefs, TracefsError, file};
 
-/// Recorded where nobody says what to record.
-pub const DEFAULT_EVENTS: [&str; 2] = ["tcp:tcp_probe", "tcp:tcp_retransmit_skb"];
-/// The one event that is not of the `tcp` system.
-const SOCK_EVENT: (&str, &str) = ("sock", "inet_sock_set_state");
+/// The events of other systems than `tcp`.
+const SOCK_EVENTS: [&str; 4] = ["inet_sock_set_state", "inet_sk_error_report", "sock_send_length", "sock_recv_length"];
+
+/// The events that a list stands for on this kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// In order, each once; and whether a set alone brought it, and nobody named it.
+    pub events: BTreeMap<EventName, bool>,
+    /// Events of its sets that this kernel lacks, as `system:name`.
+    pub lacking: Vec<&'static str>,
+}
 
 impl Tracefs {
     /// The events of this kernel that can be recorded, by name.
@@ -32,24 +40,25 @@ impl Tracefs {
                 found.insert(EventName::new("tcp", name));
             }
         }
-        let sock = EventName::new(SOCK_EVENT.0, SOCK_EVENT.1);
-        if self.event_dir(&sock).is_dir() {
-            found.insert(sock);
-        }
+        let sock = SOCK_EVENTS.map(|name| EventName::new("sock", name));
+        found.extend(sock.into_iter().filter(|event| self.event_dir(event).is_dir()));
         Ok(found.into_iter().collect())
     }
 
-    /// The events that `patterns` name, in order and each once: `tcp:*`, `tcp/tcp_probe`, `tcp_*`, `tcp_probe`.
-    /// `*` stands for any characters and `?` for one; no pattern at all means [`DEFAULT_EVENTS`].
+    /// The events that a list names: `tcp:*`, `tcp/tcp_probe`, `tcp_*`, `tcp_probe`, and sets ([`EventSet`]) by their names.
+    /// `*` stands for any characters and `?` for one; an empty list means [`EventSet::Default`].
     ///
     /// # Errors
-    /// [`TracefsError::UnknownEvent`] for a pattern that matches nothing, and what [`Tracefs::events`] fails with.
-    pub fn resolve(&self, patterns: &[String]) -> Result<Vec<EventName>, TracefsError> {
+    /// [`TracefsError::UnknownEvent`] for a name or glob that matches nothing, and what [`Tracefs::events`] fails with. That the
+    /// kernel lacks an event of a set is no error.
+    pub fn resolve(&self, list: &[String]) -> Result<Chosen, TracefsError> {
         let events = self.events()?;
-        let defaults = DEFAULT_EVENTS.map(str::to_owned);
-        let patterns = if patterns.is_empty() { &defaults[..] } else { patterns };
-        let mut chosen = BTreeSet::new();
-        for pattern in patterns {
+        let mut chosen = Chosen { lacking: self.lacking(list), ..Chosen::default() };
+        for set in EventSet::all_in(list) {
+            let of_set = events.iter().filter(|event| set.has(&event.system, &event.name));
+            chosen.events.extend(of_set.map(|event| (event.clone(), true)));
+        }
+        for pattern in list.iter().filter(|pattern| EventSet::of_name(pattern).is_none()) {
             let mut matching = events.iter().filter(|event| matches(pattern, event)).peekable();
             if matching.peek().is_none() {
                 return Err(TracefsError::UnknownEvent {
@@ -57,9 +66,24 @@ impl Tracefs {
                     nearest: nearest(pattern, &events),
                 });
             }
-            chosen.extend(matching.cloned());
+            chosen.events.extend(matching.map(|event| (event.clone(), false)));
         }
-        Ok(chosen.into_iter().collect())
+        Ok(chosen)
+    }
+
+    /// The events of the sets in a list that this kernel lacks, as `system:name`, each once.
+    #[must_use]
+    pub fn lacking(&self, list: &[String]) -> Vec<&'static str> {
+        let mut lacking: Vec<&'static str> = Vec::new();
+        for &name in EventSet::all_in(list).iter().flat_map(|set| set.names()) {
+            let is_there = name
+                .split_once(':')
+                .is_some_and(|(system, event)| self.event_dir(&EventName::new(system, event)).is_dir());
+            if !is_there && !lacking.contains(&name) {
+                lacking.push(name);
+            }
+        }
+        lacking
     }
 
     /// The kernel's description of an event.

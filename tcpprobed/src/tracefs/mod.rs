@@ -35,7 +35,7 @@ pub use condition::Condition;
 pub use cpus::{online_cpus, possible_cpus};
 pub use error::TracefsError;
 pub use event_name::EventName;
-pub use events::DEFAULT_EVENTS;
+pub use events::Chosen;
 pub use instance::Instance;
 pub use memory::MachineMemory;
 pub use reader::{CpuReader, ReadOutcome};

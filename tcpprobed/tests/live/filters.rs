@@ -91,7 +91,7 @@ fn a_hundred_random_filters_keep_what_they_mean() {
         for (number, expr) in batch.iter().enumerate() {
             let name = format!("job{number}");
             let means = |event: &&Event| {
-                let context = Context { cpu: event.cpu, comm: None, pid: None };
+                let context = Context { cpu: event.cpu, comm: None, pid: None, ..Context::default() };
                 expr.meaning(&event.format, &event.record, &context) != Some(false)
             };
             let expected = of_time(recorded.events.iter().filter(means).cloned(), &times);

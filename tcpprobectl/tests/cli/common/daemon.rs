@@ -96,7 +96,7 @@ pub fn jobs() -> Vec<Job> {
         Job {
             spec: Some(JobSpec {
                 filter: "sport==80".to_owned(),
-                events: vec!["tcp:tcp_probe".to_owned(), "tcp:tcp_retransmit_skb".to_owned()],
+                events: vec!["default".to_owned()],
                 buffer_kb: 2_000_000,
                 duration_s: 9000,
                 max_size_bytes: 500_000_000,
@@ -119,6 +119,7 @@ pub fn jobs() -> Vec<Job> {
             events_per_s: 12_345.4,
             kernel_buffer_kb: 2_000_000,
             message: String::new(),
+            lacking_events: vec!["tcp:tcp_cong_state_set".to_owned()],
         },
         Job {
             spec: Some(spec("lossy")),
