@@ -65,6 +65,8 @@ pub struct Causes {
     pub spurious: u64,
     /// Attempts that sent nothing; they are no retransmissions.
     pub not_sent: u64,
+    /// Of the retransmissions, those of a segment that had been sent again already: that was lost as well.
+    pub again: u64,
 }
 
 impl Causes {
@@ -94,6 +96,7 @@ impl Causes {
 pub(super) mod ca {
     pub const OPEN: u8 = 0;
     pub const DISORDER: u8 = 1;
+    pub const CWR: u8 = 2;
     pub const RECOVERY: u8 = 3;
     pub const LOSS: u8 = 4;
 }
@@ -102,6 +105,14 @@ pub(super) mod ca {
 const RTO_MIN_NS: u64 = 200_000_000;
 /// States of sockets (`include/net/tcp_states.h`).
 const SYN_SENT: u8 = 2;
+
+/// What a tcp_retransmit_skb says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sent {
+    pub state: u8,
+    pub error: i32,
+    pub skb: u64,
+}
 
 /// Tells the causes of one connection's retransmissions.
 #[derive(Debug, Clone, Default)]
@@ -124,7 +135,22 @@ pub(super) struct Retransmissions {
     ended_at: Option<u32>,
     /// A timer sent something, and the next tcp_probe tells whether it was this.
     pending: Option<Cause>,
+    /// The last skbs that were sent again, and snd_una then.
+    skbs: [(u64, u32); SKBS],
+    skbs_at: usize,
+    /// Something was retransmitted since the state was Open.
+    has_sent: bool,
+    /// Holes that were filled by what was only late.
+    pub disorder_returns: u32,
+    /// Recoveries that were undone.
+    pub recoveries_undone: u32,
+    /// Reductions of the congestion window without a loss.
+    pub marks: u32,
+    was_recovery: bool,
 }
+
+/// Skbs that are remembered.
+const SKBS: usize = 16;
 
 impl Retransmissions {
     pub fn new(has_states: bool) -> Self {
@@ -159,6 +185,13 @@ impl Retransmissions {
         if new == ca::LOSS {
             self.since_loss = 0;
         }
+        match (self.state, new) {
+            (ca::DISORDER, ca::OPEN) if !self.has_sent => self.disorder_returns += 1,
+            (ca::OPEN | ca::DISORDER, ca::CWR) if !self.has_sent => self.marks += 1,
+            _ => {}
+        }
+        self.has_sent &= new != ca::OPEN;
+        self.was_recovery = self.state == ca::RECOVERY;
         let begins = new >= ca::RECOVERY && !self.is_repairing();
         if new >= ca::RECOVERY && !self.is_episode {
             // The tcp_probe of the ACK that begins it comes first: what was out then.
@@ -184,6 +217,7 @@ impl Retransmissions {
             && is_before(probe.snd_una, high)
         {
             self.causes.spurious += 1;
+            self.recoveries_undone += u32::from(self.was_recovery);
         }
         let last = last?;
         let pending = self.pending.take();
@@ -213,10 +247,19 @@ impl Retransmissions {
     }
 
     /// A tcp_retransmit_skb, `quiet` nanoseconds after the last event of the connection's. `None` where nothing was sent.
-    pub fn retransmit(&mut self, state: u8, error: i32, quiet: u64, last: Option<&Probe>) -> Option<Cause> {
+    pub fn retransmit(&mut self, seen: Sent, quiet: u64, last: Option<&Probe>) -> Option<Cause> {
+        let Sent { state, error, skb } = seen;
         if error != 0 {
             self.causes.not_sent += 1;
             return None;
+        }
+        self.has_sent = true;
+        let one = (skb, last.map_or(0, |last| last.snd_una));
+        if skb != 0 && self.skbs.contains(&one) {
+            self.causes.again += 1;
+        } else {
+            self.skbs[self.skbs_at % SKBS] = one;
+            self.skbs_at += 1;
         }
         let cause = if state == SYN_SENT {
             Cause::Syn
@@ -304,6 +347,10 @@ mod tests {
         Probe { data_len: 0, snd_nxt, snd_una, snd_cwnd, ssthresh: 10, snd_wnd, srtt: 40_000, rcv_wnd: 65_536 }
     }
 
+    fn sent(state: u8, error: i32) -> Sent {
+        Sent { state, error, skb: 0 }
+    }
+
     fn causes(known: &Retransmissions) -> Vec<(Cause, u64)> {
         let counted = Cause::ALL.into_iter().map(|cause| (cause, known.causes.of(cause)));
         counted.filter(|(_, count)| *count > 0).collect()
@@ -313,16 +360,16 @@ mod tests {
     fn the_state_decides() {
         let mut known = Retransmissions::new(true);
         let last = probe(0, 14_480, 10);
-        known.retransmit(SYN_SENT, 0, 0, None);
+        known.retransmit(sent(SYN_SENT, 0), 0, None);
         known.state(ca::RECOVERY, Some(&last));
-        known.retransmit(ESTABLISHED, 0, 0, Some(&last));
-        known.retransmit(ESTABLISHED, -16, 0, Some(&last));
+        known.retransmit(sent(ESTABLISHED, 0), 0, Some(&last));
+        known.retransmit(sent(ESTABLISHED, -16), 0, Some(&last));
         known.state(ca::OPEN, Some(&last));
-        known.retransmit(ESTABLISHED, 0, 0, Some(&last));
+        known.retransmit(sent(ESTABLISHED, 0), 0, Some(&last));
         known.state(ca::LOSS, Some(&last));
-        known.retransmit(ESTABLISHED, 0, 0, Some(&last));
+        known.retransmit(sent(ESTABLISHED, 0), 0, Some(&last));
         known.probe(&probe(0, 14_480, 1), Some(&last));
-        known.retransmit(ESTABLISHED, 0, 0, Some(&last));
+        known.retransmit(sent(ESTABLISHED, 0), 0, Some(&last));
         let expected = [Cause::Fast, Cause::Timeout, Cause::SlowStart, Cause::TailLossProbe, Cause::Syn];
         assert_eq!(causes(&known), expected.map(|cause| (cause, 1)));
         assert_eq!(known.causes.not_sent, 1);
@@ -333,7 +380,7 @@ mod tests {
         let mut known = Retransmissions::new(true);
         let last = probe(0, 14_480, 44);
         known.state(ca::LOSS, Some(&last));
-        (0..31).for_each(|_| assert!(known.retransmit(ESTABLISHED, 0, 0, Some(&last)).is_some()));
+        (0..31).for_each(|_| assert!(known.retransmit(sent(ESTABLISHED, 0), 0, Some(&last)).is_some()));
         assert_eq!(causes(&known), [(Cause::Mtu, 31)]);
     }
 
@@ -356,7 +403,7 @@ mod tests {
         let check = |quiet, cwnd_then, expected| {
             let mut known = Retransmissions::new(false);
             let last = probe(0, 14_480, 10);
-            known.retransmit(ESTABLISHED, 0, quiet, Some(&last));
+            known.retransmit(sent(ESTABLISHED, 0), quiet, Some(&last));
             known.probe(&probe(0, 14_480, cwnd_then), Some(&last));
             assert_eq!(causes(&known), [(expected, 1)], "{quiet} ns, {cwnd_then}");
         };
@@ -372,7 +419,7 @@ mod tests {
         let mut known = Retransmissions::new(true);
         let last = probe(0, 14_480, 10);
         known.lost_events();
-        known.retransmit(ESTABLISHED, 0, 100_000, Some(&last));
+        known.retransmit(sent(ESTABLISHED, 0), 100_000, Some(&last));
         assert_eq!(causes(&known), [(Cause::Fast, 1)], "and not a tail loss probe");
     }
 }

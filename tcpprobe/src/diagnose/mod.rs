@@ -4,17 +4,21 @@
 //! a bounded number of them; when it leaves, they get their limits.
 
 mod cause;
+mod findings;
 mod limit;
+mod limits;
 mod mss;
-mod policer;
+mod page;
 mod slices;
 mod snapshot;
 mod track;
 mod verdict;
-mod words;
 
 pub use cause::{Cause, Causes};
+pub use findings::Finding;
 pub use limit::Limit;
+pub use limits::Words;
+pub use page::{PAGES, Page, SECTIONS, Subject};
 pub use snapshot::Snapshot;
 pub use track::Facts;
 pub use verdict::Interval;
@@ -48,8 +52,12 @@ pub struct Diagnosis {
     pub causes: Causes,
     /// Its numbers.
     pub facts: Facts,
-    /// How even the rates between its losses were: 0 is a policer's.
-    pub loss_spread: Option<f64>,
+    /// What passed between its losses, bytes a second, where that was even: a policer's rate.
+    pub policer_rate: Option<f64>,
+    /// Nanoseconds of it in which events were lost.
+    pub lost: u64,
+    /// The peer's socket is in the trace as well, and this is the end that sends more.
+    pub has_both_ends: bool,
 }
 
 impl Diagnosis {
@@ -57,12 +65,15 @@ impl Diagnosis {
         let snapshots = Snapshots::new(snapshots);
         track.finish();
         track.facts.is_rate_based |= snapshots.is_rate_based();
+        track.facts.send_buffer = snapshots.send_buffer();
         Diagnosis {
             connection: *connection,
             intervals: verdict::intervals(&track, snapshots),
             causes: track.retransmissions.causes,
             facts: track.facts,
-            loss_spread: policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000),
+            policer_rate: limits::policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000).map(|(_, rate)| rate),
+            lost: 0,
+            has_both_ends: false,
         }
     }
 
@@ -118,12 +129,61 @@ impl Diagnosis {
         self.intervals.iter().filter(|interval| interval.limit == limit).all(|interval| interval.is_exact)
     }
 
+    /// Nanoseconds of a limit.
+    #[must_use]
+    pub fn time(&self, limit: Limit) -> u64 {
+        self.intervals.iter().filter(|interval| interval.limit == limit).map(|i| i.to - i.from).sum()
+    }
+
+    /// The longest interval of a limit, nanoseconds.
+    fn longest(&self, limit: Limit) -> u64 {
+        self.intervals.iter().filter(|interval| interval.limit == limit).map(|i| i.to - i.from).max().unwrap_or(0)
+    }
+
+    /// The share of a limit.
+    #[must_use]
+    pub fn share(&self, limit: Limit) -> f64 {
+        self.time(limit) as f64 / self.duration().max(1) as f64
+    }
+
+    /// What was acknowledged (or received, where that is more), bytes a second of the time other than idle.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.facts.bytes_acked.max(self.facts.bytes_received) as f64 * 1e9 / self.active().max(1) as f64
+    }
+
+    /// Segments that were retransmitted, of all: a lower bound, for one event may stand for several.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        let segments = self.facts.bytes_acked as f64 / f64::from(self.facts.mss.max(1));
+        self.causes.total() as f64 / (segments + self.causes.total() as f64).max(1.0)
+    }
+
+    /// Whether RTT rose far above its minimum.
+    fn is_queued(&self) -> bool {
+        let base = self.facts.base_us;
+        self.facts.srtt_max_us > base.saturating_add((base / 4).max(3000))
+    }
+
+    /// Evidence for `limit` and a remedy, each a line; empty where there is nothing to do.
+    #[must_use]
+    pub fn words(&self, limit: Limit) -> Words {
+        limits::words(self, limit)
+    }
+
+    /// What else is worth saying.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        findings::all(self)
+    }
+
     /// What was lost in `gaps` is not seen.
     fn cut(&mut self, gaps: &[(u64, u64)]) {
         for &(from, to) in gaps {
             if from >= self.to() || to <= self.from() {
                 continue;
             }
+            self.lost += to.min(self.to()) - from.max(self.from());
             let mut cut = Vec::with_capacity(self.intervals.len() + 2);
             for interval in &self.intervals {
                 let Interval { from: a, to: b, .. } = *interval;
@@ -190,6 +250,8 @@ impl Observer for Tracker {
             "rcv_wnd",
             "state",
             "err",
+            "skbaddr",
+            "reason",
             "cong_state",
             "protocol",
             "oldstate",
@@ -198,7 +260,11 @@ impl Observer for Tracker {
     }
 
     fn open(&mut self, connection: &Connection) -> Self::State {
-        (Track::new(self.has_states, connection.local.is_ipv6()), self.gaps_seen)
+        let mut track = Track::new(self.has_states, connection.local.is_ipv6());
+        if let Some(first) = self.snapshots.get(&connection.cookie).and_then(|all| all.first()) {
+            track.tell_mss(first.mss);
+        }
+        (track, self.gaps_seen)
     }
 
     fn event(&mut self, (track, gaps): &mut Self::State, time: u64, seen: &Observation) {
@@ -355,12 +421,12 @@ mod tests {
         });
         prop_oneof![
             6 => probe,
-            2 => (0..14_u8, -1..1_i32).prop_map(|(state, error)| Observation::Retransmission { state, error }),
+            2 => (0..14_u8, -1..1_i32).prop_map(|(state, error)| Observation::Retransmission { state, error, skb: 1 }),
             1 => (0..14_u8, 0..14_u8).prop_map(|(old, new)| Observation::State { protocol: 6, old, new }),
             1 => (0..6_u8).prop_map(Observation::CongState),
             1 => prop_oneof![
                 Just(Observation::SynAckRetransmission),
-                Just(Observation::ResetSent),
+                Just(Observation::ResetSent { reason: 8 }),
                 Just(Observation::ResetReceived),
                 Just(Observation::Destroyed),
             ],
@@ -403,7 +469,7 @@ mod tests {
             let found = diagnose(&events, &snapshots, &gaps);
             tiles(&found);
             for (limit, _) in found.shares() {
-                prop_assert!(!found.words(limit).0.is_empty());
+                prop_assert!(!found.words(limit).evidence.is_empty());
             }
             let sent = events.iter().filter(|(_, seen)| {
                 matches!(seen, Observation::Retransmission { error: 0, .. } | Observation::SynAckRetransmission)

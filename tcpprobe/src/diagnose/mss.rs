@@ -14,13 +14,23 @@ pub(super) struct Mss {
     advances: u32,
     /// Advances by what is usual, of late.
     usual_hits: u32,
+    /// Advances of late by multiples of what is assumed, and all.
+    fits: (u32, u32),
+    /// What most advances were multiples of, once; 0 before.
+    confirmed: u32,
+    has_fallen: bool,
+    /// The most that a packet of the congestion window must have held, and how often of late.
+    held: (u32, u32),
 }
+
+/// Advances that are looked at together.
+const LOOK: u32 = 32;
 
 impl Mss {
     /// 1500 bytes of Ethernet without the headers, with timestamps (RFC 7323).
     pub fn new(is_ipv6: bool) -> Self {
         let usual = if is_ipv6 { 1428 } else { 1448 };
-        Mss { common: [(0, 0); 8], assumed: usual, usual, advances: 0, usual_hits: 0 }
+        Mss { common: [(0, 0); 8], assumed: usual, usual, advances: 0, usual_hits: 0, fits: (0, 0), confirmed: 0, has_fallen: false, held: (0, 0) }
     }
 
     /// An ACK covered so many bytes. One that stands alone says nothing: a program may write always the same, a segment each.
@@ -29,6 +39,10 @@ impl Mss {
             return;
         }
         self.advances = self.advances.saturating_add(1);
+        self.fits = (self.fits.0 + u32::from(bytes.is_multiple_of(self.assumed)), self.fits.1 + 1);
+        if self.fits.1 == LOOK {
+            self.look();
+        }
         self.usual_hits += u32::from(bytes.is_multiple_of(self.usual));
         if let Some(known) = self.common.iter_mut().find(|known| known.0 == bytes) {
             known.1 += 1;
@@ -47,6 +61,41 @@ impl Mss {
         self.assumed
     }
 
+    /// Looks whether advances are multiples of what is assumed: it may fall on the way.
+    fn look(&mut self) {
+        let (hits, all) = std::mem::take(&mut self.fits);
+        if hits * 4 >= all * 3 {
+            self.has_fallen |= self.assumed < self.confirmed;
+            self.confirmed = self.assumed;
+        } else if hits * 4 < all && self.confirmed == self.assumed {
+            (self.common, self.advances, self.usual_hits) = ([(0, 0); 8], 0, 0);
+        }
+    }
+
+    /// So much was in flight while the congestion window, which had not been reduced, was so large: packets in flight are never more
+    /// than it (`net/ipv4/tcp_output.c`, `tcp_cwnd_test()`), so each held as much. Over loopback a segment is up to 64 KiB.
+    pub fn in_flight(&mut self, bytes: u32, cwnd: u32) {
+        let each = bytes.div_ceil(cwnd.max(1));
+        if each > self.assumed + self.assumed / 8 {
+            self.held = (self.held.0.max(each), self.held.1 + 1);
+            if self.held.1 >= 3 {
+                (self.assumed, self.held) = (self.held.0.min(MOST), (0, 0));
+            }
+        }
+    }
+
+    /// The kernel says it.
+    pub fn tell(&mut self, bytes: u32) {
+        if bytes >= LEAST {
+            (self.assumed, self.usual) = (bytes, bytes);
+        }
+    }
+
+    /// Whether full segments became smaller on the way.
+    pub fn has_fallen(&self) -> bool {
+        self.has_fallen
+    }
+
     fn learn(&mut self) {
         let frequent = self.common.iter().filter(|known| known.1 >= 2.max(self.advances / 20));
         let divisor = frequent.map(|known| known.0).reduce(gcd).unwrap_or(0);
@@ -57,7 +106,9 @@ impl Mss {
         // A program that writes always the same: where any of it waited, it became full segments.
         let is_usual = self.usual_hits * 64 >= self.advances && divisor < self.usual;
         self.usual_hits /= 2;
-        if is_usual {
+        if self.assumed > 9000 {
+            // What a segment may hold at most is known better by what was in flight.
+        } else if is_usual {
             self.assumed = self.usual;
         } else if (LEAST..=MOST).contains(&divisor) && divisor <= 9000 {
             self.assumed = divisor;
@@ -87,6 +138,29 @@ mod tests {
         check(&[700, 1101], 1448);
         check(&[1200, 1200, 1200, 1200, 1200, 1200, 1448, 1200], 1448);
         check(&[100, 200], 1448);
+    }
+
+    #[test]
+    fn it_may_fall_on_the_way() {
+        let check = |then: u32, has_fallen: bool| {
+            let mut mss = Mss::new(false);
+            (0..128).for_each(|_| mss.advance(2896, false));
+            (0..256).for_each(|_| mss.advance(then, false));
+            assert_eq!((mss.bytes(), mss.has_fallen()), (then, has_fallen), "{then}");
+        };
+        check(1288, true);
+        check(1448, false);
+    }
+
+    #[test]
+    fn what_is_in_flight_is_in_packets() {
+        let mut mss = Mss::new(false);
+        (0..8).for_each(|_| mss.in_flight(10 * 1448, 10));
+        assert_eq!(mss.bytes(), 1448);
+        (0..8).for_each(|_| mss.in_flight(10 * 32_741, 10));
+        assert_eq!(mss.bytes(), 32_741);
+        (0..64).for_each(|_| mss.advance(1448, false));
+        assert_eq!(mss.bytes(), 32_741, "small writes over loopback do not change it");
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl<'a> Snapshots<'a> {
         self.0.last().is_some_and(|last| last.is_rate_based)
     }
 
+    /// The last known size of the send buffer; 0 where none is known.
+    pub fn send_buffer(&self) -> u32 {
+        self.0.last().map_or(0, |last| last.send_buffer)
+    }
+
     /// What most of the snapshots near a time say of room in both windows; `has_room` tells at which times there was any.
     pub fn room(&self, from: u64, to: u64, has_room: impl Fn(u64) -> bool) -> Option<Limit> {
         let first = self.0.partition_point(|snapshot| snapshot.time + NEAR_NS < from);

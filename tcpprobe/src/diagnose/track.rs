@@ -3,7 +3,7 @@
 //! Between two tcp_probe the values of the second tell: `snd_nxt` is the most that was sent since, `snd_una` is what the ACK before
 //! acknowledged (`net/ipv4/tcp_input.c`, `tcp_rcv_established()`: the event comes before the ACK is processed).
 
-use super::cause::{Cause, Retransmissions, is_before};
+use super::cause::{Cause, Retransmissions, Sent, is_before};
 use super::mss::Mss;
 use super::slices::{Class, Slice, Slices};
 use crate::flow::{Observation, Probe};
@@ -62,6 +62,44 @@ pub struct Facts {
     pub is_rate_based: bool,
     /// Our own largest window, bytes.
     pub own_window_max: u32,
+    /// The first congestion window, packets.
+    pub cwnd_first: u32,
+    /// Times the congestion window was smaller after a pause (`tcp_cwnd_restart()`).
+    pub idle_restarts: u64,
+    /// Requests that were answered.
+    pub exchanges: u64,
+    /// The send buffer, bytes; 0 where no snapshot told.
+    pub send_buffer: u32,
+    /// Full segments became smaller.
+    pub mss_fell: bool,
+    /// Most time-outs in a row without progress.
+    pub backoff_max: u32,
+    /// Holes that were filled by what was only late, without a retransmission.
+    pub disorder_returns: u32,
+    /// Recoveries that were undone.
+    pub recoveries_undone: u32,
+    /// Reductions of the congestion window without a loss: ECN.
+    pub marks: u32,
+    /// Why a reset was sent (`enum sk_rst_reason`).
+    pub reset_reason: Option<u32>,
+    /// Sums over ACKs that found a window filled: of the window, and how many.
+    windows: (u64, u64),
+    /// The same of the congestion window, packets, after it was reduced.
+    cwnds: (u64, u64),
+}
+
+impl Facts {
+    /// The peer's window where it was filled, on average; bytes.
+    #[must_use]
+    pub fn window_typical(&self) -> u32 {
+        self.windows.0.checked_div(self.windows.1).map_or(self.window_max, |mean| mean as u32)
+    }
+
+    /// The congestion window after losses, on average; packets.
+    #[must_use]
+    pub fn cwnd_typical(&self) -> u32 {
+        self.cwnds.0.checked_div(self.cwnds.1).map_or(self.cwnd_max, |mean| mean as u32)
+    }
 }
 
 /// A stretch between two moments at which nothing is outstanding.
@@ -102,6 +140,10 @@ pub(super) struct Track {
     /// The tcp_probe before the last one.
     before: u64,
     left_recovery: bool,
+    /// Time-outs since the last progress.
+    backoff: u32,
+    /// The congestion window when all was acknowledged, packets.
+    cwnd_at_rest: u32,
     /// Recoveries after which the congestion window was restored, and all.
     recoveries: (u64, u64),
     /// When the last tcp_probe came.
@@ -114,6 +156,11 @@ pub(super) struct Track {
 }
 
 impl Track {
+    /// The kernel says what a full segment is.
+    pub fn tell_mss(&mut self, bytes: u32) {
+        self.mss.tell(bytes);
+    }
+
     pub fn new(has_states: bool, is_ipv6: bool) -> Self {
         Track {
             first: u64::MAX,
@@ -136,6 +183,8 @@ impl Track {
             was_window: false,
             before: u64::MAX,
             left_recovery: false,
+            backoff: 0,
+            cwnd_at_rest: 0,
             recoveries: (0, 0),
             recent: [0; 32],
             recent_at: 0,
@@ -152,7 +201,9 @@ impl Track {
         let time = time.max(self.last_event);
         match seen {
             Observation::Probe(probe) => self.probe(time, probe),
-            Observation::Retransmission { state, error } => self.retransmission(time, *state, *error),
+            Observation::Retransmission { state, error, skb } => {
+                self.retransmission(time, Sent { state: *state, error: *error, skb: *skb });
+            }
             Observation::SynAckRetransmission => self.retransmissions.syn_ack(),
             Observation::CongState(state) => {
                 let was_recovery = self.retransmissions.is_repairing() && !self.retransmissions.is_loss();
@@ -162,7 +213,10 @@ impl Track {
                 }
             }
             Observation::State { old, new, .. } => self.socket_state(time, *old, *new),
-            Observation::ResetSent => self.facts.resets.0 += 1,
+            Observation::ResetSent { reason } => {
+                self.facts.resets.0 += 1;
+                self.facts.reset_reason = Some(*reason).filter(|reason| *reason > 0);
+            }
             Observation::ResetReceived => self.facts.resets.1 += 1,
             _ => {}
         }
@@ -181,6 +235,10 @@ impl Track {
         self.push(self.last_event, class);
         self.end_stretch(false);
         self.facts.mss = self.mss.bytes();
+        self.facts.mss_fell = self.mss.has_fallen();
+        self.facts.disorder_returns = self.retransmissions.disorder_returns;
+        self.facts.recoveries_undone = self.retransmissions.recoveries_undone;
+        self.facts.marks = self.retransmissions.marks;
         let (restored, left) = self.recoveries;
         self.facts.is_rate_based = left >= 2 && restored * 2 > left;
         if self.facts.base_us == u32::MAX {
@@ -248,10 +306,10 @@ impl Track {
         }
     }
 
-    fn retransmission(&mut self, time: u64, state: u8, error: i32) {
+    fn retransmission(&mut self, time: u64, seen: Sent) {
         let quiet = time - self.last_event;
         let was_repairing = self.retransmissions.is_repairing();
-        let cause = self.retransmissions.retransmit(state, error, quiet, self.last.as_ref());
+        let cause = self.retransmissions.retransmit(seen, quiet, self.last.as_ref());
         if !was_repairing && self.retransmissions.is_repairing() {
             self.loss(time);
         }
@@ -265,6 +323,8 @@ impl Track {
                 self.is_connecting = true;
             }
             Some(Cause::Timeout) => {
+                self.backoff += 1;
+                self.facts.backoff_max = self.facts.backoff_max.max(self.backoff);
                 self.stalled = Some((time, Class::Timeout));
                 self.reduced = true;
             }
@@ -292,6 +352,9 @@ impl Track {
             self.facts.base_us = self.facts.base_us.min(probe.srtt);
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
         }
+        if self.facts.probes == 1 {
+            self.facts.cwnd_first = probe.snd_cwnd;
+        }
         self.facts.cwnd_max = self.facts.cwnd_max.max(probe.snd_cwnd);
         self.facts.window_max = self.facts.window_max.max(probe.snd_wnd);
         self.facts.own_window_max = self.facts.own_window_max.max(probe.rcv_wnd);
@@ -301,6 +364,9 @@ impl Track {
             self.last = Some(*probe);
             return;
         };
+        if probe.snd_cwnd >= last.snd_cwnd && !self.reduced {
+            self.mss.in_flight(probe.snd_nxt.wrapping_sub(probe.snd_una), probe.snd_cwnd);
+        }
         let advanced =
             if is_before(last.snd_una, probe.snd_una) { probe.snd_una.wrapping_sub(last.snd_una) } else { 0 };
         if advanced > 0 {
@@ -309,6 +375,7 @@ impl Track {
             self.mss.advance(advanced, is_alone);
             // By the last tcp_probe's ACK: what a timer sent since is still out.
             self.progress = self.at;
+            self.backoff = 0;
             self.stalled = self.stalled.filter(|(time, _)| *time > self.at);
         }
         let was_repairing = self.retransmissions.is_repairing();
@@ -368,6 +435,11 @@ impl Track {
             return self.flight(time, probe, Some(last), advanced);
         }
         let base = u64::from(self.facts.base_us.min(probe.srtt.max(1))) * 1000;
+        if probe.snd_cwnd < self.cwnd_at_rest && !self.retransmissions.is_repairing() && time - self.at > base {
+            // Nothing was lost, and the congestion window is smaller.
+            self.facts.idle_restarts += 1;
+        }
+        self.cwnd_at_rest = probe.snd_cwnd;
         if flight == 0 {
             self.end_stretch(true);
             let class = match (last.data_len > 0, probe.data_len > 0) {
@@ -401,6 +473,7 @@ impl Track {
             }
         }
         self.end_stretch(true);
+        self.facts.exchanges += u64::from(last.data_len > 0);
         self.push(sent, if probe.snd_wnd < self.mss.bytes() { Class::ClosedWindow } else { Class::Turn });
         self.begin_stretch(sent, last.data_len > 0);
         self.flight(time, probe, Some(last), advanced);
@@ -482,6 +555,11 @@ impl Track {
             Class::Room
         };
         self.was_window = class == Class::Window;
+        if self.was_window {
+            self.facts.windows = (self.facts.windows.0 + u64::from(probe.snd_wnd), self.facts.windows.1 + 1);
+        } else if self.reduced {
+            self.facts.cwnds = (self.facts.cwnds.0 + u64::from(probe.snd_cwnd), self.facts.cwnds.1 + 1);
+        }
         self.push_counted(time, class, counts);
     }
 
@@ -559,12 +637,12 @@ mod tests {
         });
         prop_oneof![
             8 => probe,
-            2 => (0..12_u8, -1..1_i32).prop_map(|(state, error)| Observation::Retransmission { state, error }),
+            2 => (0..12_u8, -1..1_i32).prop_map(|(state, error)| Observation::Retransmission { state, error, skb: 1 }),
             1 => (0..6_u8).prop_map(Observation::CongState),
             1 => (1..13_u8, 1..13_u8).prop_map(|(old, new)| Observation::State { protocol: 6, old, new }),
             1 => Just(Observation::SynAckRetransmission),
             1 => Just(Observation::Destroyed),
-            1 => Just(Observation::ResetSent),
+            1 => Just(Observation::ResetSent { reason: 0 }),
         ]
     }
 

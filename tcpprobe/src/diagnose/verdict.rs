@@ -1,7 +1,7 @@
 //! From slices to intervals: what looked the same gets its limit, now that all is known.
 
 use super::limit::Limit;
-use super::policer;
+use super::limits::policer;
 use super::slices::{Class, Slice};
 use super::snapshot::Snapshots;
 use super::track::{Episode, Facts, Track};

@@ -15,9 +15,10 @@ use crate::file::block::{Block, Columns, Row};
 )]
 enum Source<'a> {
     Probe(Columns<'a, 8>),
-    Retransmission(Columns<'a, 2>),
+    Retransmission(Columns<'a, 3>),
     CongState(Columns<'a, 1>),
     State(Columns<'a, 3>),
+    Reset(Columns<'a, 1>),
     /// What says nothing but that it happened.
     Plain(Observation),
     /// An event that nobody observes.
@@ -33,12 +34,12 @@ impl<'a> Source<'a> {
                 let names = [data_len, "snd_nxt", "snd_una", "snd_cwnd", "ssthresh", "snd_wnd", "srtt", "rcv_wnd"];
                 Source::Probe(block.columns(layout, names))
             }
-            EventKind::TcpRetransmitSkb => Source::Retransmission(block.columns(layout, ["state", "err"])),
+            EventKind::TcpRetransmitSkb => Source::Retransmission(block.columns(layout, ["state", "err", "skbaddr"])),
             EventKind::TcpRetransmitSynack => Source::Plain(Observation::SynAckRetransmission),
             EventKind::TcpCongStateSet => Source::CongState(block.columns(layout, ["cong_state"])),
             EventKind::InetSockSetState => Source::State(block.columns(layout, ["protocol", "oldstate", "newstate"])),
             EventKind::TcpDestroySock => Source::Plain(Observation::Destroyed),
-            EventKind::TcpSendReset => Source::Plain(Observation::ResetSent),
+            EventKind::TcpSendReset => Source::Reset(block.columns(layout, ["reason"])),
             EventKind::TcpReceiveReset => Source::Plain(Observation::ResetReceived),
             EventKind::TcpRcvSpaceAdjust => Source::Plain(Observation::DataTaken),
             EventKind::Other => Source::Nothing,
@@ -50,14 +51,15 @@ impl<'a> Source<'a> {
         Some(match self {
             Source::Probe(columns) => Observation::Probe(probe(columns.get(row))),
             Source::Retransmission(columns) => {
-                let [state, error] = columns.get(row);
-                Observation::Retransmission { state: state as u8, error: (error as u32).cast_signed() }
+                let [state, error, skb] = columns.get(row);
+                Observation::Retransmission { state: state as u8, error: (error as u32).cast_signed(), skb }
             }
             Source::CongState(columns) => Observation::CongState(columns.get(row)[0] as u8),
             Source::State(columns) => {
                 let [protocol, old, new] = columns.get(row);
                 Observation::State { protocol: protocol as u16, old: old as u8, new: new as u8 }
             }
+            Source::Reset(columns) => Observation::ResetSent { reason: columns.get(row)[0] as u32 },
             Source::Plain(observation) => *observation,
             Source::Nothing => return None,
         })

@@ -36,6 +36,8 @@ pub enum Observation {
         state: u8,
         /// Error of the transmission: where it is not 0, nothing was sent. 0 before 6.17, where the kernel does not say.
         error: i32,
+        /// Address (or its opaque id) of the skb; 0 where it is not told.
+        skb: u64,
     },
     /// A retransmission of a SYN-ACK.
     SynAckRetransmission,
@@ -53,7 +55,10 @@ pub enum Observation {
     /// The socket is destroyed.
     Destroyed,
     /// A reset was sent.
-    ResetSent,
+    ResetSent {
+        /// Why (`enum sk_rst_reason`, `include/net/rstreason.h`); 0 where the kernel did not say.
+        reason: u32,
+    },
     /// A reset was received.
     ResetReceived,
     /// The application took data.
@@ -77,7 +82,11 @@ impl Observation {
                 rcv_wnd: probe.rcv_wnd,
             }),
             Event::TcpRetransmitSkb(event) => {
-                Observation::Retransmission { state: event.state, error: event.err.unwrap_or(0) }
+                Observation::Retransmission {
+                    state: event.state,
+                    error: event.err.unwrap_or(0),
+                    skb: event.skbaddr,
+                }
             }
             Event::TcpRetransmitSynack(_) => Observation::SynAckRetransmission,
             Event::TcpCongStateSet(event) => Observation::CongState(event.cong_state),
@@ -85,7 +94,7 @@ impl Observation {
                 Observation::State { protocol: event.protocol, old: event.oldstate, new: event.newstate }
             }
             Event::TcpDestroySock(_) => Observation::Destroyed,
-            Event::TcpSendReset(_) => Observation::ResetSent,
+            Event::TcpSendReset(event) => Observation::ResetSent { reason: event.reason.unwrap_or(0) },
             Event::TcpReceiveReset(_) => Observation::ResetReceived,
             Event::TcpRcvSpaceAdjust(_) => Observation::DataTaken,
         }
@@ -101,7 +110,7 @@ impl Observation {
             Observation::CongState(_) => EventKind::TcpCongStateSet,
             Observation::State { .. } => EventKind::InetSockSetState,
             Observation::Destroyed => EventKind::TcpDestroySock,
-            Observation::ResetSent => EventKind::TcpSendReset,
+            Observation::ResetSent { .. } => EventKind::TcpSendReset,
             Observation::ResetReceived => EventKind::TcpReceiveReset,
             Observation::DataTaken => EventKind::TcpRcvSpaceAdjust,
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
-use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis, Limit};
+use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis, Limit, Words};
 use tcpprobe::source::{EventFilter, Item, Losses};
 
 use super::{print, print_json};
@@ -81,8 +81,8 @@ fn to_json(diagnosis: &Diagnosis) -> Value {
     causes.insert("spurious".into(), json!(diagnosis.causes.spurious));
     causes.insert("not_sent".into(), json!(diagnosis.causes.not_sent));
     let findings: Vec<Value> =
-        diagnosis.findings().into_iter().map(|(name, text)| json!({ "finding": name, "text": text })).collect();
-    let (evidence, remedy) = headline.map(|limit| diagnosis.words(limit)).unwrap_or_default();
+        diagnosis.findings().into_iter().map(|found| json!({ "finding": found.name, "text": found.text })).collect();
+    let Words { evidence, remedy } = headline.map(|limit| diagnosis.words(limit)).unwrap_or_default();
     json!({
         "local": diagnosis.connection.local.to_string(),
         "peer": diagnosis.connection.peer.to_string(),
@@ -132,7 +132,7 @@ fn one(diagnosis: &Diagnosis) -> String {
     let words = |limit: Limit| limit.name().replace('_', " ");
     if let Some(limit) = headline {
         let certainty = if diagnosis.is_exact(limit) { "exact" } else { "inferred" };
-        let (evidence, remedy) = diagnosis.words(limit);
+        let Words { evidence, remedy } = diagnosis.words(limit);
         text.push_str(&wrap("  ", &format!("{} {} ({certainty})   {evidence}", words(limit), percent(share))));
         if !remedy.is_empty() {
             text.push_str(&wrap("    ", &format!("→ {remedy}")));
@@ -149,8 +149,8 @@ fn one(diagnosis: &Diagnosis) -> String {
     if !parts.is_empty() {
         text.push_str(&wrap("  ", &parts.join(" · ")));
     }
-    for (_, words) in diagnosis.findings() {
-        text.push_str(&wrap("  ", &words));
+    for found in diagnosis.findings() {
+        text.push_str(&wrap("  ", &found.text));
     }
     text
 }

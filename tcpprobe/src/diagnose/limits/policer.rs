@@ -1,0 +1,85 @@
+//! A token bucket on the path drops what exceeds its rate, and queues nothing.
+//!
+//! # How it is decided
+//! At each loss the bucket is empty. So what passes between two losses is what was filled in meanwhile: bytes over time are the same rate each time, however fast the
+//! sender was. With four pairs of losses, more than two round trips apart, whose rates differ by less than 15 % on average
+//! (weighted by time), and no queue before most of them. Inferred. After Flach et al., "An Internet-Wide Analysis of Traffic Policing", SIGCOMM 2016.
+//!
+//! # What looks like it
+//! Random loss comes at any rate. A bottleneck with a short queue drops at one rate, too: there RTT rises before.
+//!
+//! # How to confirm
+//! Send with a cap of 95 % of the rate (`SO_MAX_PACING_RATE`, `tc qdisc … fq maxrate`): the losses are gone. Ask who runs the network, or look at `tc -s filter` and the cloud's limit of the instance.
+//!
+//! # Remedy
+//! Pace below the rate, or ask for shaping in place of policing, or buy more.
+
+use super::{Words, count, rate, share};
+use crate::diagnose::Diagnosis;
+use crate::diagnose::track::Episode;
+
+/// Pairs of losses that say something.
+const LEAST: usize = 4;
+/// How much their rates may differ.
+const SPREAD_MAX: f64 = 0.15;
+
+pub(super) fn words(found: &Diagnosis) -> Words {
+    let rate_bytes = found.policer_rate.unwrap_or_else(|| found.rate());
+    let evidence = format!(
+        "{} whenever {} are exceeded ({} is lost), with no queue before them.",
+        count(found.facts.episodes, "loss", "losses"),
+        rate(rate_bytes),
+        share(found.loss())
+    );
+    Words::new(evidence, format!("pace below it: SO_MAX_PACING_RATE {:.0}, or tc qdisc … fq maxrate {}; or ask for shaping", rate_bytes * 0.95, rate(rate_bytes * 0.95).replace([' ', '/'], "").replace("Mbits", "mbit").replace("kbits", "kbit")))
+}
+
+/// Whether the losses of a connection look like those of a policer; `base` is its RTT in nanoseconds.
+pub(in crate::diagnose) fn is_policed(episodes: &[Episode], base: u64) -> bool {
+    spread(episodes, base).is_some_and(|(spread, _)| {
+        spread < SPREAD_MAX && episodes.iter().filter(|episode| episode.queue).count() * 2 < episodes.len()
+    })
+}
+
+/// How much the rates between losses differ (mean deviation over mean, weighted by time), and the rate, bytes a second. `None` where there are too few.
+pub(in crate::diagnose) fn spread(episodes: &[Episode], base: u64) -> Option<(f64, f64)> {
+    let pairs: Vec<(f64, f64)> = episodes
+        .windows(2)
+        .map(|pair| ((pair[1].time - pair[0].time) as f64, (pair[1].bytes - pair[0].bytes) as f64))
+        .filter(|(time, _)| *time > 2.0 * base as f64)
+        .collect();
+    if pairs.len() < LEAST {
+        return None;
+    }
+    let (time, bytes) = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    let rate = bytes / time;
+    let deviation: f64 = pairs.iter().map(|(time, bytes)| (bytes - rate * time).abs()).sum();
+    Some((deviation / bytes.max(1.0), rate * 1e9))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn episodes(passed: &[u64], queue: bool) -> Vec<Episode> {
+        let mut bytes = 0;
+        let one = |(at, passed): (u64, &u64)| {
+            bytes += passed;
+            Episode { time: at * SECOND, bytes, queue }
+        };
+        (0..).zip(passed).map(one).collect()
+    }
+
+    #[test]
+    fn equal_rates_between_losses_are_a_policers() {
+        let even = [0, 1_000_000, 1_050_000, 960_000, 1_010_000, 990_000];
+        assert!(is_policed(&episodes(&even, false), SECOND / 20));
+        assert!(!is_policed(&episodes(&even, true), SECOND / 20), "a queue queues: that is no policer");
+        assert!(!is_policed(&episodes(&[0, 300_000, 2_000_000, 90_000, 1_500_000, 700_000], false), SECOND / 20));
+        assert!(!is_policed(&episodes(&even[..4], false), SECOND / 20), "too few");
+        let (_, rate) = spread(&episodes(&even, false), SECOND / 20).unwrap_or_default();
+        assert!((rate - 1_002_000.0).abs() < 1.0, "{rate}");
+    }
+}

@@ -1,0 +1,28 @@
+//! The trace does not show what holds the connection back.
+//!
+//! # How it is decided
+//! Events were lost; or the connection was closed (`tcp_probe` is only in ESTABLISHED: `net/ipv4/tcp_input.c`, `tcp_rcv_established()`); or this end receives, and holds nobody back: what does, the sender
+//! knows; or there are too few events. Exact: it is known that it is not known.
+//!
+//! # What looks like it
+//! `idle` is seen: nothing was outstanding.
+//!
+//! # How to confirm
+//! `tcpprobectl status NAME` shows lost events. The other end's host shows the other side.
+//!
+//! # Remedy
+//! A larger `--buffer` where events were lost; for a receiver, record at the sender.
+
+use super::{Limit, Words, seconds};
+use crate::diagnose::Diagnosis;
+
+pub(super) fn words(found: &Diagnosis) -> Words {
+    let time = seconds(found.time(Limit::Unseen));
+    if found.facts.bytes_received > found.facts.bytes_acked {
+        return Words::new("This end receives, and does not hold the sender back: the sender or the path does.", format!("record at the sender, {}", found.connection.peer));
+    }
+    match found.lost {
+        0 => Words::new(format!("{time} are not seen: before the first event, after the close, or with too few events."), ""),
+        _ => Words::new(format!("{time} are not seen: events were lost."), "record with a larger --buffer"),
+    }
+}

@@ -1,0 +1,127 @@
+//! The truth bench: networks and programs made on purpose, in namespaces of their own, and how well `diagnose` says what happened there.
+//!
+//! `run.sh [NAME…]` records the scenarios and scores them; `--keep DIR` keeps what was recorded, `--score DIR` scores it again.
+//! Root. Needs ip and tc (iproute2) and TUN. Names that end in `+` are held out: rules were not tried on them.
+#![expect(clippy::expect_used, reason = "threads that panic are a bug of the bench")]
+
+mod clock;
+mod experiment;
+mod label;
+mod network;
+mod path;
+mod program;
+mod recording;
+mod scenario;
+mod score;
+mod sys;
+mod truth;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use scenario::{SCENARIOS, Scenario};
+use score::{Given, print};
+use truth::Truth;
+
+/// Scenarios at a time.
+const WORKERS: usize = 4;
+
+/// What was asked for.
+#[derive(Default)]
+struct Arguments {
+    keep: Option<PathBuf>,
+    score: Option<PathBuf>,
+    is_brief: bool,
+    names: Vec<String>,
+}
+
+fn arguments() -> Result<Arguments> {
+    let (mut wanted, mut given) = (Arguments::default(), std::env::args().skip(1));
+    while let Some(word) = given.next() {
+        match word.as_str() {
+            "--keep" => wanted.keep = Some(given.next().context("--keep DIR")?.into()),
+            "--score" => wanted.score = Some(given.next().context("--score DIR")?.into()),
+            "--brief" => wanted.is_brief = true,
+            name if name.starts_with('-') => bail!("usage: run.sh [--keep DIR | --score DIR] [--brief] [NAME…]"),
+            name => wanted.names.push(name.to_owned()),
+        }
+    }
+    Ok(wanted)
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
+    let fits = |scenario: &Scenario, name: &str| match name.strip_suffix('*') {
+        Some(start) => scenario.name.starts_with(start),
+        None => scenario.name == name,
+    };
+    if let Some(unknown) = names.iter().find(|name| !SCENARIOS.iter().any(|one| fits(one, name))) {
+        bail!("no scenario {unknown}; there are: {}", SCENARIOS.iter().map(|one| one.name).collect::<Vec<_>>().join(" "));
+    }
+    Ok(SCENARIOS.iter().filter(|one| names.is_empty() || names.iter().any(|name| fits(one, name))).collect())
+}
+
+/// Records scenarios into a folder.
+fn record(scenarios: &[&Scenario], folder: &Path) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let number = SCENARIOS.iter().position(|one| one.name == scenario.name).unwrap_or(0) as u16;
+            let tag = format!("{}-{number}", std::process::id());
+            let observed = experiment::run(scenario, &tag, 21_000 + number);
+            let observed = observed.with_context(|| scenario.name.to_owned())?;
+            let truth = Truth::new(scenario, &observed)?;
+            truth.save(&folder.join(scenario.name), &observed, scenario.watch)?;
+            eprintln!("{}: {} lines of trace", scenario.name, observed.text.lines().count());
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+        let results: Vec<Result<()>> = workers.into_iter().map(|one| one.join().expect("it does not panic")).collect();
+        results.into_iter().collect()
+    })
+}
+
+fn report(folder: &Path, scenarios: &[&Scenario], is_brief: bool) -> Result<()> {
+    for (title, given) in [
+        ("default events and snapshots", Given::Snapshots),
+        ("default events", Given::Trace),
+        ("tcp_probe and tcp_retransmit_skb", Given::Plain),
+        ("both ends", Given::Both),
+    ] {
+        for (kind, is_held) in [("tried", false), ("held out", true)] {
+            let of = scenarios.iter().filter(|one| one.name.ends_with('+') == is_held && folder.join(one.name).is_dir());
+            let scores: Vec<score::Score> =
+                of.map(|one| score::score(&folder.join(one.name), given)).collect::<Result<_>>()?;
+            if !scores.is_empty() {
+                print(&format!("{title}, {kind}"), &scores, is_brief);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn run() -> Result<()> {
+    let wanted = arguments()?;
+    let scenarios = chosen(&wanted.names)?;
+    if let Some(folder) = &wanted.score {
+        return report(folder, &scenarios, wanted.is_brief);
+    }
+    let temporary = tempfile::tempdir()?;
+    let folder = wanted.keep.as_deref().unwrap_or(temporary.path());
+    record(&scenarios, folder)?;
+    report(folder, &scenarios, wanted.is_brief)
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("truth: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,9 @@
+#!/bin/bash
+# The truth bench of diagnose: records scenarios whose truth is known, and prints how well it said what happened.
+#
+#   run.sh [--keep DIR | --score DIR] [--brief] [NAME…]     NAME may end in *; all scenarios by default, in some five minutes
+#
+# Root, for it makes network namespaces, TUN devices and tracing instances, and removes them.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+exec cargo test --quiet -p tcpprobed --test truth -- "$@"

@@ -1,0 +1,185 @@
+//! What is kept of a scenario beside its trace, as JSON: what is right, and what the kernel said once a second.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tcpprobe::diagnose::{Cause, Limit, Snapshot};
+
+use super::experiment::{Observed, Sample};
+use super::label::{self, SLOT, Slot};
+use super::network::Link;
+use super::scenario::Scenario;
+
+/// The truth of a scenario.
+pub struct Truth {
+    pub name: String,
+    /// Headlines that are right, the expected one first; none, and it is not judged.
+    pub accept: Vec<String>,
+    /// The sender's socket.
+    pub local: String,
+    pub peer: String,
+    pub cookie: u64,
+    /// What is judged.
+    pub from: u64,
+    pub to: u64,
+    pub rtt: u64,
+    /// Share of the time in which the kernel's clock of the peer's window ran.
+    pub window_share: f64,
+    /// Retransmissions by cause; `None` where events are not segments.
+    pub causes: Option<Vec<u64>>,
+    pub spurious: bool,
+    pub findings: Vec<String>,
+    pub side: String,
+    pub slots: Vec<Slot>,
+    pub snapshots: Vec<Snapshot>,
+}
+
+fn snapshot(sample: &Sample, is_rate_based: bool) -> Snapshot {
+    Snapshot {
+        time: sample.time,
+        mss: sample.mss(),
+        is_rate_based,
+        unsent: sample.unsent(),
+        queued: sample.queued(),
+        send_buffer: sample.send_buffer(),
+        window_limited_us: sample.window_limited_us(),
+    }
+}
+
+impl Truth {
+    /// Of what was seen.
+    pub fn new(scenario: &Scenario, observed: &Observed) -> Result<Self> {
+        let sender = &observed.ends[scenario.watch];
+        let (from, to) = (sender.connecting, sender.closed);
+        let options = scenario.options[scenario.watch];
+        let mut snapshots: Vec<Snapshot> = Vec::new();
+        for sample in &sender.samples {
+            if snapshots.last().is_none_or(|last| sample.time / 1_000_000_000 > last.time / 1_000_000_000) {
+                snapshots.push(snapshot(sample, options.contains("cc=bbr")));
+            }
+        }
+        let (Some(first), Some(last)) = (sender.samples.first(), sender.samples.last()) else {
+            anyhow::bail!("{}: no samples", scenario.name)
+        };
+        let counter = |name: &str| observed.counters[scenario.watch].get(name).copied().unwrap_or(0);
+        let (fast, slow, syn) = (counter("TCPFastRetrans"), counter("TCPSlowStartRetrans"), counter("TCPSynRetrans"));
+        let of_syn = if scenario.watch == 0 { syn } else { counter("TCPTimeouts").saturating_sub(u64::from(last.total_rto() - first.total_rto().min(last.total_rto()))).min(syn) };
+        let timeouts = counter("TCPTimeouts").saturating_sub(of_syn);
+        let tail = counter("RetransSegs").saturating_sub(fast + slow + timeouts + syn);
+        let causes = Cause::ALL.map(|cause| match cause {
+            Cause::Fast => fast,
+            Cause::SlowStart => slow,
+            Cause::Timeout => timeouts,
+            Cause::TailLossProbe => tail,
+            Cause::Syn if scenario.watch == 0 => syn,
+            Cause::SynAck if scenario.watch == 1 => syn,
+            _ => 0,
+        });
+        let are_segments = !scenario.gso && scenario.link == Link::Tun && scenario.others == 0 && scenario.are_causes_judged;
+        let undone = ["TCPSpuriousRTOs", "TCPLossUndo", "TCPFullUndo", "TCPPartialUndo", "TCPDSACKUndo", "TCPDSACKRecv"];
+        Ok(Truth {
+            name: scenario.name.to_owned(),
+            accept: scenario.accept.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            local: sender.local.context("no address")?.to_string(),
+            peer: sender.peer.context("no address")?.to_string(),
+            cookie: sender.cookie,
+            from,
+            to,
+            rtt: sender.samples.iter().map(|sample| u64::from(sample.min_rtt_us()) * 1000).min().unwrap_or(0),
+            window_share: (last.window_limited_us() - first.window_limited_us()) as f64 * 1000.0 / (to - from).max(1) as f64,
+            causes: are_segments.then(|| causes.to_vec()),
+            spurious: undone.iter().any(|name| counter(name) > 0),
+            findings: scenario.findings.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            side: if scenario.is_receiver { "receiver" } else { "sender" }.to_owned(),
+            slots: label::slots(scenario, observed, from, to),
+            snapshots,
+        })
+    }
+
+    /// Writes it, and the trace, into a folder.
+    pub fn save(&self, folder: &Path, observed: &Observed, watch: usize) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        let mut runs: Vec<(String, u64)> = Vec::new();
+        for slot in &self.slots {
+            let value = slot.iter().map(|limit| limit.name()).collect::<Vec<_>>().join("|");
+            match runs.last_mut() {
+                Some((last, count)) if *last == value => *count += 1,
+                _ => runs.push((value, 1)),
+            }
+        }
+        let snapshots: Vec<Value> = self.snapshots.iter().map(|one| json!([one.time, one.mss, one.is_rate_based, one.unsent, one.queued, one.send_buffer, one.window_limited_us])).collect();
+        let truth = json!({
+            "name": self.name, "accept": self.accept, "local": self.local, "peer": self.peer, "cookie": self.cookie,
+            "from_ns": self.from, "to_ns": self.to, "rtt_ns": self.rtt, "window_share": self.window_share, "causes": self.causes,
+            "spurious": self.spurious, "findings": self.findings, "side": self.side, "slots": runs, "snapshots": snapshots,
+            "counters": observed.counters,
+        });
+        fs::write(folder.join("truth.json"), serde_json::to_string_pretty(&truth)?)?;
+        fs::write(folder.join("trace.txt"), &observed.text)?;
+        let mut log = String::from("time ca_state unacked lost cwnd ssthresh unsent queued sndbuf rwnd_us sndbuf_us busy_us rto acked delivery_rate max_pacing\n");
+        for s in &observed.ends[watch].samples {
+            log += &format!("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}\n", s.time, s.ca_state(), s.unacked(), s.lost(), s.cwnd(), s.ssthresh(), s.unsent(), s.queued(), s.send_buffer(), s.window_limited_us(), s.send_buffer_limited_us(), s.busy_us(), s.total_rto(), s.bytes_acked(), s.delivery_rate(), s.max_pacing_rate());
+        }
+        fs::write(folder.join("samples.txt"), log)?;
+        for (end, name) in observed.ends.iter().zip(["a", "b"]) {
+            let lines: Vec<String> = end.log.iter().map(|(from, to, doing)| format!("{from} {to} {doing:?}")).collect();
+            fs::write(folder.join(format!("program-{name}.txt")), lines.join("\n"))?;
+        }
+        let path: Vec<String> = observed.path[watch].iter().map(|(time, what)| format!("{time} {what:?}")).collect();
+        fs::write(folder.join("path.txt"), path.join("\n"))?;
+        Ok(())
+    }
+
+    /// Reads it back.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join("truth.json");
+        let truth: Value = serde_json::from_slice(&fs::read(&path).with_context(|| path.display().to_string())?)?;
+        let text = |key: &str| truth[key].as_str().unwrap_or_default().to_owned();
+        let texts = |key: &str| -> Vec<String> {
+            truth[key].as_array().into_iter().flatten().filter_map(|one| Some(one.as_str()?.to_owned())).collect()
+        };
+        let number = |key: &str| truth[key].as_u64().unwrap_or(0);
+        let limit = |name: &str| Limit::ALL.into_iter().find(|limit| limit.name() == name);
+        let mut slots = Vec::new();
+        for run in truth["slots"].as_array().into_iter().flatten() {
+            let slot: Slot = run[0].as_str().unwrap_or_default().split('|').filter_map(limit).collect();
+            slots.extend(std::iter::repeat_n(slot, run[1].as_u64().unwrap_or(0) as usize));
+        }
+        let snapshot = |row: &Value| {
+            let word = |at: usize| row[at].as_u64().unwrap_or(0);
+            Snapshot {
+                time: word(0),
+                mss: word(1) as u32,
+                is_rate_based: row[2].as_bool().unwrap_or(false),
+                unsent: word(3) as u32,
+                queued: word(4) as u32,
+                send_buffer: word(5) as u32,
+                window_limited_us: word(6),
+            }
+        };
+        Ok(Truth {
+            name: text("name"),
+            accept: texts("accept"),
+            local: text("local"),
+            peer: text("peer"),
+            cookie: number("cookie"),
+            from: number("from_ns"),
+            to: number("to_ns"),
+            rtt: number("rtt_ns"),
+            window_share: truth["window_share"].as_f64().unwrap_or(0.0),
+            causes: truth["causes"].as_array().map(|all| all.iter().filter_map(Value::as_u64).collect()),
+            spurious: truth["spurious"].as_bool().unwrap_or(false),
+            findings: texts("findings"),
+            side: text("side"),
+            slots,
+            snapshots: truth["snapshots"].as_array().into_iter().flatten().map(snapshot).collect(),
+        })
+    }
+
+    /// The middle of a slot.
+    pub fn middle(&self, slot: usize) -> u64 {
+        self.from + slot as u64 * SLOT + SLOT / 2
+    }
+}
