@@ -39,6 +39,8 @@ pub struct Plan {
     pub filter: Filter,
     /// By event, in the order of their names.
     pub events: Vec<EventPlan>,
+    /// Formats of the events of our own that are recorded beside.
+    pub own: Vec<Format>,
     /// What the kernel's buffer holds: what was asked for, rounded up to whole sub-buffers.
     pub buffer_kb_per_cpu: u64,
     /// CPUs that have one.
@@ -72,7 +74,7 @@ impl Plan {
         let can_choose = tracefs.features().subbuf_size;
         let subbuf_kb = can_choose.then(|| subbuf_kb(asked, config.job.subbuf_kb, page_kb()));
         let buffer_kb_per_cpu = held_kb(asked, subbuf_kb.unwrap_or_else(page_kb));
-        Ok(Plan { filter, events, buffer_kb_per_cpu, cpus, subbuf_kb, warnings: Vec::new() })
+        Ok(Plan { filter, events, own: own_formats(), buffer_kb_per_cpu, cpus, subbuf_kb, warnings: Vec::new() })
     }
 
     /// Kernel memory over all CPUs, in KB.
@@ -96,12 +98,12 @@ impl Plan {
         }
     }
 
-    /// The events' formats, as a schema.
+    /// The events' formats, as a schema: those of the kernel's in the order of the plan, then those of our own.
     ///
     /// # Errors
     /// When there are too many events.
     pub fn schema(&self) -> Result<Arc<Schema>, JobError> {
-        Schema::new(self.events.iter().map(|plan| plan.format.clone()))
+        Schema::new(self.events.iter().map(|plan| &plan.format).chain(&self.own).cloned())
             .map_err(|error| JobError::Events(error.to_string()))
     }
 
@@ -116,6 +118,11 @@ impl Plan {
     pub fn whole_residuals(&self) -> Vec<Option<Residual>> {
         self.events.iter().map(|plan| Some(Residual::new(self.filter.predicate(&plan.format)))).collect()
     }
+}
+
+/// The formats of the events of our own. Their numbers are the highest that there are, which no kernel has.
+fn own_formats() -> Vec<Format> {
+    Vec::new()
 }
 
 /// The largest sub-buffer, up to `wanted`, of which a buffer has enough; a memory page at least.
