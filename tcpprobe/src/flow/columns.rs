@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::observer::{Observation, Probe};
-use crate::event::EventKind;
+use crate::event::{EventKind, SNAPSHOT_FIELDS, Snapshot};
 use crate::file::Batch;
 use crate::file::block::{Block, Columns, Row};
 
@@ -18,6 +18,7 @@ enum Source<'a> {
     Retransmission(Columns<'a, 2>),
     CongState(Columns<'a, 1>),
     State(Columns<'a, 3>),
+    Snapshot(Columns<'a, 6>),
     /// What says nothing but that it happened.
     Plain(Observation),
     /// An event that nobody observes.
@@ -41,6 +42,7 @@ impl<'a> Source<'a> {
             EventKind::TcpSendReset => Source::Plain(Observation::ResetSent),
             EventKind::TcpReceiveReset => Source::Plain(Observation::ResetReceived),
             EventKind::TcpRcvSpaceAdjust => Source::Plain(Observation::DataTaken),
+            EventKind::TcpInfo => Source::Snapshot(block.columns(layout, SNAPSHOT_FIELDS)),
             EventKind::Other => Source::Nothing,
         }
     }
@@ -58,6 +60,7 @@ impl<'a> Source<'a> {
                 let [protocol, old, new] = columns.get(row);
                 Observation::State { protocol: protocol as u16, old: old as u8, new: new as u8 }
             }
+            Source::Snapshot(columns) => Observation::Snapshot(Snapshot::of(columns.get(row))),
             Source::Plain(observation) => *observation,
             Source::Nothing => return None,
         })
