@@ -6,6 +6,7 @@ pub mod budget;
 pub mod filter;
 pub mod flows;
 pub mod format;
+pub mod inet_diag;
 pub mod input;
 pub mod kernels;
 pub mod page;

@@ -26,16 +26,17 @@ mod record;
 mod set;
 pub mod sockets;
 pub mod table;
+pub mod tcp_info;
 mod typed;
 
 pub use address::{AF_INET, AF_INET6, Side, socket_address};
-pub use reader::EventReader;
+pub use reader::{EventReader, SNAPSHOT_FIELDS};
 pub use record::Record;
 pub use set::EventSet;
 pub use table::EventKind;
 pub use typed::{
-    Event, InetSockSetState, SSTHRESH_INFINITE, Socket, TcpCongStateSet, TcpDestroySock, TcpProbe, TcpRcvSpaceAdjust,
-    TcpReceiveReset, TcpRetransmitSkb, TcpRetransmitSynack, TcpSendReset,
+    Event, InetSockSetState, SSTHRESH_INFINITE, Snapshot, Socket, TcpCongStateSet, TcpDestroySock, TcpInfo, TcpProbe,
+    TcpRcvSpaceAdjust, TcpReceiveReset, TcpRetransmitSkb, TcpRetransmitSynack, TcpSendReset,
 };
 
 pub use crate::kernel::value::Value;

@@ -3,8 +3,8 @@
 use super::address::{AF_INET, AF_INET6, Ends, family_of};
 use super::table::EventKind;
 use super::typed::{
-    Event, InetSockSetState, Socket, TcpCongStateSet, TcpDestroySock, TcpProbe, TcpRcvSpaceAdjust, TcpReceiveReset,
-    TcpRetransmitSkb, TcpRetransmitSynack, TcpSendReset,
+    Event, InetSockSetState, Snapshot, Socket, TcpCongStateSet, TcpDestroySock, TcpInfo, TcpProbe, TcpRcvSpaceAdjust,
+    TcpReceiveReset, TcpRetransmitSkb, TcpRetransmitSynack, TcpSendReset,
 };
 use crate::kernel::format::{Field, Format, Kind};
 
@@ -77,6 +77,27 @@ pub struct EventReader {
     fields: Box<[Place]>,
 }
 
+/// The fields of [`Snapshot`], in its order.
+pub const SNAPSHOT_FIELDS: [&str; 6] =
+    ["tcpi_snd_mss", "tcpi_notsent_bytes", "tcpi_rwnd_limited", "wmem_queued", "sndbuf", "has_bbr"];
+
+impl Snapshot {
+    /// Of the values of [`SNAPSHOT_FIELDS`].
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "each value comes from a field of its own size")]
+    pub fn of(values: [u64; 6]) -> Self {
+        let [snd_mss, notsent_bytes, rwnd_limited, wmem_queued, sndbuf, has_bbr] = values;
+        Snapshot {
+            snd_mss: snd_mss as u32,
+            notsent_bytes: notsent_bytes as u32,
+            rwnd_limited,
+            wmem_queued: wmem_queued as u32,
+            sndbuf: sndbuf as u32,
+            is_bbr: has_bbr != 0,
+        }
+    }
+}
+
 /// The fields that each kind is read from, beside those of the socket.
 fn fields(kind: EventKind) -> &'static [&'static str] {
     match kind {
@@ -88,6 +109,7 @@ fn fields(kind: EventKind) -> &'static [&'static str] {
         EventKind::TcpCongStateSet => &["cong_state"],
         EventKind::InetSockSetState => &["protocol", "oldstate", "newstate"],
         EventKind::TcpSendReset => &["state", "skbaddr", "reason"],
+        EventKind::TcpInfo => &SNAPSHOT_FIELDS,
         _ => &[],
     }
 }
@@ -220,6 +242,9 @@ impl EventReader {
             }),
             EventKind::TcpReceiveReset => Event::TcpReceiveReset(TcpReceiveReset { socket }),
             EventKind::TcpRcvSpaceAdjust => Event::TcpRcvSpaceAdjust(TcpRcvSpaceAdjust { socket }),
+            EventKind::TcpInfo => {
+                Event::TcpInfo(TcpInfo { socket, snapshot: Snapshot::of(std::array::from_fn(field)) })
+            }
             EventKind::TcpProbe | EventKind::Other => return None,
         })
     }

@@ -32,6 +32,8 @@ pub enum EventKind {
     TcpReceiveReset,
     /// The application took data.
     TcpRcvSpaceAdjust,
+    /// What the kernel said of a socket when it was asked: no event of the kernel's.
+    TcpInfo,
     /// Any other event.
     Other,
 }
@@ -104,7 +106,7 @@ macro_rules! split_ends {
 }
 
 /// The events, those that are recorded most first.
-pub const EVENTS: [Known; 9] = [
+pub const EVENTS: [Known; 10] = [
     Known {
         kind: EventKind::TcpProbe,
         system: "tcp",
@@ -183,6 +185,14 @@ pub const EVENTS: [Known; 9] = [
         kind: EventKind::TcpRcvSpaceAdjust,
         system: "tcp",
         name: "tcp_rcv_space_adjust",
+        text: split_ends!([], ["sock_cookie"]),
+        required: ENDS,
+    },
+    // Its other fields are as many as the kernel gives: see `event::tcp_info`.
+    Known {
+        kind: EventKind::TcpInfo,
+        system: "tcpprobe",
+        name: "tcp_info",
         text: split_ends!([], ["sock_cookie"]),
         required: ENDS,
     },

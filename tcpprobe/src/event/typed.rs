@@ -143,6 +143,32 @@ pub struct TcpRcvSpaceAdjust {
     pub socket: Socket,
 }
 
+/// What the kernel said of a socket when it was asked ([`crate::event::tcp_info`]): once a second, where a recorder takes snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpInfo {
+    /// Whose.
+    pub socket: Socket,
+    /// What of it explains a connection.
+    pub snapshot: Snapshot,
+}
+
+/// What of a snapshot explains what holds a connection back. Every kernel that has tcp_probe gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Bytes of a full segment (`tcpi_snd_mss`).
+    pub snd_mss: u32,
+    /// Bytes that were written and never sent (`tcpi_notsent_bytes`).
+    pub notsent_bytes: u32,
+    /// Microseconds in which the peer's window held back, since the connection began (`tcpi_rwnd_limited`).
+    pub rwnd_limited: u64,
+    /// Bytes that the send buffer holds (`SK_MEMINFO_WMEM_QUEUED`).
+    pub wmem_queued: u32,
+    /// Size of the send buffer, bytes (`SK_MEMINFO_SNDBUF`).
+    pub sndbuf: u32,
+    /// Whether the congestion control is BBR, and goes by a model of the path's rate.
+    pub is_bbr: bool,
+}
+
 /// An event as the features that explain connections want it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -165,6 +191,8 @@ pub enum Event {
     TcpReceiveReset(TcpReceiveReset),
     /// The application took data.
     TcpRcvSpaceAdjust(TcpRcvSpaceAdjust),
+    /// What the kernel said of a socket when it was asked.
+    TcpInfo(TcpInfo),
 }
 
 impl Event {
@@ -181,6 +209,7 @@ impl Event {
             Event::TcpSendReset(_) => EventKind::TcpSendReset,
             Event::TcpReceiveReset(_) => EventKind::TcpReceiveReset,
             Event::TcpRcvSpaceAdjust(_) => EventKind::TcpRcvSpaceAdjust,
+            Event::TcpInfo(_) => EventKind::TcpInfo,
         }
     }
 
@@ -198,6 +227,7 @@ impl Event {
             Event::TcpSendReset(event) => event.socket,
             Event::TcpReceiveReset(event) => event.socket,
             Event::TcpRcvSpaceAdjust(event) => event.socket,
+            Event::TcpInfo(event) => event.socket,
         }
     }
 

@@ -5,6 +5,9 @@ use crate::file::block::{Cursor, put_varint};
 /// Most accounts in a frame: CPUs times gaps of an interval.
 const ACCOUNTS_MAX: usize = 1 << 20;
 
+/// The CPU of events that the recorder made itself (subsystem `tcpprobe`), which no machine has: Linux is built for 8192 at most.
+pub const OWN_CPU: u32 = u16::MAX as u32;
+
 /// What became of the events of one CPU in one interval. `stored + filtered + lost + dropped` is what the kernel
 /// generated. Where all four are 0, nobody knows how many there were: the capture was disturbed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

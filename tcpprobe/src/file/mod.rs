@@ -38,7 +38,7 @@ pub use frame::{Damage, FRAME_HEAD_BYTES, Frame, FrameHead, Frames, Kind, MAGIC,
 #[doc(hidden)]
 pub use frame::{frame_head, put_frame};
 pub use header::{FORMAT_VERSION, Header};
-pub use ledger::{Account, Totals, decode_accounts};
+pub use ledger::{Account, OWN_CPU, Totals, decode_accounts};
 #[doc(hidden)]
 pub use ledger::{decode_ledger, encode_accounts};
 pub use reader::{Item, Reader, Select, TraceError};

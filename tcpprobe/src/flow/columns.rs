@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::observer::{Observation, Probe};
-use crate::event::EventKind;
+use crate::event::{EventKind, SNAPSHOT_FIELDS, Snapshot};
 use crate::file::Batch;
 use crate::file::block::{Block, Columns, Row};
 
@@ -19,6 +19,7 @@ enum Source<'a> {
     CongState(Columns<'a, 1>),
     State(Columns<'a, 3>),
     Reset(Columns<'a, 1>),
+    Snapshot(Columns<'a, 6>),
     /// What says nothing but that it happened.
     Plain(Observation),
     /// An event that nobody observes.
@@ -42,6 +43,7 @@ impl<'a> Source<'a> {
             EventKind::TcpSendReset => Source::Reset(block.columns(layout, ["reason"])),
             EventKind::TcpReceiveReset => Source::Plain(Observation::ResetReceived),
             EventKind::TcpRcvSpaceAdjust => Source::Plain(Observation::DataTaken),
+            EventKind::TcpInfo => Source::Snapshot(block.columns(layout, SNAPSHOT_FIELDS)),
             EventKind::Other => Source::Nothing,
         }
     }
@@ -60,6 +62,7 @@ impl<'a> Source<'a> {
                 Observation::State { protocol: protocol as u16, old: old as u8, new: new as u8 }
             }
             Source::Reset(columns) => Observation::ResetSent { reason: columns.get(row)[0] as u32 },
+            Source::Snapshot(columns) => Observation::Snapshot(Snapshot::of(columns.get(row))),
             Source::Plain(observation) => *observation,
             Source::Nothing => return None,
         })

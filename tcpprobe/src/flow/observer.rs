@@ -1,7 +1,7 @@
 //! What looks at the events of connections, one after the other.
 
 use super::connection::Connection;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Snapshot};
 
 /// What a tcp_probe says, without whom it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub enum Observation {
     ResetReceived,
     /// The application took data.
     DataTaken,
+    /// What the kernel said of the socket when it was asked.
+    Snapshot(Snapshot),
 }
 
 impl Observation {
@@ -97,6 +99,7 @@ impl Observation {
             Event::TcpSendReset(event) => Observation::ResetSent { reason: event.reason.unwrap_or(0) },
             Event::TcpReceiveReset(_) => Observation::ResetReceived,
             Event::TcpRcvSpaceAdjust(_) => Observation::DataTaken,
+            Event::TcpInfo(event) => Observation::Snapshot(event.snapshot),
         }
     }
 
@@ -113,6 +116,7 @@ impl Observation {
             Observation::ResetSent { .. } => EventKind::TcpSendReset,
             Observation::ResetReceived => EventKind::TcpReceiveReset,
             Observation::DataTaken => EventKind::TcpRcvSpaceAdjust,
+            Observation::Snapshot(_) => EventKind::TcpInfo,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a kernel writes: descriptions of events ([`format`](mod@format)), ring-buffer pages ([`page`]), the buffers of all CPUs
-//! merged ([`ring`]), what `print fmt` prints ([`mod@print`]) and ftrace text ([`text`]).
+//! merged ([`ring`]), what `print fmt` prints ([`mod@print`]) and ftrace text ([`text`]); and what it says of a socket when it is
+//! asked ([`inet_diag`]).
 //!
 //! ```
 //! let format = tcpprobe::kernel::format::Format::parse("tcp", "name: demo\nID: 7\nformat:\n\nprint fmt: \"nothing\"\n")?;
@@ -10,6 +11,7 @@
 //! ```
 
 pub mod format;
+pub mod inet_diag;
 pub mod names;
 pub mod page;
 pub mod print;

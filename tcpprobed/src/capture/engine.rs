@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 use tcpprobe::file::block::{BlockBuilder, Schema, Seal, Timed};
-use tcpprobe::file::{Account, Anchor, Kind, Totals, put_frame};
+use tcpprobe::file::{Account, Anchor, Kind, OWN_CPU, Totals, put_frame};
 use tcpprobe::kernel::format::PageLayout;
 use tcpprobe::kernel::page::{Lost, Page};
 
@@ -15,6 +15,7 @@ use super::block_limits::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS};
 use super::comms::Comms;
 use super::ending::Ending;
 use super::loss_accounting::LossAccounting;
+use super::own_events::Intake;
 use super::priority;
 use super::residual::Residuals;
 use super::setup::Setup;
@@ -58,6 +59,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     cpus: Vec<CpuCapture>,
     builder: BlockBuilder,
+    own: Intake,
     comms: Comms,
     /// When the first event of the block came.
     opened: Option<Instant>,
@@ -87,6 +89,7 @@ impl Engine {
         Engine {
             job: job.to_owned(),
             builder: BlockBuilder::new(Arc::clone(&setup.schema)),
+            own: Intake::new(setup.own_events.clone(), setup.since),
             comms: Comms::new(setup.tracefs.clone()),
             cpus: Vec::new(),
             setup,
@@ -172,6 +175,9 @@ impl Engine {
             if asked.is_some() || self.totals_read.elapsed() >= TOTALS_INTERVAL {
                 self.read_totals()?;
             }
+            if due && self.own.is_waiting() {
+                self.opened.get_or_insert_with(Instant::now);
+            }
             if due && self.opened.is_some() && (asked.is_some() || self.block_left().is_zero()) {
                 self.seal();
             }
@@ -203,6 +209,7 @@ impl Engine {
             let now = clock::boot_ns();
             self.cpus.iter_mut().for_each(|cpu| cpu.accounting.drained(now));
         }
+        self.own.end();
         self.seal();
         Ok(())
     }
@@ -342,6 +349,7 @@ impl Engine {
         (self.opened, self.sealed) = (None, Instant::now());
         let anchor = clock::anchor();
         self.cpus.iter_mut().for_each(|cpu| cpu.accounting.close(anchor.time, &mut self.accounts));
+        self.own.take(&mut self.builder, anchor.time, &mut self.accounts);
         if self.builder.is_empty() && self.accounts.is_empty() {
             self.setup.staging.clear();
             return;
@@ -353,6 +361,7 @@ impl Engine {
             self.comms.learn(self.builder.pids());
             let complete_until = self.cpus.iter().map(|cpu| cpu.complete).min().unwrap_or(times.1);
             let pages = self.setup.staging.numbers();
+            self.own.promise(complete_until);
             let seal = Seal { sequence: self.setup.run.sequence(), complete_until, pages };
             let Engine { builder, setup, comms, frame, .. } = self;
             put_frame(Kind::Block, frame, |out| {
@@ -380,7 +389,9 @@ impl Engine {
             }
             Err(error) => {
                 for account in self.accounts.iter_mut().filter(|account| account.stored > 0) {
-                    if let Some(cpu) = self.cpus.iter_mut().find(|cpu| cpu.number == account.cpu) {
+                    if account.cpu == OWN_CPU {
+                        account.dropped += std::mem::take(&mut account.stored);
+                    } else if let Some(cpu) = self.cpus.iter_mut().find(|cpu| cpu.number == account.cpu) {
                         cpu.accounting.not_stored(account);
                     }
                 }

@@ -7,6 +7,7 @@ mod comms;
 mod ending;
 mod engine;
 mod loss_accounting;
+mod own_events;
 mod priority;
 mod residual;
 mod setup;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 pub use block_limits::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS};
 pub use comms::Comms;
 pub use ending::Ending;
+pub use own_events::{OwnEvent, OwnEvents};
 pub use priority::raise as raise_priority;
 pub use residual::Residuals;
 pub use setup::Setup;
@@ -37,6 +39,7 @@ pub struct Capture {
     thread: JoinHandle<Ending>,
     shared: Arc<Shared>,
     progress: watch::Receiver<Progress>,
+    own_events: OwnEvents,
 }
 
 impl Capture {
@@ -46,14 +49,20 @@ impl Capture {
     /// When there are no more threads or descriptors.
     pub fn start(name: &str, setup: Setup) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new(setup.sure_until)?);
-        let progress = setup.run.progress();
+        let (progress, own_events) = (setup.run.progress(), setup.own_events.clone());
         let job = name.to_owned();
         let theirs = Arc::clone(&shared);
         // Linux cuts thread names to 15 bytes.
         let thread = std::thread::Builder::new()
             .name(format!("cap-{name}"))
             .spawn(move || engine::Engine::new(&job, setup, theirs).run())?;
-        Ok(Capture { thread, shared, progress })
+        Ok(Capture { thread, shared, progress, own_events })
+    }
+
+    /// Where events of our own are handed over to it.
+    #[must_use]
+    pub fn own_events(&self) -> &OwnEvents {
+        &self.own_events
     }
 
     /// Counters.

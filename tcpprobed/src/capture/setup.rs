@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tcpprobe::file::block::{PointerKey, Schema};
 use tcpprobe::kernel::format::PageLayout;
 
+use super::own_events::OwnEvents;
 use super::residual::Residuals;
 use super::staging::Staging;
 use crate::store::{LedgerByCpu, RunWriter};
@@ -18,7 +19,7 @@ pub struct Setup {
     pub tracefs: Tracefs,
     /// Of its pages.
     pub layout: PageLayout,
-    /// Of its events.
+    /// Of its events, and behind them of those of our own.
     pub schema: Arc<Schema>,
     /// What the kernel's filter leaves to be decided.
     pub residuals: Residuals,
@@ -36,6 +37,8 @@ pub struct Setup {
     pub unknown_since: Option<u64>,
     /// What was booked since the instance was made, by CPU.
     pub booked: LedgerByCpu,
+    /// Where events of our own come from.
+    pub own_events: OwnEvents,
     /// Makes pointers opaque.
     pub pointer_key: PointerKey,
 }

@@ -10,7 +10,7 @@ use super::kept_instance::KeptInstance;
 use super::record::RunRecord;
 use super::running::Running;
 use super::{JobError, Jobs, Plan};
-use crate::capture::{Capture, STAGING_BYTES, Setup, Staging};
+use crate::capture::{Capture, OwnEvents, STAGING_BYTES, Setup, Staging};
 use crate::clock;
 use crate::store::{RunMeta, RunTarget, RunWriter, Store, at};
 use crate::tracefs::{Condition, Instance, kernel_release};
@@ -91,6 +91,7 @@ impl Jobs {
             tracefs: self.tracefs.clone(),
             layout: self.tracefs.page_layout()?,
             residuals: plan.residuals(),
+            own_events: OwnEvents::default(),
             pointer_key: meta.pointer_key(),
             since: clock::boot_ns(),
             unknown_since,

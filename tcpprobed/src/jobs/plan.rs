@@ -43,6 +43,8 @@ pub struct EventPlan {
 pub struct Plan {
     /// By event, in the order of their names.
     pub events: Vec<EventPlan>,
+    /// Formats of the events of our own that are recorded beside.
+    pub own: Vec<Format>,
     /// What the kernel's buffer holds: what was asked for, rounded up to whole sub-buffers.
     pub buffer_kb_per_cpu: u64,
     /// CPUs that have one.
@@ -90,7 +92,7 @@ impl Plan {
         let can_choose = tracefs.features().subbuf_size;
         let subbuf_kb = can_choose.then(|| subbuf_kb(asked, config.job.subbuf_kb, page_kb()));
         let buffer_kb_per_cpu = held_kb(asked, subbuf_kb.unwrap_or_else(page_kb));
-        Ok(Plan { events, buffer_kb_per_cpu, cpus, subbuf_kb, warnings })
+        Ok(Plan { events, own: own_formats(), buffer_kb_per_cpu, cpus, subbuf_kb, warnings })
     }
 
     /// Kernel memory over all CPUs, in KB.
@@ -114,12 +116,12 @@ impl Plan {
         }
     }
 
-    /// The events' formats, as a schema.
+    /// The events' formats, as a schema: those of the kernel's in the order of the plan, then those of our own.
     ///
     /// # Errors
     /// When there are too many events.
     pub fn schema(&self) -> Result<Arc<Schema>, JobError> {
-        Schema::new(self.events.iter().map(|plan| plan.format.clone()))
+        Schema::new(self.events.iter().map(|plan| &plan.format).chain(&self.own).cloned())
             .map_err(|error| JobError::Events(error.to_string()))
     }
 
@@ -158,6 +160,11 @@ fn joined_in_vain(events: &[EventPlan]) -> Result<Option<String>, JobError> {
         )
     };
     Ok((!some.is_empty()).then(|| say(names(&some))))
+}
+
+/// The formats of the events of our own. Their numbers are the highest that there are, which no kernel has.
+fn own_formats() -> Vec<Format> {
+    Vec::new()
 }
 
 /// The largest sub-buffer, up to `wanted`, of which a buffer has enough; a memory page at least.

@@ -7,7 +7,7 @@ use super::job::Job;
 use super::kept_instance::KeptInstance;
 use super::record::RunRecord;
 use super::{JobError, Jobs, Plan};
-use crate::capture::Setup;
+use crate::capture::{OwnEvents, Setup};
 use crate::clock::boot_id;
 use crate::store::{LedgerByCpu, RunMeta, RunTarget, RunWriter, Store, at, from_toml};
 use crate::tracefs::Instance;
@@ -65,6 +65,7 @@ impl Jobs {
             tracefs: self.tracefs.clone(),
             layout: self.tracefs.page_layout()?,
             residuals: if doubt.is_some() { plan.whole_residuals() } else { plan.residuals() },
+            own_events: OwnEvents::default(),
             pointer_key: meta.pointer_key(),
             since: meta.accounted,
             unknown_since: doubt.as_ref().filter(|_| !is_to_run).map(|doubt| doubt.since),

@@ -17,6 +17,8 @@ const IDENTITY: [&str; 7] = ["sport", "dport", "family", "protocol", "sock_cooki
 const HASHED: [&str; 2] = ["sock_cookie", "skaddr"];
 /// Most events in a schema; the kernel has some twenty of tcp.
 const FORMATS_MAX: usize = 255;
+/// Kernels number their events from some twenty on, and have two or three thousand. Higher numbers are looked for one by one.
+const LISTED_IDS: usize = 8 << 10;
 /// Largest text of all formats together, far above any kernel's.
 const TEXT_BYTES_MAX: usize = 4 << 20;
 
@@ -124,7 +126,7 @@ fn masks(spans: &[std::ops::Range<usize>], size: usize) -> Vec<u64> {
 #[derive(Debug, Clone)]
 pub struct Schema {
     layouts: Vec<Layout>,
-    /// Index of the layout by `common_type`, 255 where there is none.
+    /// Index of the layout by `common_type` below [`LISTED_IDS`], 255 where there is none.
     by_id: Vec<u8>,
     /// CRC32C of the encoded schema; blocks name their schema by it.
     id: u32,
@@ -170,10 +172,12 @@ impl Schema {
             put_bytes(&mut encoded, format.text.as_bytes());
         }
         let id = crc32c::crc32c(&encoded);
-        let highest = formats.iter().map(|f| usize::from(f.id)).max().unwrap_or(0);
-        let mut by_id = vec![u8::MAX; highest + 1];
+        let listed = |format: &Arc<Format>| Some(usize::from(format.id)).filter(|&id| id < LISTED_IDS);
+        let mut by_id = vec![u8::MAX; formats.iter().filter_map(listed).max().unwrap_or(0) + 1];
         for (index, format) in formats.iter().enumerate() {
-            by_id[usize::from(format.id)] = index as u8;
+            if let Some(id) = listed(format) {
+                by_id[id] = index as u8;
+            }
         }
         Ok(Arc::new(Schema { layouts: formats.into_iter().map(Layout::new).collect(), by_id, id }))
     }
@@ -230,6 +234,33 @@ impl Schema {
     #[must_use]
     #[inline]
     pub fn index_of(&self, id: u16) -> Option<usize> {
-        self.by_id.get(usize::from(id)).copied().filter(|&index| index != u8::MAX).map(usize::from)
+        match self.by_id.get(usize::from(id)) {
+            Some(&index) => (index != u8::MAX).then_some(usize::from(index)),
+            None => self.index_of_high(id),
+        }
+    }
+
+    #[cold]
+    fn index_of_high(&self, id: u16) -> Option<usize> {
+        let is_high = usize::from(id) >= LISTED_IDS;
+        self.layouts.iter().rposition(|layout| layout.format.id == id).filter(|_| is_high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_finds_its_event() {
+        let ids = [0, 7, 8191, 8192, 65534, 65535];
+        let format =
+            |id: &u16| Format::parse("test", &format!("name: e{id}\nID: {id}\nformat:\n\nprint fmt: \"\"\n")).unwrap();
+        let schema = Schema::new(ids.iter().map(format)).unwrap();
+        let found = ids.map(|id| schema.index_of(id));
+        assert_eq!(found, [0, 1, 2, 3, 4, 5].map(Some));
+        assert_eq!([1, 8190, 8193, 65533].map(|id| schema.index_of(id)), [None; 4]);
+        assert_eq!(schema.by_id.len(), LISTED_IDS, "a schema stays small");
+        assert_eq!(Schema::new(ids[3..4].iter().map(format)).unwrap().index_of(0), None);
     }
 }
