@@ -15,7 +15,7 @@ pub fn events(events: &[String], filter: Option<&str>) -> Result<EventFilter, Fa
 pub fn of_connection(events: &[String], filter: Option<&str>, ends: Option<&Ends>) -> Result<EventFilter, Failure> {
     let ends = ends.map(|ends| parse(&ends.filter())).transpose()?;
     let filter = match (filter.map(parse).transpose()?, ends) {
-        (Some(filter), Some(ends)) => Some(filter.and(ends)),
+        (Some(filter), Some(ends)) => Some(filter.and(&ends)),
         (filter, ends) => filter.or(ends),
     };
     Ok(EventFilter::new(events.to_vec(), filter))

@@ -71,7 +71,8 @@ impl Diagnosis {
             intervals: verdict::intervals(&track, snapshots),
             causes: track.retransmissions.causes,
             facts: track.facts,
-            policer_rate: limits::policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000).map(|(_, rate)| rate),
+            policer_rate: limits::policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000)
+                .map(|(_, rate)| rate),
             lost: 0,
             has_both_ends: false,
         }

@@ -176,16 +176,6 @@ impl Filter {
         Ok(Filter { text: text.to_owned(), expr: parse::parse(text)? })
     }
 
-    /// What passes both. Its text, and so the places of its mistakes, are this filter's.
-    #[must_use]
-    pub fn and(self, other: Filter) -> Self {
-        let expr = match (self.expr, other.expr) {
-            (Some(one), Some(other)) => Some(Expr::All(vec![one, other])),
-            (one, other) => one.or(other),
-        };
-        Filter { text: self.text, expr }
-    }
-
     /// The text it was read from.
     #[must_use]
     pub fn text(&self) -> &str {

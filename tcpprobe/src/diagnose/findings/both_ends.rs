@@ -17,5 +17,7 @@ use super::Finding;
 use crate::diagnose::Diagnosis;
 
 pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
-    found.has_both_ends.then(|| Finding::new("both_ends", "both ends are in the trace; this is the one that sends more"))
+    found
+        .has_both_ends
+        .then(|| Finding::new("both_ends", "both ends are in the trace; this is the one that sends more"))
 }
