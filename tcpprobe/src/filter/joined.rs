@@ -94,7 +94,7 @@ impl Joined {
 
     #[cold]
     fn ends_of(&self, socket: Option<&Field>, reader: &EventReader, time: u64, record: &[u8]) -> Ends {
-        if reader.read(record).is_some() {
+        if reader.read(record).is_some_and(|event| event.socket().has_ends()) {
             return Ends::Unasked;
         }
         let skaddr = socket.and_then(|field| field.unsigned(record)).unwrap_or(0);
