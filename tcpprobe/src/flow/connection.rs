@@ -39,8 +39,7 @@ impl Connection {
         let same_or_unknown = |a: u64, b: u64| a == 0 || b == 0 || a == b;
         let same_cookie = same(self.cookie, key.cookie);
         if self.local == key.local && self.peer == key.peer {
-            return same_cookie
-                || same_or_unknown(self.cookie, key.cookie) && same_or_unknown(self.skaddr, key.skaddr);
+            return same_cookie || same_or_unknown(self.cookie, key.cookie) && same_or_unknown(self.skaddr, key.skaddr);
         }
         may_be_same(self.local, key.local)
             && may_be_same(self.peer, key.peer)

@@ -23,7 +23,7 @@ pub use block_limits::{BLOCK_AGE, BLOCK_AGE_FOLLOWED, BLOCK_EVENTS};
 pub use comms::Comms;
 pub use ending::Ending;
 pub use priority::raise as raise_priority;
-pub use residual::Residuals;
+pub use residual::{Residuals, Verdict};
 pub use setup::Setup;
 pub use shared::{Follower, Shared};
 pub use staging::{STAGING_BYTES, Staging};

@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use tcpprobe::event::address::{Ends, socket_pointer};
 use tcpprobe::event::EventSet;
+use tcpprobe::event::address::{Ends, socket_pointer};
 use tcpprobe_proto::v1::JobSpec;
 
 use crate::common::{Daemon, Event, Shadow, Site, assert_same, job};
@@ -104,7 +104,7 @@ fn all_causes(site: &Site) {
 #[test]
 fn each_has_a_cause_and_the_filter_holds_for_each() {
     let Some(daemon) = Daemon::start() else { return };
-    let (api, site, other) = (daemon.api(), Site::any_v4(), Site::any_v4());
+    let (api, site, other) = (daemon.api(), Site::v4(), Site::v4());
     let started = api.start(job("web", &site.filter()));
     let events: Vec<&str> = started.plan.iter().map(|plan| plan.event.as_str()).collect();
     let lacking = api.get("web").lacking_events;
@@ -137,7 +137,7 @@ fn each_has_a_cause_and_the_filter_holds_for_each() {
 #[test]
 fn the_filter_holds_for_all_events() {
     let Some(daemon) = Daemon::start() else { return };
-    let (api, site, other) = (daemon.api(), Site::any_v4(), Site::any_v4());
+    let (api, site, other) = (daemon.api(), Site::v4(), Site::v4());
     let spec = JobSpec { events: vec!["all".to_owned()], ..job("web", &site.filter()) };
     let started = api.start(spec);
     let shadow = Shadow::start("all", &started.plan);
