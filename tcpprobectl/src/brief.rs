@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tcpprobe::event::{Event, EventReader, Record, SSTHRESH_INFINITE};
+use tcpprobe::event::{Event, EventReader, Record, SSTHRESH_INFINITE, Socket};
 use tcpprobe::export::Exporter;
 use tcpprobe::kernel::names::{CONG_STATES, STATES};
 use tcpprobe::source::{About, Gap};
@@ -28,7 +28,7 @@ impl Exporter for BriefExporter {
         let Some((reader, name)) = self.readers.get(record.index) else { return Ok(()) };
         let time = wall_ns.map_or_else(|| seconds(record.time), timestamp::time_of_day);
         let (ends, words) = match reader.read(record.bytes) {
-            Some(event) => (Some(event.socket()), words(&event)),
+            Some(event) => (Some(event.socket()).filter(Socket::has_ends), words(&event)),
             None => (None, String::new()),
         };
         // The most frequent one says what it is by its numbers.

@@ -1,7 +1,9 @@
 #!/bin/bash
 # What recording costs: tcpprobed and today's tools, side by side on the same live load over loopback.
 #
-#   tcpprobed/benches/live.sh [SECONDS [REPEATS]]      as root, on a machine that does nothing else; 10 and 3 by default
+#   tcpprobed/benches/live.sh [SECONDS [REPEATS [SET]]]      as root, on a machine that does nothing else; 10 and 3 by default
+#
+# SET is the set of events that all of them record: minimal, two events, or default, all that tcpprobed records of itself.
 #
 # One recorder at a time, each with a buffer of its own of the same size, because recorders that ran at once would share the
 # CPUs and slow each other's load down. The loads are repeated for each of them, the rounds of all recorders interleaved,
@@ -10,11 +12,15 @@
 # recorder, or the kernel's own counters for it, tells them.
 set -euo pipefail
 
-seconds=${1:-10} repeats=${2:-3}
+seconds=${1:-10} repeats=${2:-3} set=${3:-minimal}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 built=${CARGO_TARGET_DIR:-$root/target}/release
 tracefs=/sys/kernel/tracing
 events='tcp:tcp_probe tcp:tcp_retransmit_skb'
+if [ "$set" = default ]; then
+    events+=' tcp:tcp_retransmit_synack tcp:tcp_cong_state_set tcp:tcp_destroy_sock tcp:tcp_send_reset tcp:tcp_receive_reset'
+    events+=' sock:inet_sock_set_state'
+fi
 buffer_kb_per_cpu=8192
 # The longest that a recorder leaves events lying about, the age of a block of tcpprobed included.
 settle=1.5
@@ -121,7 +127,7 @@ start_tcpprobed() {
         ! "$built/tcpprobectl" list >/dev/null 2>&1 || break
         sleep 0.1
     done
-    "$built/tcpprobectl" start $me --buffer $((buffer_kb_per_cpu * $(nproc))) 2>>"$folder/log" ||
+    "$built/tcpprobectl" start $me --events "${events// /,}" --buffer $((buffer_kb_per_cpu * $(nproc))) 2>>"$folder/log" ||
         die "tcpprobed: $(tail -n 3 "$folder/log")"
 }
 

@@ -350,6 +350,7 @@ impl Diagnoser {
                 }
             }
             Item::Lost(gap) => {
+                self.table.lose();
                 self.table.parts_mut().0.gaps_seen += 1;
                 if self.gaps.len() < GAPS_MAX {
                     self.gaps.push((gap.from, gap.to));

@@ -41,6 +41,8 @@ impl Place {
 #[derive(Debug, Clone)]
 struct SocketReader {
     ends: Ends,
+    /// Whether the event may name its socket and not its ends.
+    may_lack_ends: bool,
     family: Place,
     cookie: Place,
     skaddr: Place,
@@ -50,12 +52,21 @@ impl SocketReader {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a family comes from a field of its own size")]
     fn read(&self, record: &[u8]) -> Option<Socket> {
-        let (local, peer) = self.ends.read(record)?;
+        let (local, peer) = match self.ends.read(record) {
+            Some(ends) => ends,
+            None => return self.read_without_ends(record),
+        };
         let family = match self.family.read(record) {
             0 => self.sockaddr_family(record).unwrap_or_else(|| family_of(local.ip())),
             family => family as u16,
         };
         Some(Socket { family, local, peer, cookie: self.cookie.read(record), skaddr: self.skaddr.read(record) })
+    }
+
+    #[cold]
+    fn read_without_ends(&self, record: &[u8]) -> Option<Socket> {
+        let skaddr = self.skaddr.read(record);
+        (self.may_lack_ends && skaddr != 0).then_some(Socket { skaddr, ..Socket::UNTOLD })
     }
 
     /// The family in the sockaddr, where the event has no field for it.
@@ -128,6 +139,7 @@ impl EventReader {
         let ends = if kind == EventKind::Other { None } else { Ends::of(format) };
         let socket = ends.map(|ends| SocketReader {
             ends,
+            may_lack_ends: kind == EventKind::TcpSendReset,
             family: place("family"),
             cookie: place("sock_cookie"),
             skaddr: place("skaddr"),

@@ -11,6 +11,7 @@
 //! - After events were lost nothing is sure of what they may have said: all bindings end ([`Sockets::lose`]).
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use foldhash::fast::RandomState;
 
@@ -181,13 +182,16 @@ impl Bound {
         if known.cookie != 0 && socket.cookie != 0 {
             return known.cookie == socket.cookie;
         }
-        time <= self.until && step != Step::Begins && may_be_same(known, socket)
+        time <= self.until
+            && step != Step::Begins
+            && may_be_same(known.local, socket.local)
+            && may_be_same(known.peer, socket.peer)
     }
 
     /// Takes over what was not known.
     fn learn(mut self, socket: &Socket) -> Self {
         self.socket.cookie = self.socket.cookie.max(socket.cookie);
-        if is_whole(socket) || !is_whole(&self.socket) {
+        if is_whole(socket.local, socket.peer) || !is_whole(self.socket.local, self.socket.peer) {
             self.socket = Socket { cookie: self.socket.cookie, ..*socket };
         }
         self
@@ -205,14 +209,17 @@ impl Bound {
 
 /// Whether both ends are known.
 #[must_use]
-pub fn is_whole(socket: &Socket) -> bool {
-    socket.local.port() != 0 && socket.peer.port() != 0
+pub fn is_whole(local: SocketAddr, peer: SocketAddr) -> bool {
+    let is_known = |end: SocketAddr| end.port() != 0 && !end.ip().is_unspecified();
+    is_known(local) && is_known(peer)
 }
 
-/// Whether the ends of two events that name the same socket deny that it is the same.
-fn may_be_same(one: &Socket, two: &Socket) -> bool {
-    let same = |a: std::net::SocketAddr, b: std::net::SocketAddr| a == b || a.port() == 0 || b.port() == 0;
-    same(one.local, two.local) && same(one.peer, two.peer)
+/// Whether an end may be the same that was told differently: a port or an address that is 0 is not known.
+#[must_use]
+pub fn may_be_same(one: SocketAddr, two: SocketAddr) -> bool {
+    let unknown = |end: SocketAddr| (end.port() == 0, end.ip().is_unspecified());
+    let ((port, ip), (other_port, other_ip)) = (unknown(one), unknown(two));
+    (port || other_port || one.port() == two.port()) && (ip || other_ip || one.ip() == two.ip())
 }
 
 #[cfg(test)]

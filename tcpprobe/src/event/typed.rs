@@ -1,6 +1,6 @@
 //! The typed events.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::table::EventKind;
 
@@ -20,6 +20,21 @@ pub struct Socket {
     pub cookie: u64,
     /// Address (or its opaque id) of the socket; 0 where the event has none: tcp_probe before 6.9.
     pub skaddr: u64,
+}
+
+impl Socket {
+    /// A socket of which nothing is told: family, ports and addresses are 0.
+    pub const UNTOLD: Socket = {
+        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        Socket { family: 0, local: nowhere, peer: nowhere, cookie: 0, skaddr: 0 }
+    };
+
+    /// Whether it tells an end. A reset that the kernel sends of itself names its socket alone, since 6.10.
+    #[must_use]
+    #[inline]
+    pub fn has_ends(&self) -> bool {
+        self.local.port() != 0 || self.peer.port() != 0
+    }
 }
 
 /// A segment received on an established socket, before its ACK is processed (`net/ipv4/tcp_input.c`,
@@ -119,7 +134,7 @@ pub struct TcpDestroySock {
 /// A reset was sent (`net/ipv4/tcp_output.c`, `tcp_send_active_reset()`, and `tcp_v4_send_reset()`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpSendReset {
-    /// Whose; `skaddr` is 0 where no socket was there.
+    /// Whose; `skaddr` is 0 where no socket was there. It may have no ends ([`Socket::has_ends`]).
     pub socket: Socket,
     /// The state of the socket, 0 where there is none.
     pub state: u8,

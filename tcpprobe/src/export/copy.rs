@@ -112,7 +112,7 @@ impl BlockCopier {
         Ok(Ok(()))
     }
 
-    fn block(&mut self, frame: &Frame<'_>, filter: &EventFilter, out: &mut Vec<u8>) -> Copied {
+    fn block(&mut self, frame: &Frame<'_>, filter: &mut EventFilter, out: &mut Vec<u8>) -> Copied {
         let (Some(schema), Some(builder)) = (&self.schema, &mut self.builder) else {
             return Err("a block without the schema that explains it".to_owned());
         };

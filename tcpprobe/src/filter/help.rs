@@ -19,7 +19,8 @@ A term is a field, a comparison and a value:
               range of addresses, a name of a state or family (ESTABLISHED, ipv6), a text in quotes
 
 port != 22 means that neither port is 22; a v4-mapped address is its IPv4 address. A term about a
-field that an event does not have never leaves the event out.
+field that an event does not have never leaves the event out. An event that names its socket and no
+ports (a reset that the kernel sends of itself) has the ports and addresses of that socket.
 
 Examples:
 

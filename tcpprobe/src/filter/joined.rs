@@ -3,7 +3,7 @@
 use super::{Ends, Predicate};
 use crate::event::address::socket_pointer;
 use crate::event::sockets::{Sockets, Step};
-use crate::event::{EventKind, EventReader};
+use crate::event::{EventKind, EventReader, Socket};
 use crate::kernel::format::{Field, Format};
 
 /// Sockets that are known at a time, in some 10 MB.
@@ -82,46 +82,63 @@ impl Joined {
             && !self.roles.iter().any(|role| matches!(role, Role::Tells(reader) if reader.has_skaddr()))
     }
 
+    /// Whether an event of the format at this place names its socket alone, and is asked for the socket's ends.
+    #[must_use]
+    #[inline]
+    pub fn asks(&self, index: usize, record: &[u8]) -> bool {
+        match self.roles.get(index) {
+            Some(Role::Asks { reader, .. }) => !reader.read(record).is_some_and(|event| event.socket().has_ends()),
+            _ => false,
+        }
+    }
+
     /// The ends that others told of the socket of an event of the format at this place.
     #[must_use]
     #[inline]
     pub fn ends(&self, index: usize, time: u64, record: &[u8]) -> Ends {
-        match self.roles.get(index) {
-            Some(Role::Asks { socket, reader }) => self.ends_of(socket.as_ref(), reader, time, record),
-            _ => Ends::Unasked,
-        }
-    }
-
-    #[cold]
-    fn ends_of(&self, socket: Option<&Field>, reader: &EventReader, time: u64, record: &[u8]) -> Ends {
-        if reader.read(record).is_some() {
+        if !self.asks(index, record) {
             return Ends::Unasked;
         }
-        let skaddr = socket.and_then(|field| field.unsigned(record)).unwrap_or(0);
+        let skaddr = match self.roles.get(index) {
+            Some(Role::Asks { socket: Some(field), .. }) => field.unsigned(record).unwrap_or(0),
+            _ => 0,
+        };
         self.sockets.find(time, skaddr).map_or(Ends::Unknown, |socket| Ends::Of(*socket))
     }
 
-    /// Takes in what an event says that passed the filter.
+    /// Takes in what an event says.
     #[inline]
     pub fn note(&mut self, index: usize, time: u64, record: &[u8]) {
-        if self.is_asked
-            && let Some(Role::Tells(reader)) = self.roles.get(index)
-        {
-            let lately = &mut self.lately;
-            if reader.kind() == EventKind::TcpProbe {
-                // By far the most, and mostly of few sockets.
-                let told = (reader.skaddr(record), reader.cookie(record));
-                let place = &mut lately[(told.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % LATELY];
-                if std::mem::replace(place, told) == told {
-                    return;
-                }
+        if let Some((socket, step)) = self.told(index, record) {
+            self.note_told(time, &socket, step);
+        }
+    }
+
+    /// What an event tells of a socket, if somebody may ask and it was not told lately: for [`Joined::note_told`].
+    #[inline]
+    pub fn told(&mut self, index: usize, record: &[u8]) -> Option<(Socket, Step)> {
+        if !self.is_asked {
+            return None;
+        }
+        let Some(Role::Tells(reader)) = self.roles.get(index) else { return None };
+        if reader.kind() == EventKind::TcpProbe {
+            // By far the most, and mostly of few sockets.
+            let told = (reader.skaddr(record), reader.cookie(record));
+            let place = &mut self.lately[(told.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % LATELY];
+            if std::mem::replace(place, told) == told {
+                return None;
             }
-            note(&mut self.sockets, reader, time, record);
-            if self.sockets.generation() != self.generation {
-                // Whoever was old and is busy must be noted again to stay.
-                self.generation = self.sockets.generation();
-                self.lately.fill((0, 0));
-            }
+        }
+        tells(reader, record)
+    }
+
+    /// Takes in what an event at `time` told.
+    pub fn note_told(&mut self, time: u64, socket: &Socket, step: Step) {
+        self.sockets.note(time, socket, step);
+        if self.sockets.generation() != self.generation {
+            // Whoever is busy and was told long ago must be told again to stay.
+            self.generation = self.sockets.generation();
+            self.lately.fill((0, 0));
         }
     }
 
@@ -133,11 +150,9 @@ impl Joined {
 }
 
 #[cold]
-fn note(sockets: &mut Sockets, reader: &EventReader, time: u64, record: &[u8]) {
-    let Some(event) = reader.read(record) else { return };
-    if let Some(step) = Step::of(&event) {
-        sockets.note(time, &event.socket(), step);
-    }
+fn tells(reader: &EventReader, record: &[u8]) -> Option<(Socket, Step)> {
+    let event = reader.read(record)?;
+    Some((event.socket(), Step::of(&event)?))
 }
 
 #[cfg(test)]

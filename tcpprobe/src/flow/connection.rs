@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use foldhash::fast::RandomState;
 
 use crate::event::Socket;
+use crate::event::sockets::{is_whole, may_be_same};
 
 /// A socket, by everything that events have told about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +29,21 @@ pub struct Connection {
 impl Connection {
     /// Whether an event that says this about its socket can be of this connection.
     ///
-    /// Cookies are never used twice, so they decide where both are known. Addresses of sockets are used again after
-    /// a close, but never with the cookie of before. The 4-tuple must be the same in any case.
+    /// By the rules of [`crate::event::sockets`]: cookies are never used twice, so they decide where both are known. Addresses of
+    /// sockets are used again after a close, but never with the cookie of before. The 4-tuple must be the same in any case; where
+    /// a part of it is not known, the cookie or the address must say that it is the same socket.
     #[must_use]
     #[inline]
     pub fn fits(&self, key: &Socket) -> bool {
         let same = |a: u64, b: u64| a != 0 && a == b;
         let same_or_unknown = |a: u64, b: u64| a == 0 || b == 0 || a == b;
-        self.local == key.local
-            && self.peer == key.peer
-            && (same(self.cookie, key.cookie)
-                || same_or_unknown(self.cookie, key.cookie) && same_or_unknown(self.skaddr, key.skaddr))
+        let same_cookie = same(self.cookie, key.cookie);
+        if self.local == key.local && self.peer == key.peer {
+            return same_cookie || same_or_unknown(self.cookie, key.cookie) && same_or_unknown(self.skaddr, key.skaddr);
+        }
+        may_be_same(self.local, key.local)
+            && may_be_same(self.peer, key.peer)
+            && (same_cookie || same_or_unknown(self.cookie, key.cookie) && same(self.skaddr, key.skaddr))
     }
 }
 
@@ -87,11 +92,22 @@ impl Index {
     #[inline]
     pub fn learn(&mut self, connection: &mut Connection, slot: u32, key: &Socket) -> bool {
         let mut moved = false;
+        if !is_whole(connection.local, connection.peer) && is_whole(key.local, key.peer) {
+            // It has its port now.
+            let tuple = self.tuple(connection.local, connection.peer);
+            remove_if(&mut self.by_tuple, tuple, slot);
+            (connection.family, connection.local, connection.peer) = (key.family, key.local, key.peer);
+            let tuple = self.tuple(key.local, key.peer);
+            self.by_tuple.insert(tuple, slot);
+        }
         if key.cookie != 0 && key.cookie != connection.cookie {
             connection.cookie = key.cookie;
             moved = self.by_cookie.insert(key.cookie, slot).is_some();
         }
-        if key.skaddr != 0 && key.skaddr != connection.skaddr {
+        if key.skaddr != 0 && key.skaddr == connection.skaddr {
+            // Forgotten, it is heard of again.
+            self.by_skaddr.entry(key.skaddr).or_insert(slot);
+        } else if key.skaddr != 0 {
             moved |= connection.skaddr != 0;
             // A later run names the same socket by another opaque id; the old name must not pile up.
             remove_if(&mut self.by_skaddr, connection.skaddr, slot);
@@ -99,6 +115,16 @@ impl Index {
             self.by_skaddr.insert(key.skaddr, slot);
         }
         moved
+    }
+
+    /// The connection that has this address.
+    pub fn by_skaddr(&self, skaddr: u64) -> Option<u32> {
+        self.by_skaddr.get(&skaddr).copied()
+    }
+
+    /// Forgets whose the addresses are, until their sockets are heard of again.
+    pub fn forget_skaddrs(&mut self) {
+        self.by_skaddr.clear();
     }
 
     /// Entries of all maps.

@@ -6,18 +6,13 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::columns::{Cursor, Found, View};
 use super::connection::{Connection, Index};
 use super::observer::{Observation, Observer};
+use crate::event::sockets::{LINGER_NS, PROTOCOL_TCP, Step};
 use crate::event::{Event, Socket};
 use crate::file::Batch;
 use crate::file::block::Row;
-use crate::kernel::names::STATE_CLOSE;
 
 /// Connections in a table, of itself: more than the ports of a host towards one peer, in some 40 MB.
 pub const OPEN_MAX: usize = 1 << 17;
-/// How long a closed connection stays, in nanoseconds: what other CPUs recorded before may be read after its end, and is still
-/// its own. Between CPUs it is microseconds; in text that somebody merged, more.
-const LINGER_NS: u64 = 100_000_000;
-/// `IPPROTO_TCP`.
-const PROTOCOL_TCP: u16 = 6;
 /// `TCP_SYN_SENT` (`include/net/tcp_states.h`).
 const STATE_SYN_SENT: u8 = 2;
 /// What a list of slots may hold beyond those that are in use, before what is stale is dropped.
@@ -263,6 +258,10 @@ impl<O: Observer> FlowTable<O> {
             Observation::State { protocol, .. } if *protocol != PROTOCOL_TCP => return None,
             _ => *key,
         };
+        let step = step(seen);
+        if step == Step::Begins {
+            self.end_before(&key);
+        }
         let mut found = self.find(&key);
         if let Some(slot) = found.filter(|&slot| self.is_of_next_socket(slot, seen)) {
             self.leave(slot);
@@ -270,14 +269,14 @@ impl<O: Observer> FlowTable<O> {
         }
         let slot = match found {
             Some(slot) => slot,
-            None if O::opens(seen.kind()) && !is_end(seen) => self.open(&key),
+            None if O::opens(seen.kind()) && !is_end(step) && key.has_ends() => self.open(&key),
             None => return None,
         };
         let entry = self.slots[slot as usize].as_mut()?;
         if self.index.learn(&mut entry.connection, slot, &key) {
             self.moves = self.moves.wrapping_add(1);
         }
-        if is_end(seen) && !entry.ended {
+        if is_end(step) && !entry.ended {
             entry.ended = true;
             let noted = Noted { at: self.now.saturating_add(LINGER_NS), slot, id: entry.connection.id };
             self.ended.push_back(noted);
@@ -297,10 +296,23 @@ impl<O: Observer> FlowTable<O> {
         })
     }
 
+    /// Lets go of a connection whose address another socket begins with: its own end was not recorded.
+    fn end_before(&mut self, key: &Socket) {
+        if let Some(slot) = self.index.by_skaddr(key.skaddr).filter(|_| key.skaddr != 0) {
+            self.leave(slot);
+        }
+    }
+
+    /// Events were lost: whose the addresses of sockets are is not sure until they are heard of again.
+    pub fn lose(&mut self) {
+        self.index.forget_skaddrs();
+        self.moves = self.moves.wrapping_add(1);
+    }
+
     /// Whether this happened to a socket that has the address and the ports of the one in `slot`, which was closed.
     fn is_of_next_socket(&self, slot: u32, seen: &Observation) -> bool {
         let begins = match seen {
-            Observation::State { new, .. } => *new != STATE_CLOSE,
+            Observation::State { .. } => !is_end(step(seen)),
             Observation::Retransmission { state, .. } => *state == STATE_SYN_SENT,
             _ => false,
         };
@@ -373,9 +385,18 @@ impl<O: Observer> FlowTable<O> {
     }
 }
 
+/// What it means for the life of its socket.
+fn step(seen: &Observation) -> Step {
+    match *seen {
+        Observation::State { old, new, .. } => Step::of_state(old, new),
+        Observation::Destroyed => Step::Ends,
+        _ => Step::Goes,
+    }
+}
+
 /// Whether the socket is gone with it.
-fn is_end(seen: &Observation) -> bool {
-    matches!(seen, Observation::Destroyed | Observation::State { new: STATE_CLOSE, .. })
+fn is_end(step: Step) -> bool {
+    matches!(step, Step::Closes | Step::Ends)
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Rows {
         cpu: u32,
         comm: Option<&str>,
         (index, format): (usize, &SourceFormat),
-        filter: &EventFilter,
+        filter: &mut EventFilter,
     ) -> bool {
         let start = self.heads.last().map_or(0, |head| head.bytes_end);
         let SourceFormat { format, kind } = format;

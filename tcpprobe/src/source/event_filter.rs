@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::Error;
 use crate::event::{EventSet, Record};
-use crate::filter::{Context, Filter, Predicate, glob};
+use crate::filter::{Context, Filter, Joined, Predicate, glob};
 use crate::kernel::format::Format;
 
 /// Events by name and by filter. Formats are told by [`EventFilter::begin`] before their events are asked about.
@@ -27,6 +27,8 @@ pub struct EventFilter {
     checked: bool,
     /// By place of the format, for the formats in force.
     wanted: Vec<Wanted>,
+    /// What events tell of the sockets that others only name.
+    joined: Joined,
 }
 
 /// What is wanted of the events of one format.
@@ -62,7 +64,7 @@ impl EventFilter {
             check(filter, formats.iter().filter(named).copied())?;
             self.checked = true;
         }
-        self.wanted.clear();
+        self.forget_formats();
         self.add(formats.into_iter());
         Ok(self.wanted.iter().map(|wanted| !matches!(wanted, Wanted::Nothing)).collect())
     }
@@ -77,7 +79,7 @@ impl EventFilter {
         occurs: impl Fn(usize) -> bool,
     ) -> Result<(), Error> {
         self.begin(formats.clone().enumerate().filter(|(index, _)| occurs(*index)).map(|(_, format)| format))?;
-        self.wanted.clear();
+        self.forget_formats();
         self.add(formats);
         Ok(())
     }
@@ -91,7 +93,7 @@ impl EventFilter {
             check(filter, typical.filter(|format| self.names(format)))?;
             self.checked = true;
         }
-        self.wanted.clear();
+        self.forget_formats();
         Ok(())
     }
 
@@ -103,6 +105,8 @@ impl EventFilter {
                 (None, true) => Wanted::Everything,
                 (Some(filter), true) => Wanted::Some(filter.predicate(format)),
             };
+            let predicate = if let Wanted::Some(predicate) = &wanted { Some(predicate) } else { None };
+            self.joined.add(format, predicate);
             self.wanted.push(wanted);
         }
     }
@@ -110,6 +114,7 @@ impl EventFilter {
     /// Lets go of the formats in force.
     pub(super) fn forget_formats(&mut self) {
         self.wanted.clear();
+        self.joined.forget_formats();
     }
 
     /// Whether events of the format at this place may be wanted.
@@ -118,16 +123,23 @@ impl EventFilter {
         !matches!(self.wanted.get(index), None | Some(Wanted::Nothing))
     }
 
-    /// Whether this event is wanted.
+    /// Events were lost: what they may have told of sockets, nobody knows.
+    pub(super) fn lose(&mut self) {
+        self.joined.lose();
+    }
+
+    /// Whether this event is wanted. Where the filter asks for ports or addresses, events that name their socket alone have
+    /// those that events before told of it: so all are to be asked about, in about the order of time.
     #[must_use]
     #[inline]
-    pub fn takes(&self, record: &Record<'_>) -> bool {
+    pub fn takes(&mut self, record: &Record<'_>) -> bool {
+        self.joined.note(record.index, record.time, record.bytes);
         match self.wanted.get(record.index) {
             None | Some(Wanted::Nothing) => false,
             Some(Wanted::Everything) => true,
             Some(Wanted::Some(predicate)) => {
-                let context =
-                    Context { cpu: record.cpu, comm: record.comm, pid: Some(record.pid()), ..Context::default() };
+                let ends = self.joined.ends(record.index, record.time, record.bytes);
+                let context = Context { cpu: record.cpu, comm: record.comm, pid: Some(record.pid()), ends };
                 predicate.matches(record.bytes, &context)
             }
         }

@@ -113,6 +113,9 @@ impl<R: Read> TcppSource<R> {
         let (since, until) = (time(self.select.since).unwrap_or(0), time(self.select.until).unwrap_or(u64::MAX));
         let within = accounts.iter().filter(|account| account.to >= since && account.from <= until);
         let gaps: Vec<Gap> = within.filter_map(Gap::of).collect();
+        if !gaps.is_empty() {
+            self.filter.lose();
+        }
         gaps.into_iter().for_each(|gap| self.queue.push(Item::Lost(gap)));
     }
 }

@@ -17,7 +17,7 @@ use super::ending::Ending;
 use super::loss_accounting::LossAccounting;
 use super::own_events::Intake;
 use super::priority;
-use super::residual::Residuals;
+use super::residual::{Residuals, Verdict};
 use super::setup::Setup;
 use super::shared::Shared;
 use super::up_to_now::Answers;
@@ -270,6 +270,7 @@ impl Engine {
             }
             open = still;
         }
+        self.release(self.complete());
         Ok(self.full_pages - before)
     }
 
@@ -281,6 +282,9 @@ impl Engine {
         while left >= subbuf {
             if !self.setup.staging.has_room(subbuf) || self.builder.len() >= BLOCK_EVENTS {
                 self.seal();
+            }
+            if self.setup.residuals.is_full() {
+                self.release(u64::MAX);
             }
             let Engine { setup, cpus, builder, comms, .. } = self;
             let cpu = &mut cpus[index];
@@ -344,8 +348,27 @@ impl Engine {
         Ok(waiting)
     }
 
+    /// Up to which time all CPUs were read.
+    fn complete(&self) -> u64 {
+        self.cpus.iter().map(|cpu| cpu.complete).min().unwrap_or(0)
+    }
+
+    /// Has it decided which of the events that name their sockets alone are stored, up to `until`. What a CPU recorded up to then
+    /// and was not read yet cannot count.
+    fn release(&mut self, until: u64) {
+        let Engine { setup, cpus, builder, comms, .. } = self;
+        setup.residuals.release(until, comms, |number, time, record| {
+            if let Some(cpu) = cpus.iter_mut().find(|cpu| cpu.number == number) {
+                cpu.accounting.kept();
+                builder.push(number, &[(time, record)]);
+            }
+        });
+    }
+
     /// Stores the block and closes the accounting's interval.
     fn seal(&mut self) {
+        // What is read is in this block, or nowhere: its pages go.
+        self.release(u64::MAX);
         (self.opened, self.sealed) = (None, Instant::now());
         let anchor = clock::anchor();
         self.cpus.iter_mut().for_each(|cpu| cpu.accounting.close(anchor.time, &mut self.accounts));
@@ -473,7 +496,7 @@ fn walk(
     };
     cpu.accounting.page(page.lost);
     if page.lost != Lost::None {
-        residuals.lose();
+        residuals.lose(page.time);
     }
     let mut records = page.records();
     let mut batch: [Timed<'_>; BATCH_RECORDS] = [(0, &[]); BATCH_RECORDS];
@@ -482,7 +505,7 @@ fn walk(
         if !builder.takes(record) {
             continue;
         }
-        let wanted = is_wanted(residuals, comms, builder.schema(), cpu.number, (time, record));
+        let wanted = verdict(residuals, comms, builder.schema(), cpu.number, (time, record)) == Verdict::Stored;
         cpu.accounting.record(time, wanted);
         cpu.complete = cpu.complete.max(time);
         if wanted {
@@ -502,14 +525,14 @@ fn walk(
 
 /// What the filter's rest says of a record.
 #[inline]
-fn is_wanted(
+fn verdict(
     residuals: &mut Residuals,
     comms: &mut Comms,
     schema: &Schema,
     cpu: u32,
     (time, record): (u64, &[u8]),
-) -> bool {
-    let [low, high, ..] = *record else { return true };
+) -> Verdict {
+    let [low, high, ..] = *record else { return Verdict::Stored };
     let index = schema.index_of(u16::from_le_bytes([low, high]));
-    index.is_none_or(|index| residuals.wants(index, cpu, (time, record), comms))
+    index.map_or(Verdict::Stored, |index| residuals.verdict(index, cpu, (time, record), comms))
 }

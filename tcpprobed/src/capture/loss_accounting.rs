@@ -69,6 +69,12 @@ impl LossAccounting {
         self.filtered += u64::from(!stored);
     }
 
+    /// One of those that were taken for filtered out in this interval is stored after all.
+    pub fn kept(&mut self) {
+        self.filtered -= 1;
+        self.stored += 1;
+    }
+
     #[cold]
     fn lost(&mut self, lost: u64, now: u64) {
         // A drain is dated from its beginning, and may have met later events.

@@ -25,7 +25,7 @@ pub use comms::Comms;
 pub use ending::Ending;
 pub use own_events::{OwnEvent, OwnEvents};
 pub use priority::raise as raise_priority;
-pub use residual::Residuals;
+pub use residual::{Residuals, Verdict};
 pub use setup::Setup;
 pub use shared::{Follower, Shared};
 pub use staging::{STAGING_BYTES, Staging};

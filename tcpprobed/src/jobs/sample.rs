@@ -11,7 +11,7 @@ use tcpprobe::kernel::page::Page;
 
 use super::scratch_instance::BUFFER_KB_MAX;
 use super::{JobError, Jobs, Plan};
-use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Comms, Residuals, raise_priority};
+use crate::capture::{BLOCK_AGE, BLOCK_EVENTS, Comms, Residuals, Verdict, raise_priority};
 use crate::tracefs::{CpuReader, Instance, ReadOutcome, StatsFile, Tracefs};
 
 /// How long a sample counts.
@@ -117,6 +117,7 @@ impl Counter {
             }
             self.page = page;
         }
+        self.release();
         if self.sealed.elapsed() >= BLOCK_AGE {
             self.seal();
         }
@@ -126,10 +127,25 @@ impl Counter {
     fn add(&mut self, cpu: u32, time: u64, record: &[u8]) {
         let id = record.first_chunk().map(|id| u16::from_le_bytes(*id));
         let Some(index) = id.and_then(|id| self.builder.schema().index_of(id)) else { return };
-        if !self.residuals.wants(index, cpu, (time, record), &mut self.comms) {
-            self.sample.events[index].1 += 1;
-            return;
+        match self.residuals.verdict(index, cpu, (time, record), &mut self.comms) {
+            Verdict::Stored => self.store(index, cpu, (time, record)),
+            Verdict::Filtered | Verdict::Held => self.sample.events[index].1 += 1,
         }
+    }
+
+    /// Those that were held are in the count of the filtered ones.
+    fn release(&mut self) {
+        let Counter { residuals, comms, builder, sample, .. } = self;
+        residuals.release(u64::MAX, comms, |cpu, time, record| {
+            let id = record.first_chunk().map(|id| u16::from_le_bytes(*id));
+            if let Some(index) = id.and_then(|id| builder.schema().index_of(id)) {
+                sample.events[index].1 -= 1;
+                sample.events[index].0 += u64::from(builder.push(cpu, &[(time, record)]) == 0);
+            }
+        });
+    }
+
+    fn store(&mut self, index: usize, cpu: u32, (time, record): (u64, &[u8])) {
         if self.builder.push(cpu, &[(time, record)]) == 0 {
             self.sample.events[index].0 += 1;
         }

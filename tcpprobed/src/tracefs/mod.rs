@@ -64,6 +64,12 @@ pub struct Features {
 }
 
 impl Tracefs {
+    /// Of a folder that nothing is read from.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Tracefs { root: root.to_owned() }
+    }
+
     /// Finds tracefs, or mounts it where the kernel wants it, and checks that it is usable.
     ///
     /// A given `root` is taken as it is: anything with tracefs' top-level files will do, mounted or not.

@@ -26,7 +26,7 @@ fn of_a_daemon_that_is_well() {
     for name in ["daemon", "access", "tracefs", "lockdown", "tcp:tcp_probe", "capture", "memory", "jobs", "leftovers"] {
         assert_eq!(line(&out, name).0, "ok", "{out}");
     }
-    assert!(line(&out, "capture").1.starts_with("tried out with 2 events"), "{out}");
+    assert!(line(&out, "capture").1.starts_with("tried out with "), "{out}");
     assert_eq!(line(&out, "jobs").1, "1 job, 1 running without loss");
     assert_eq!(daemon.instances(), ["web"], "that of the preflight is gone");
     assert_eq!(fs::read_dir(daemon.path("state")).unwrap().filter(|entry| is_doctors(entry.as_ref())).count(), 0);

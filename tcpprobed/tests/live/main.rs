@@ -8,6 +8,7 @@ mod common;
 
 mod access;
 mod bad_input;
+mod default_events;
 mod disk_faults;
 mod disk_full;
 mod doctor;

@@ -11,6 +11,7 @@ use super::rows::Rows;
 use super::schema::Schema;
 use super::table::Values;
 use super::{BlockHead, connection_bit, connection_id};
+use crate::event::Socket;
 
 /// A record, from `common_type` on, and its time in nanoseconds.
 pub type Timed<'a> = (u64, &'a [u8]);
@@ -197,11 +198,11 @@ impl BlockBuilder {
         let mut filter = [0; 4];
         for (key, template) in self.identities.keys.iter().zip(templates) {
             // An event whose connection is not known may be of any.
-            let Some(event) = self.schema.layouts()[key.layout].reader.read(template) else {
+            let event = self.schema.layouts()[key.layout].reader.read(template);
+            let Some(Socket { local, peer, .. }) = event.map(|event| event.socket()).filter(Socket::has_ends) else {
                 filter = [u64::MAX; 4];
                 continue;
             };
-            let (local, peer) = event.ends();
             let (word, bit) = connection_bit(connection_id(local, peer));
             filter[word] |= bit;
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::connection_id;
 use super::schema::{Layout, Part};
+use crate::event::Socket;
 
 /// What is wanted of a block: nothing else is decoded.
 ///
@@ -53,9 +54,7 @@ impl Projection {
     /// Whether events of the identity are wanted that has this record.
     pub(super) fn holds(&self, layout: &Layout, record: &[u8]) -> bool {
         let Some(wanted) = &self.connections else { return true };
-        layout.reader.read(record).is_none_or(|event| {
-            let (local, peer) = event.ends();
-            wanted.contains(&connection_id(local, peer))
-        })
+        let socket = layout.reader.read(record).map(|event| event.socket()).filter(Socket::has_ends);
+        socket.is_none_or(|socket| wanted.contains(&connection_id(socket.local, socket.peer)))
     }
 }

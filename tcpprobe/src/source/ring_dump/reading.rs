@@ -108,7 +108,7 @@ impl Reading {
                 let pid = record[4..].first_chunk().map_or(0, |pid| i32::from_le_bytes(*pid));
                 let comm = self.dump.folder.comms.get(&pid).map(String::as_str);
                 let format = (described.index, &self.formats[described.index]);
-                match self.rows.push(time, cpu, comm, format, &self.filter) {
+                match self.rows.push(time, cpu, comm, format, &mut self.filter) {
                     true => account.whole.stored += 1,
                     false => account.whole.filtered += 1,
                 }
@@ -135,6 +135,7 @@ impl Reading {
 
     fn lost(&mut self, loss: &Loss) {
         self.give();
+        self.filter.lose();
         let from = loss.from.unwrap_or(0);
         let lost = self.contents.count(&self.dump, loss);
         self.queue.push_back(Item::Lost(Gap { cpu: loss.cpu, from, to: loss.to.unwrap_or(from), lost }));

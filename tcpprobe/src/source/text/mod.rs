@@ -245,13 +245,14 @@ impl Lines {
         if let Some(cpu) = self.cpus.get_mut(&event.cpu) {
             if is_behind_gap {
                 self.untold += cpu.tell(event.cpu, time, &mut self.queue);
+                self.filter.lose();
             }
             cpu.last = time;
         } else if let Some(cpu) = self.cpu(event.cpu) {
             cpu.last = time;
         }
         let comm = Some(event.comm).filter(|&comm| comm != "<...>");
-        self.rows.push(time, event.cpu, comm, (index, &self.known[index]), &self.filter);
+        self.rows.push(time, event.cpu, comm, (index, &self.known[index]), &mut self.filter);
         Ok(())
     }
 

@@ -50,6 +50,16 @@ impl Site {
         self.to.port()
     }
 
+    /// Where its clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.to
+    }
+
+    /// The server's end of the connection that was made first.
+    pub fn accept(&self) -> TcpStream {
+        self.listener.accept().unwrap().0
+    }
+
     /// Of its traffic, both ends.
     pub fn filter(&self) -> String {
         format!("port == {}", self.port())
