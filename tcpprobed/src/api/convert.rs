@@ -16,6 +16,7 @@ pub fn to_job(job: JobView, stored_bytes: u64) -> api::Job {
             duration_s: job.spec.duration_s,
             max_size_bytes: job.spec.max_size_bytes,
             max_age_s: job.spec.max_age_s,
+            snapshots_s: job.spec.snapshots_s,
         }),
         state: match job.state {
             State::Stopped => api::JobState::Stopped,
@@ -31,6 +32,14 @@ pub fn to_job(job: JobView, stored_bytes: u64) -> api::Job {
         events_per_s: job.events_per_s,
         kernel_buffer_kb: job.kernel_buffer_kb,
         message: job.message,
+        snapshots: job.snapshots.map(|snapshots| api::Snapshots {
+            interval_s: snapshots.interval_s,
+            per_s: snapshots.per_s,
+            taken: snapshots.taken,
+            left_out: snapshots.left_out,
+            not_found: snapshots.not_found,
+            failed: snapshots.failed,
+        }),
     }
 }
 
@@ -100,6 +109,7 @@ pub fn from_spec(spec: api::JobSpec) -> (String, Spec) {
         duration_s: spec.duration_s,
         max_size_bytes: spec.max_size_bytes,
         max_age_s: spec.max_age_s,
+        snapshots_s: spec.snapshots_s,
     };
     (spec.name, of)
 }

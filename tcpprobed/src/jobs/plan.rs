@@ -7,7 +7,7 @@ use tcpprobe::file::block::Schema;
 use tcpprobe::filter::{Filter, Predicate};
 use tcpprobe::kernel::format::Format;
 
-use super::{JobError, Spec};
+use super::{JobError, SnapshotPlan, Spec};
 use crate::capture::Residual;
 use crate::config::Config;
 use crate::tracefs::{EventName, Settings, Tracefs, held_kb, page_kb};
@@ -39,8 +39,10 @@ pub struct Plan {
     pub filter: Filter,
     /// By event, in the order of their names.
     pub events: Vec<EventPlan>,
-    /// Formats of the events of our own that are recorded beside.
+    /// Formats of the events of our own that are recorded beside. Their numbers are the highest that there are, which no kernel has.
     pub own: Vec<Format>,
+    /// Snapshots, where there are to be any.
+    pub snapshots: Option<SnapshotPlan>,
     /// What the kernel's buffer holds: what was asked for, rounded up to whole sub-buffers.
     pub buffer_kb_per_cpu: u64,
     /// CPUs that have one.
@@ -52,7 +54,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Works out what `spec` means here.
+    /// Works out what `spec` means here, but for the events of our own.
     ///
     /// # Errors
     /// When events or filter are not possible on this kernel.
@@ -74,7 +76,16 @@ impl Plan {
         let can_choose = tracefs.features().subbuf_size;
         let subbuf_kb = can_choose.then(|| subbuf_kb(asked, config.job.subbuf_kb, page_kb()));
         let buffer_kb_per_cpu = held_kb(asked, subbuf_kb.unwrap_or_else(page_kb));
-        Ok(Plan { filter, events, own: own_formats(), buffer_kb_per_cpu, cpus, subbuf_kb, warnings: Vec::new() })
+        Ok(Plan {
+            filter,
+            events,
+            own: Vec::new(),
+            snapshots: None,
+            buffer_kb_per_cpu,
+            cpus,
+            subbuf_kb,
+            warnings: Vec::new(),
+        })
     }
 
     /// Kernel memory over all CPUs, in KB.
@@ -118,11 +129,6 @@ impl Plan {
     pub fn whole_residuals(&self) -> Vec<Option<Residual>> {
         self.events.iter().map(|plan| Some(Residual::new(self.filter.predicate(&plan.format)))).collect()
     }
-}
-
-/// The formats of the events of our own. Their numbers are the highest that there are, which no kernel has.
-fn own_formats() -> Vec<Format> {
-    Vec::new()
 }
 
 /// The largest sub-buffer, up to `wanted`, of which a buffer has enough; a memory page at least.

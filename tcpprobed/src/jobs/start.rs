@@ -51,7 +51,7 @@ impl Jobs {
             Some(job) if spec == Spec::default() => job.now().file.spec.clone(),
             _ => spec,
         };
-        let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
+        let plan = self.plan(&spec)?;
         // Before anything is made of a job that cannot be; it is promised when it is its turn.
         let owner = known.as_ref().map_or_else(|| caller.user.clone(), |job| job.now().file.owner.clone());
         drop(self.promise_memory(&plan, &owner, caller.is_admin)?);
