@@ -18,7 +18,7 @@ dest=${DESTDIR:-}
 bin=${BIN:-${CARGO_TARGET_DIR:-$root/target}/release}
 
 programs=("$prefix/bin/tcpprobed" "$prefix/bin/tcpprobectl")
-units=("$prefix/lib/systemd/system/tcpprobed.service" "$prefix/lib/systemd/system/tcpprobed.socket")
+units=("$prefix"/lib/systemd/system/tcpprobed{.service,.socket,-sockdiag.socket})
 sysusers=$prefix/lib/sysusers.d/tcpprobed.conf
 tmpfiles=$prefix/lib/tmpfiles.d/tcpprobed.conf
 config=/etc/tcpprobed/tcpprobed.toml

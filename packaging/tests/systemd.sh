@@ -52,7 +52,7 @@ inside() {
     ip link set lo up
     useradd ann; useradd eve
     local step
-    for step in installing unit sandbox access reloading restarts upgrading watchdog stopping socket_activation \
+    for step in installing unit sandbox access snapshots reloading restarts upgrading watchdog stopping socket_activation \
         what_stays_off removing purging from_rpm from_source; do
         hash -r
         printf '\n== %s\n' "${step//_/ }"
@@ -152,7 +152,8 @@ under_load() { # STEP
     check "not one event is lost or doubled" is "$traced" stored
 }
 
-stored() { tcpprobectl fetch web --format csv 2>/dev/null | tail -n +2 | wc -l; }
+# What the kernel recorded of it: snapshots are the daemon's own events.
+stored() { tcpprobectl fetch web --events 'tcp_probe,tcp_retransmit_skb' --format csv 2>/dev/null | tail -n +2 | wc -l; }
 
 # ---------------------------------------------------------------- steps
 installing() {
@@ -161,7 +162,7 @@ installing() {
     check "it waits to be enabled" is inactive systemctl is-active tcpprobed
     # Manual pages may be left out of a small machine.
     check "systemd-analyze verify is silent" is '' \
-        systemd-analyze verify --man=no /usr/lib/systemd/system/tcpprobed.{service,socket}
+        systemd-analyze verify --man=no /usr/lib/systemd/system/tcpprobed{.service,.socket,-sockdiag.socket}
     local exposure
     exposure=$(systemd-analyze security --no-pager --offline=true /usr/lib/systemd/system/tcpprobed.service | tail -n 1)
     echo "      $exposure"
@@ -222,6 +223,35 @@ access() {
     check "the stranger's finds the group missing" says '^failure +group .*usermod -aG tcpprobe' eve doctor
     check "and fails" fails_with 4 eve doctor
 }
+
+# The daemon has no network of its own, and asks the kernel by a socket that systemd made.
+snapshots() {
+    check "its socket for questions is open" is active systemctl is-active tcpprobed-sockdiag.socket
+    check "it may have no other" says '^RestrictAddressFamilies=AF_UNIX$' systemctl show -p RestrictAddressFamilies tcpprobed
+    check "the kernel answers" says '^ok +snapshots +the kernel tells [0-9]+ bytes of tcp_info' ann doctor
+    traffic --seconds 5 --bulk 2 --ping-pong 2
+    check "connections have snapshots" says '^[1-9][0-9]*$' taken
+    check "of them, not of others" is 0 others
+    check "status counts them" says 'a snapshot every 1s .* [1-9][0-9]* taken' ann status web
+    # What waits to be read must not start a daemon that was stopped.
+    traffic --seconds 8 --ping-pong 4 --short 2 &
+    local load=$!
+    sleep 2
+    check "stop it under traffic" systemctl stop tcpprobed
+    check "its socket is closed" is inactive systemctl is-active tcpprobed-sockdiag.socket
+    sleep 3
+    check "it stays stopped" is inactive systemctl is-active tcpprobed.service
+    check "start" systemctl start tcpprobed
+    check "its socket is open again" is active systemctl is-active tcpprobed-sockdiag.socket
+    wait "$load"
+    local before
+    before=$(taken)
+    traffic --seconds 4 --ping-pong 2
+    check "snapshots go on" test "$(taken)" -gt "$before"
+}
+
+taken() { tcpprobectl fetch web --events tcp_info --format csv 2>/dev/null | tail -n +2 | wc -l; }
+others() { tcpprobectl fetch web --events tcp_info --filter "port != $port" --format csv 2>/dev/null | tail -n +2 | wc -l; }
 
 reloading() {
     ann stop web

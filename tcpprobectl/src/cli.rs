@@ -103,12 +103,31 @@ fn or_default<E>(text: &str, parse: impl Fn(&str) -> Result<u64, E>) -> Result<u
     if matches!(text, "none" | "default") { Ok(0) } else { parse(text) }
 }
 
+/// What `--snapshots` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Snapshots {
+    /// As the daemon has it by default.
+    Default,
+    /// Seconds from one to the next; 0 for none.
+    Every(u64),
+}
+
+impl Snapshots {
+    fn parse(text: &str) -> Result<Self, duration::DurationError> {
+        match text {
+            "off" => Ok(Snapshots::Every(0)),
+            "none" | "default" => Ok(Snapshots::Default),
+            _ => duration::parse_s(text).map(|seconds| Snapshots::Every(seconds.max(1))),
+        }
+    }
+}
+
 /// Start a job, and make it if there is none of that name
 #[derive(Debug, Args)]
 #[command(after_help = "\
 start begins a new run and keeps the old ones; --no-clear continues the last run instead.
 A job that is there keeps what is not named, and start prints what changes. Back to the defaults:
---filter '', --events '', and `none` for --buffer, --duration, --max-size and --max-age.
+--filter '', --events '', and `none` for --buffer, --duration, --max-size, --max-age and --snapshots.
 The set `minimal` is tcp_probe and tcp_retransmit_skb; `default` has besides what changes congestion control's state and the
 socket's, resets, and SYN-ACKs sent again; `all` is all that can be recorded. What a kernel lacks of a set is said.
 --dry-run lists what the kernel filters and what the daemon filters.
@@ -144,6 +163,9 @@ pub struct StartArgs {
     #[arg(long, value_name = "D", value_parser = |text: &str| or_default(text, duration::parse_s))]
     #[arg(help_heading = "Limits")]
     pub max_age: Option<u64>,
+    /// What the kernel says of each connection (event tcp_info), this often while it is active; `off` for never [default: 1s]
+    #[arg(long, value_name = "D", value_parser = Snapshots::parse)]
+    pub snapshots: Option<Snapshots>,
     /// Continue the job's last run instead of beginning a new one
     #[arg(long)]
     pub no_clear: bool,

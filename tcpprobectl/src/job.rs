@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use tcpprobe_proto::v1::{Job, JobSpec, JobState, Ledger, Run};
+use tcpprobe_proto::v1::{Job, JobSpec, JobState, Ledger, Run, Snapshots};
 
 use crate::escape;
 use crate::paint::{Paint, Tone};
@@ -24,6 +24,8 @@ pub struct JobJson {
     duration_s: u64,
     max_size_bytes: u64,
     max_age_s: u64,
+    /// 0 for none; null for the daemon's default.
+    snapshots_s: Option<u64>,
     owner_uid: u32,
     owner: Option<String>,
     created: Option<String>,
@@ -31,6 +33,8 @@ pub struct JobJson {
     events_per_s: f64,
     kernel_buffer_kb: u64,
     stored_bytes: u64,
+    /// Of the run that goes on; null where it has none.
+    snapshots: Option<SnapshotsJson>,
     /// Oldest first; in a list only the newest.
     runs: Vec<RunJson>,
 }
@@ -45,6 +49,24 @@ struct LedgerJson {
     dropped: u64,
     /// Intervals of which nobody knows how many events there were.
     unknown: u64,
+}
+
+/// What became of snapshots since the daemon reads the run.
+#[derive(Debug, Serialize)]
+struct SnapshotsJson {
+    interval_s: u64,
+    per_s: f64,
+    taken: u64,
+    left_out: u64,
+    not_found: u64,
+    failed: u64,
+}
+
+impl From<&Snapshots> for SnapshotsJson {
+    fn from(told: &Snapshots) -> Self {
+        let Snapshots { interval_s, per_s, taken, left_out, not_found, failed } = *told;
+        SnapshotsJson { interval_s, per_s, taken, left_out, not_found, failed }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +101,7 @@ impl From<&Job> for JobJson {
             duration_s: spec.duration_s,
             max_size_bytes: spec.max_size_bytes,
             max_age_s: spec.max_age_s,
+            snapshots_s: spec.snapshots_s,
             owner_uid: job.owner_uid,
             owner: users::name(job.owner_uid),
             created: time(job.created_ns),
@@ -86,6 +109,7 @@ impl From<&Job> for JobJson {
             events_per_s: job.events_per_s,
             kernel_buffer_kb: job.kernel_buffer_kb,
             stored_bytes: job.stored_bytes,
+            snapshots: job.snapshots.as_ref().map(SnapshotsJson::from),
             runs: job.runs.iter().map(RunJson::from).collect(),
         }
     }
@@ -195,6 +219,9 @@ pub fn details(job: &Job, now_ns: i64, paint: Paint) -> String {
     if let Some(held) = held(job) {
         line("held", &held);
     }
+    if let Some(told) = sockets(job, &spec) {
+        line("sockets", &told);
+    }
     line("ledger", &account(&ledger(job), paint));
     if !job.runs.is_empty() {
         text.push('\n');
@@ -220,6 +247,25 @@ fn held(job: &Job) -> Option<String> {
     let first = job.runs.iter().filter_map(|run| some(run.first_event_ns)).min()?;
     let last = job.runs.iter().filter_map(|run| some(run.last_event_ns)).max()?;
     Some(format!("events from {} to {}", timestamp::human(first), timestamp::human(last)))
+}
+
+/// What the kernel is asked of the job's sockets.
+fn sockets(job: &Job, spec: &JobSpec) -> Option<String> {
+    let Some(told) = &job.snapshots else {
+        return (spec.snapshots_s == Some(0)).then(|| "no snapshots".to_owned());
+    };
+    let mut text = format!(
+        "a snapshot every {} while they are active, {:.0} a second now; {} taken",
+        duration::human_s(told.interval_s),
+        told.per_s,
+        count::human(told.taken)
+    );
+    for (number, what) in [(told.left_out, "left out"), (told.not_found, "not found"), (told.failed, "failed")] {
+        if number > 0 {
+            let _ = write!(text, ", {} {what}", count::human(number));
+        }
+    }
+    Some(text)
 }
 
 fn runs(job: &Job, now_ns: i64, paint: Paint) -> String {

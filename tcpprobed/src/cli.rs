@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, SnapshotConfig};
 
 /// Records the kernel's tcp tracepoints: runs capture jobs, stores what they find, and serves tcpprobectl.
 ///
@@ -75,7 +75,9 @@ impl Flags {
     pub fn configuration(&self) -> Result<Config> {
         if let Some(folder) = &self.private {
             let (state, runtime) = (folder.join("state"), folder.join("run"));
-            return Ok(Config { state, runtime, tracefs: self.tracefs.clone(), ..Config::default() });
+            // It shows what the kernel records, as it comes.
+            let snapshots = SnapshotConfig { interval_seconds: 0, ..SnapshotConfig::default() };
+            return Ok(Config { state, runtime, tracefs: self.tracefs.clone(), snapshots, ..Config::default() });
         }
         let file = Config::load(self.config.as_deref())?;
         Ok(Config {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::byte_size;
 use crate::disk::OptionalHook;
+use crate::sockdiag::Cost;
 use crate::store::{SegmentLimits, Upkeep};
 
 /// Where the configuration is looked for when no `--config` is given; it may be missing there.
@@ -30,6 +31,8 @@ pub struct Config {
     pub limits: Limits,
     /// Defaults of a job.
     pub job: JobDefaults,
+    /// What the kernel is asked of sockets.
+    pub snapshots: SnapshotConfig,
     /// What the store may use.
     pub store: StoreConfig,
     /// Who may do what.
@@ -69,6 +72,18 @@ pub struct JobDefaults {
     /// Bytes kept; 0 is no limit.
     #[serde(deserialize_with = "byte_size::deserialize")]
     pub max_size: u64,
+}
+
+/// What the kernel is asked of the sockets of running jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SnapshotConfig {
+    /// Seconds from one snapshot of a socket to the next, of jobs that do not say otherwise; 0 for none.
+    pub interval_seconds: u64,
+    /// Most snapshots a second, of all jobs; 0 for none, whatever jobs say.
+    pub per_second: u32,
+    /// Most of a CPU that taking them costs, in thousandths.
+    pub cpu_permille: u32,
 }
 
 /// What the store may use.
@@ -113,6 +128,7 @@ impl Default for Config {
             tracefs: None,
             limits: Limits::default(),
             job: JobDefaults::default(),
+            snapshots: SnapshotConfig::default(),
             store: StoreConfig::default(),
             access: Access::default(),
         }
@@ -137,6 +153,20 @@ impl Default for Limits {
 impl Default for JobDefaults {
     fn default() -> Self {
         JobDefaults { buffer_kb_per_cpu: 8192, subbuf_kb: 64, max_size: 0 }
+    }
+}
+
+impl Default for SnapshotConfig {
+    fn default() -> Self {
+        SnapshotConfig { interval_seconds: 1, per_second: 200, cpu_permille: 1 }
+    }
+}
+
+impl SnapshotConfig {
+    /// What they may cost.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        Cost { per_second: self.per_second, cpu_permille: self.cpu_permille }
     }
 }
 
@@ -201,6 +231,9 @@ impl Config {
         anyhow::ensure!(self.store.segment_bytes >= 64 << 10, "store.segment_bytes: at least 65536");
         anyhow::ensure!(self.store.segment_seconds > 0, "store.segment_seconds must be at least 1");
         anyhow::ensure!((1..=60).contains(&self.store.sync_seconds), "store.sync_seconds: 1 to 60");
+        anyhow::ensure!(self.snapshots.interval_seconds <= 3600, "snapshots.interval_seconds: 0 to 3600");
+        anyhow::ensure!(self.snapshots.per_second <= 100_000, "snapshots.per_second: 0 to 100000");
+        anyhow::ensure!((1..=1000).contains(&self.snapshots.cpu_permille), "snapshots.cpu_permille: 1 to 1000");
         anyhow::ensure!((4..=512).contains(&self.job.subbuf_kb), "job.subbuf_kb: 4 to 512");
         Ok(())
     }

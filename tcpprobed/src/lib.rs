@@ -21,6 +21,7 @@ pub mod listen_fds;
 pub mod lock;
 pub mod read_stream;
 pub mod runtime_folder;
+pub mod sockdiag;
 pub mod store;
 pub mod systemd;
 pub mod tracefs;

@@ -8,15 +8,35 @@
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketType, netlink, sockopt};
 
-/// The listening Unix socket at `descriptor`; `None` where it is something else.
+/// What systemd may have handed over.
+#[derive(Debug)]
+pub enum Handed {
+    /// A Unix socket that listens.
+    Listener(UnixListener),
+    /// A netlink socket by which the kernel can be asked about sockets.
+    SockDiag(OwnedFd),
+    /// Something else, which is closed.
+    Other,
+}
+
+/// What is at `descriptor`.
 #[must_use]
-pub fn unix_listener(descriptor: RawFd) -> Option<UnixListener> {
+pub fn handed(descriptor: RawFd) -> Handed {
     // SAFETY: systemd opened it for this process, and `listen_fds` gives it away only once.
     let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    let listens = sockopt::socket_acceptconn(&owned).ok()?;
-    let is_stream = sockopt::socket_type(&owned).ok()? == SocketType::STREAM;
-    let is_unix = sockopt::socket_domain(&owned).ok()? == AddressFamily::UNIX;
-    (listens && is_stream && is_unix).then(|| UnixListener::from(owned))
+    match sockopt::socket_domain(&owned) {
+        Ok(AddressFamily::UNIX) => {
+            let is_stream = sockopt::socket_type(&owned) == Ok(SocketType::STREAM);
+            match is_stream && sockopt::socket_acceptconn(&owned) == Ok(true) {
+                true => Handed::Listener(UnixListener::from(owned)),
+                false => Handed::Other,
+            }
+        }
+        Ok(AddressFamily::NETLINK) if sockopt::socket_protocol(&owned) == Ok(Some(netlink::SOCK_DIAG)) => {
+            Handed::SockDiag(owned)
+        }
+        _ => Handed::Other,
+    }
 }

@@ -16,6 +16,7 @@ use tcpprobed::config::Config;
 use tcpprobed::hash::fnv1a;
 use tcpprobed::jobs::Jobs;
 use tcpprobed::runtime_folder::RuntimeFolder;
+use tcpprobed::sockdiag::SockDiag;
 use tcpprobed::store::Store;
 use tcpprobed::tracefs::Tracefs;
 use tcpprobed::{abort_on_panic, descriptors, systemd};
@@ -92,12 +93,19 @@ fn run(flags: &Flags) -> Result<()> {
     let runtime_folder = RuntimeFolder::open(&config.runtime)?;
     let store = Store::open(&config.state, config.upkeep())?;
     let prefix = instance_prefix(&config);
-    let listener = match systemd::activated_socket() {
+    let activated = systemd::activated();
+    let listener = match activated.listener {
         Some(listener) => listener,
         None => socket::listen(&config.socket(), &config.access.group)?,
     };
     let socket_path = config.socket();
-    let jobs = Jobs::open(config, tracefs, store, runtime_folder, prefix)?;
+    let sock_diag = SockDiag::open(activated.sock_diag, config.snapshots.cost());
+    let sock_diag = sock_diag.map_err(|error| format!("the kernel cannot be asked about sockets: {error}"));
+    match &sock_diag {
+        Ok(sock_diag) => sock_diag.start()?,
+        Err(why) => tracing::warn!("there will be no snapshots: {why}"),
+    }
+    let jobs = Jobs::open(config, tracefs, store, runtime_folder, prefix, sock_diag)?;
     tracing::info!(socket = %socket_path.display(), tracefs = %jobs.tracefs().root().display(), "ready");
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).enable_all().build()?;

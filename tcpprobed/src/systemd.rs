@@ -1,16 +1,34 @@
 //! What systemd is told, and what it hands over. Without systemd, nothing of this does anything.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// The listening socket that systemd made, if it started this process for one.
+use crate::listen_fds::{Handed, handed};
+
+/// The sockets that systemd made, if it started this process for any.
+#[derive(Debug, Default)]
+pub struct Activated {
+    /// The API's.
+    pub listener: Option<UnixListener>,
+    /// For questions about sockets.
+    pub sock_diag: Option<OwnedFd>,
+}
+
+/// Takes the sockets that systemd made, whatever their order.
 #[must_use]
-pub fn activated_socket() -> Option<UnixListener> {
-    let mut descriptors = sd_notify::listen_fds().ok()?;
-    let descriptor = descriptors.next()?;
-    crate::listen_fds::unix_listener(descriptor)
+pub fn activated() -> Activated {
+    let mut activated = Activated::default();
+    for descriptor in sd_notify::listen_fds().into_iter().flatten() {
+        match handed(descriptor) {
+            Handed::Listener(listener) => activated.listener = activated.listener.or(Some(listener)),
+            Handed::SockDiag(socket) => activated.sock_diag = activated.sock_diag.or(Some(socket)),
+            Handed::Other => {}
+        }
+    }
+    activated
 }
 
 /// The API is served.

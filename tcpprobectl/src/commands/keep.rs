@@ -2,7 +2,7 @@
 
 use tcpprobe_proto::v1::JobSpec;
 
-use crate::cli::StartArgs;
+use crate::cli::{Snapshots, StartArgs};
 use crate::value::{duration, size};
 
 /// The set that the daemon also takes for no list at all.
@@ -20,6 +20,11 @@ pub fn merge(args: &StartArgs, old: Option<&JobSpec>) -> (JobSpec, Vec<String>) 
         duration_s: args.duration.unwrap_or(kept.duration_s),
         max_size_bytes: args.max_size.unwrap_or(kept.max_size_bytes),
         max_age_s: args.max_age.unwrap_or(kept.max_age_s),
+        snapshots_s: match args.snapshots {
+            None => kept.snapshots_s,
+            Some(Snapshots::Default) => None,
+            Some(Snapshots::Every(seconds)) => Some(seconds),
+        },
     };
     let changes = old.map_or_else(Vec::new, |old| changes(old, &new));
     if !changes.is_empty() && new.events.is_empty() {
@@ -27,6 +32,14 @@ pub fn merge(args: &StartArgs, old: Option<&JobSpec>) -> (JobSpec, Vec<String>) 
         new.events = vec![EVENTS.to_owned()];
     }
     (new, changes)
+}
+
+fn snapshots(seconds: Option<u64>) -> String {
+    match seconds {
+        None => "default".to_owned(),
+        Some(0) => "off".to_owned(),
+        Some(seconds) => format!("every {}", duration::human_s(seconds)),
+    }
 }
 
 fn changes(old: &JobSpec, new: &JobSpec) -> Vec<String> {
@@ -42,6 +55,7 @@ fn changes(old: &JobSpec, new: &JobSpec) -> Vec<String> {
             ("duration", limit(spec.duration_s, &duration::human_s)),
             ("max-size", limit(spec.max_size_bytes, &size::human)),
             ("max-age", limit(spec.max_age_s, &duration::human_s)),
+            ("snapshots", snapshots(spec.snapshots_s)),
         ]
     };
     let both = shown(old).into_iter().zip(shown(new));

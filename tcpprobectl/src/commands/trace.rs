@@ -95,6 +95,8 @@ fn request(name: &str, args: &TraceArgs, kept_bytes_max: u64) -> StartJobRequest
         events: args.events.clone(),
         buffer_kb: args.buffer.unwrap_or(0),
         max_size_bytes: kept_bytes_max,
+        // It shows what the kernel records.
+        snapshots_s: Some(0),
         ..JobSpec::default()
     };
     StartJobRequest { spec: Some(spec), no_clear: args.no_clear, own: true, ..StartJobRequest::default() }

@@ -16,6 +16,7 @@ pub fn to_job(job: JobView, stored_bytes: u64, lacking: &[&str]) -> api::Job {
             duration_s: job.spec.duration_s,
             max_size_bytes: job.spec.max_size_bytes,
             max_age_s: job.spec.max_age_s,
+            snapshots_s: job.spec.snapshots_s,
         }),
         state: match job.state {
             State::Stopped => api::JobState::Stopped,
@@ -32,6 +33,14 @@ pub fn to_job(job: JobView, stored_bytes: u64, lacking: &[&str]) -> api::Job {
         kernel_buffer_kb: job.kernel_buffer_kb,
         message: job.message,
         lacking_events: lacking.iter().map(|&event| event.to_owned()).collect(),
+        snapshots: job.snapshots.map(|snapshots| api::Snapshots {
+            interval_s: snapshots.interval_s,
+            per_s: snapshots.per_s,
+            taken: snapshots.taken,
+            left_out: snapshots.left_out,
+            not_found: snapshots.not_found,
+            failed: snapshots.failed,
+        }),
     }
 }
 
@@ -101,6 +110,7 @@ pub fn from_spec(spec: api::JobSpec) -> (String, Spec) {
         duration_s: spec.duration_s,
         max_size_bytes: spec.max_size_bytes,
         max_age_s: spec.max_age_s,
+        snapshots_s: spec.snapshots_s,
     };
     (spec.name, of)
 }

@@ -178,8 +178,12 @@ impl Engine {
             if due && self.own.is_waiting() {
                 self.opened.get_or_insert_with(Instant::now);
             }
-            if due && self.opened.is_some() && (asked.is_some() || self.block_left().is_zero()) {
-                self.seal();
+            if due && self.opened.is_some() {
+                match asked.is_some() || self.block_left().is_zero() {
+                    true => self.seal(),
+                    // A block of little traffic is sealed every other time.
+                    false => self.tell(),
+                }
             }
             if let Some(number) = asked {
                 self.answers.give(&self.shared.questions, number);
@@ -372,6 +376,7 @@ impl Engine {
         (self.opened, self.sealed) = (None, Instant::now());
         let anchor = clock::anchor();
         self.cpus.iter_mut().for_each(|cpu| cpu.accounting.close(anchor.time, &mut self.accounts));
+        self.tell();
         self.own.take(&mut self.builder, anchor.time, &mut self.accounts);
         if self.builder.is_empty() && self.accounts.is_empty() {
             self.setup.staging.clear();
@@ -393,6 +398,13 @@ impl Engine {
         }
         self.store(events, times.unwrap_or_default(), anchor);
         self.setup.staging.clear();
+    }
+
+    /// Says whose events are in the open block.
+    fn tell(&self) {
+        if let Some((lookout, snapshots)) = &self.setup.lookout {
+            lookout.tell(snapshots, &self.builder);
+        }
     }
 
     /// Appends what was sealed to the run. Where that fails, the events are dropped and booked so, and the accounts

@@ -10,6 +10,7 @@ mod loss_accounting;
 mod own_events;
 mod priority;
 mod residual;
+mod seen;
 mod setup;
 mod shared;
 mod staging;
@@ -26,6 +27,7 @@ pub use ending::Ending;
 pub use own_events::{OwnEvent, OwnEvents};
 pub use priority::raise as raise_priority;
 pub use residual::{Residuals, Verdict};
+pub use seen::{Lookout, Seen, SnapshotCounts, Snapshots};
 pub use setup::Setup;
 pub use shared::{Follower, Shared};
 pub use staging::{STAGING_BYTES, Staging};
@@ -40,6 +42,7 @@ pub struct Capture {
     shared: Arc<Shared>,
     progress: watch::Receiver<Progress>,
     own_events: OwnEvents,
+    snapshots: Option<Arc<Snapshots>>,
 }
 
 impl Capture {
@@ -50,13 +53,14 @@ impl Capture {
     pub fn start(name: &str, setup: Setup) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new(setup.sure_until)?);
         let (progress, own_events) = (setup.run.progress(), setup.own_events.clone());
+        let snapshots = setup.lookout.as_ref().map(|(_, snapshots)| Arc::clone(snapshots));
         let job = name.to_owned();
         let theirs = Arc::clone(&shared);
         // Linux cuts thread names to 15 bytes.
         let thread = std::thread::Builder::new()
             .name(format!("cap-{name}"))
             .spawn(move || engine::Engine::new(&job, setup, theirs).run())?;
-        Ok(Capture { thread, shared, progress, own_events })
+        Ok(Capture { thread, shared, progress, own_events, snapshots })
     }
 
     /// Where events of our own are handed over to it.
@@ -75,6 +79,12 @@ impl Capture {
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+
+    /// Its snapshots, where it has any.
+    #[must_use]
+    pub fn snapshots(&self) -> Option<&Snapshots> {
+        self.snapshots.as_deref()
     }
 
     /// Has blocks sealed sooner.

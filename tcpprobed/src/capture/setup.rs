@@ -7,6 +7,7 @@ use tcpprobe::kernel::format::PageLayout;
 
 use super::own_events::OwnEvents;
 use super::residual::Residuals;
+use super::seen::{Lookout, Snapshots};
 use super::staging::Staging;
 use crate::store::{LedgerByCpu, RunWriter};
 use crate::tracefs::{Instance, Tracefs};
@@ -39,6 +40,8 @@ pub struct Setup {
     pub booked: LedgerByCpu,
     /// Where events of our own come from.
     pub own_events: OwnEvents,
+    /// Who wants to know whom it saw, and for what snapshots.
+    pub lookout: Option<(Lookout, Arc<Snapshots>)>,
     /// Makes pointers opaque.
     pub pointer_key: PointerKey,
 }

@@ -5,6 +5,7 @@
 mod events;
 mod jobs;
 mod kernel;
+mod snapshots;
 mod space;
 
 use crate::jobs::Jobs;
@@ -75,6 +76,7 @@ pub fn examine(of: &Jobs) -> Vec<Check> {
         checks.push(jobs::preflight(of));
         checks.push(kernel::others(tracefs, of.instance_prefix()));
     }
+    checks.push(snapshots::snapshots(of));
     checks.push(space::memory(of));
     checks.push(space::store(of));
     checks.push(space::staging(&of.config().runtime));

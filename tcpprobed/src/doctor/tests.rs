@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Check, Level, events, jobs, kernel};
+use super::{Check, Level, events, jobs, kernel, snapshots};
 use crate::jobs::{JobView, RunView, Spec, State};
 use crate::tracefs::{Features, Tracefs};
 use crate::user::User;
@@ -198,6 +198,7 @@ fn leftovers_are_told_with_what_removes_them() {
 #[test]
 fn jobs_that_are_not_well_are_told() {
     let job = |name: &str, state, lost, message: &str| JobView {
+        snapshots: None,
         name: name.to_owned(),
         spec: Spec::default(),
         state,
@@ -226,4 +227,19 @@ fn jobs_that_are_not_well_are_told() {
     expect(&check(job("web", State::Running, 7, "")), Level::Warning, &["web lost 7 events", restart]);
     expect(&check(job("web", State::Running, 7, "the disk is full")), Level::Warning, &["web: the disk is full"]);
     expect(&check(job("web", State::Failed, 0, "EIO")), Level::Warning, &["web failed: EIO", "tcpprobectl start web"]);
+}
+
+#[test]
+fn snapshots_are_missed_only_where_they_are_wanted() {
+    let check = |is_off: bool, told: Result<Option<usize>, &str>, level: Level, words: &str| {
+        let check = snapshots::snapshot_check(is_off, told.map_err(str::to_owned));
+        assert_eq!(check.level, level, "{check:?}");
+        assert!(check.finding.contains(words), "{check:?}");
+        assert_eq!(check.remedy.is_empty(), level == Level::Ok, "{check:?}");
+    };
+    check(false, Ok(Some(280)), Level::Ok, "280 bytes");
+    check(false, Ok(None), Level::Ok, "no TCP socket");
+    check(true, Ok(Some(232)), Level::Ok, "; off");
+    check(false, Err("not permitted"), Level::Warning, "inferred: not permitted");
+    check(true, Err("not permitted"), Level::Ok, "not possible: not permitted");
 }

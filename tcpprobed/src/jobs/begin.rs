@@ -86,12 +86,14 @@ impl Jobs {
         let (header, schema, path) = (self.header(job, number, &meta), plan.schema()?, folder.path().to_owned());
         let target = RunTarget { folder, key, meta: meta.clone(), header, schema: schema.clone() };
         let run = at(path, RunWriter::create(target, self.store.handles()))?;
+        let own_events = OwnEvents::default();
         let setup = Setup {
             instance: instance.clone(),
             tracefs: self.tracefs.clone(),
             layout: self.tracefs.page_layout()?,
             residuals: plan.residuals(),
-            own_events: OwnEvents::default(),
+            lookout: self.lookout(plan, &own_events),
+            own_events,
             pointer_key: meta.pointer_key(),
             since: clock::boot_ns(),
             unknown_since,

@@ -14,6 +14,9 @@ impl Jobs {
         let mut config = lock(&self.config);
         let (new, waiting) = config.followed_by(new);
         self.store.configure(&new.upkeep());
+        if let Ok(sock_diag) = &self.sock_diag {
+            sock_diag.set_cost(new.snapshots.cost());
+        }
         *config = Arc::new(new);
         waiting
     }

@@ -101,8 +101,7 @@ impl Jobs {
         };
         ending.run.suspend();
         let spec = job.now().file.spec.clone();
-        let begun = Plan::new(&spec, &self.config(), &self.tracefs)
-            .and_then(|plan| self.begin_since(job, &plan, true, Some(since)));
+        let begun = self.plan(&spec).and_then(|plan| self.begin_since(job, &plan, true, Some(since)));
         if let Err(error) = begun {
             return self.note_failure(job, shared.totals(), &format!("{why}; it cannot be replaced: {error}"), false);
         }
@@ -141,7 +140,7 @@ impl Jobs {
         let accounts: Vec<Account> =
             possible_cpus()?.into_iter().map(|cpu| Account::unknown(cpu, since, now.time)).collect();
         let spec = job.now().file.spec.clone();
-        let schema = Plan::new(&spec, &self.config(), &self.tracefs)?.schema()?;
+        let schema = self.plan(&spec)?.schema()?;
         let (header, pages) = (self.header(job, number, &meta), meta.pages);
         let target = RunTarget { folder, key, meta, header, schema };
         let mut run = at(&path, RunWriter::create(target, self.store.handles()))?;

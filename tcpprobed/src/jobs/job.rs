@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::record::RunRecord;
+use super::running::Running;
 use super::state::JobState;
 use super::{Caller, JobError, JobFile, JobView, RunView};
 use crate::lock::{lock, try_lock};
@@ -105,6 +106,7 @@ impl Now {
             runs,
             events_per_s: running.map_or(0.0, |running| running.rate()),
             kernel_buffer_kb: running.map_or(0, |running| running.kernel_buffer_kb),
+            snapshots: running.and_then(Running::snapshots),
             message: trouble.or(notice).unwrap_or_else(|| self.state.message().to_owned()),
         }
     }

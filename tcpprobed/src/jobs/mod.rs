@@ -4,7 +4,7 @@
 //! one lock for what changes it, and one for looking at it that is only ever held for a moment.
 //!
 //! `state` owns the states of a job and every way from one to another. The verbs are in files of their own, each a part of
-//! `impl Jobs`: `load`, `resume`, `start` and `begin`, `stop`, `let_go`, `remove`, `maintenance`, `instance_check`, `configure`, `preflight`, `sample`.
+//! `impl Jobs`: `load`, `resume`, `start` and `begin`, `stop`, `let_go`, `remove`, `maintenance`, `instance_check`, `configure`, `preflight`, `sample`, `snapshots`.
 
 mod begin;
 mod configure;
@@ -25,6 +25,7 @@ mod resume;
 mod running;
 mod sample;
 mod scratch_instance;
+mod snapshots;
 mod spec;
 mod start;
 mod state;
@@ -44,6 +45,7 @@ pub use memory::Memory;
 pub use plan::{EventPlan, Plan};
 pub use readable_run::ReadableRun;
 pub use sample::Sample;
+pub use snapshots::{SnapshotPlan, SnapshotView};
 pub use spec::{JobFile, Spec, check_name};
 pub use start::{How, Started};
 pub use view::{JobView, RunView, State};
@@ -51,6 +53,7 @@ pub use view::{JobView, RunView, State};
 use crate::config::Config;
 use crate::lock::lock;
 use crate::runtime_folder::RuntimeFolder;
+use crate::sockdiag::SockDiag;
 use crate::store::{Store, StoreError};
 use crate::tracefs::Tracefs;
 use crate::user::User;
@@ -72,6 +75,8 @@ pub struct Jobs {
     promised: Mutex<memory::MemoryByUser>,
     /// Held by whoever uses the scratch instance.
     scratch: Mutex<()>,
+    /// Who takes snapshots, or why nobody does.
+    sock_diag: Result<Arc<SockDiag>, String>,
 }
 
 /// Who asks: for the log, and for the rules about owners.
@@ -86,7 +91,8 @@ pub struct Caller {
 }
 
 impl Jobs {
-    /// Loads the jobs of a store, and resumes those that were running.
+    /// Loads the jobs of a store, and resumes those that were running. Where there is no `sock_diag`, runs have no snapshots, for the
+    /// reason that it gives.
     ///
     /// # Errors
     /// When the store cannot be listed. A job that cannot be resumed is there as failed.
@@ -96,12 +102,24 @@ impl Jobs {
         store: Store,
         runtime: RuntimeFolder,
         prefix: String,
+        sock_diag: Result<Arc<SockDiag>, String>,
     ) -> Result<Arc<Self>, StoreError> {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
         let (config, by_name) = (Mutex::new(Arc::new(config)), Mutex::default());
         let (promised, scratch) = (Mutex::default(), Mutex::default());
-        let jobs =
-            Jobs { config, tracefs, store, runtime, prefix, jobs: by_name, changes, stopping, promised, scratch };
+        let jobs = Jobs {
+            config,
+            tracefs,
+            store,
+            runtime,
+            prefix,
+            jobs: by_name,
+            changes,
+            stopping,
+            promised,
+            scratch,
+            sock_diag,
+        };
         let mut unread = Vec::new();
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {

@@ -8,7 +8,7 @@ use tcpprobe::file::block::Schema;
 use tcpprobe::filter::{Filter, Joined, Predicate};
 use tcpprobe::kernel::format::Format;
 
-use super::{JobError, Spec};
+use super::{JobError, SnapshotPlan, Spec};
 use crate::capture::Residuals;
 use crate::config::Config;
 use crate::tracefs::{EventName, Settings, Tracefs, held_kb, page_kb};
@@ -43,8 +43,10 @@ pub struct EventPlan {
 pub struct Plan {
     /// By event, in the order of their names.
     pub events: Vec<EventPlan>,
-    /// Formats of the events of our own that are recorded beside.
+    /// Formats of the events of our own that are recorded beside. Their numbers are the highest that there are, which no kernel has.
     pub own: Vec<Format>,
+    /// Snapshots, where there are to be any.
+    pub snapshots: Option<SnapshotPlan>,
     /// What the kernel's buffer holds: what was asked for, rounded up to whole sub-buffers.
     pub buffer_kb_per_cpu: u64,
     /// CPUs that have one.
@@ -56,7 +58,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Works out what `spec` means here.
+    /// Works out what `spec` means here, but for the events of our own.
     ///
     /// # Errors
     /// When events or filter are not possible on this kernel.
@@ -92,7 +94,7 @@ impl Plan {
         let can_choose = tracefs.features().subbuf_size;
         let subbuf_kb = can_choose.then(|| subbuf_kb(asked, config.job.subbuf_kb, page_kb()));
         let buffer_kb_per_cpu = held_kb(asked, subbuf_kb.unwrap_or_else(page_kb));
-        Ok(Plan { events, own: own_formats(), buffer_kb_per_cpu, cpus, subbuf_kb, warnings })
+        Ok(Plan { events, own: Vec::new(), snapshots: None, buffer_kb_per_cpu, cpus, subbuf_kb, warnings })
     }
 
     /// Kernel memory over all CPUs, in KB.
@@ -160,11 +162,6 @@ fn joined_in_vain(events: &[EventPlan]) -> Result<Option<String>, JobError> {
         )
     };
     Ok((!some.is_empty()).then(|| say(names(&some))))
-}
-
-/// The formats of the events of our own. Their numbers are the highest that there are, which no kernel has.
-fn own_formats() -> Vec<Format> {
-    Vec::new()
 }
 
 /// The largest sub-buffer, up to `wanted`, of which a buffer has enough; a memory page at least.

@@ -1,6 +1,6 @@
 //! Whether a capture would work here, found by setting one up.
 
-use super::{JobError, Jobs, Plan, Spec};
+use super::{JobError, Jobs, Spec};
 use crate::tracefs::{CpuReader, Settings, StatsFile};
 
 impl Jobs {
@@ -10,7 +10,7 @@ impl Jobs {
     /// What starting a job would fail with.
     pub fn preflight(&self) -> Result<Settings, JobError> {
         let spec = Spec { filter: "port == 1".to_owned(), ..Spec::default() };
-        let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
+        let plan = self.plan(&spec)?;
         self.with_scratch(&plan, |instance, settings| {
             for cpu in instance.cpus()? {
                 CpuReader::open(instance, cpu)?;

@@ -6,7 +6,7 @@ use super::instance_check::sure_until;
 use super::job::Job;
 use super::kept_instance::KeptInstance;
 use super::record::RunRecord;
-use super::{JobError, Jobs, Plan};
+use super::{JobError, Jobs};
 use crate::capture::{OwnEvents, Setup};
 use crate::clock::boot_id;
 use crate::store::{LedgerByCpu, RunMeta, RunTarget, RunWriter, Store, at, from_toml};
@@ -16,7 +16,7 @@ impl Jobs {
     /// Resumes a job. One that was being stopped records no more: only the end of its run is resumed. The job must be held.
     pub(super) fn resume(&self, job: &Job) -> Result<(), JobError> {
         let spec = job.now().file.spec.clone();
-        let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
+        let plan = self.plan(&spec)?;
         let name = self.instance_name(&job.name);
         let (number, is_to_run) = {
             let now = job.now();
@@ -61,11 +61,13 @@ impl Jobs {
             _ => instance.condition(plan.events.iter().map(|plan| &plan.event))?,
         };
         let sure_until = doubt.as_ref().map_or_else(|| sure_until(kept.as_ref(), meta.accounted), |doubt| doubt.since);
+        let own_events = OwnEvents::default();
         let setup = Setup {
             tracefs: self.tracefs.clone(),
             layout: self.tracefs.page_layout()?,
             residuals: if doubt.is_some() { plan.whole_residuals() } else { plan.residuals() },
-            own_events: OwnEvents::default(),
+            lookout: self.lookout(&plan, &own_events),
+            own_events,
             pointer_key: meta.pointer_key(),
             since: meta.accounted,
             unknown_since: doubt.as_ref().filter(|_| !is_to_run).map(|doubt| doubt.since),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::SnapshotView;
 use crate::capture::Capture;
 use crate::store::MetaFile;
 use crate::tracefs::{Condition, Instance};
@@ -29,8 +30,8 @@ pub struct Running {
     pub meta_file: Arc<MetaFile>,
     pub kernel_buffer_kb: u64,
     pub deadline: Option<Instant>,
-    /// Events stored and when that was looked at, twice: for the rate.
-    rate: [(Instant, u64); 2],
+    /// Events stored, snapshots taken, and when that was looked at, twice: for the rates.
+    rate: [(Instant, u64, u64); 2],
 }
 
 impl Running {
@@ -43,7 +44,7 @@ impl Running {
         kernel_buffer_kb: u64,
         deadline: Option<Instant>,
     ) -> Self {
-        let rate = [(Instant::now(), capture.shared().totals().stored); 2];
+        let rate = [(Instant::now(), capture.shared().totals().stored, 0); 2];
         let (good_until, condition, notice) = (sure_until, Arc::new(condition), String::new());
         Running {
             capture,
@@ -72,16 +73,27 @@ impl Running {
 
     /// Events a second.
     pub fn rate(&self) -> f64 {
-        let [(before, count), _] = self.rate;
-        let seconds = before.elapsed().as_secs_f64();
-        let new = self.capture.shared().totals().stored.saturating_sub(count);
-        if seconds < 0.1 { 0.0 } else { new as f64 / seconds }
+        let [(before, count, _), _] = self.rate;
+        per_second(before, self.capture.shared().totals().stored.saturating_sub(count))
     }
 
-    /// Looks at the count of events, for the rate.
+    /// Its snapshots, where it has any.
+    pub fn snapshots(&self) -> Option<SnapshotView> {
+        let [(before, _, count), _] = self.rate;
+        let view = SnapshotView::of(self.capture.snapshots()?);
+        Some(SnapshotView { per_s: per_second(before, view.taken.saturating_sub(count)), ..view })
+    }
+
+    /// Looks at the counts of events and snapshots, for the rates.
     pub fn note_rate(&mut self) {
         if self.rate[1].0.elapsed() >= RATE_TIME {
-            self.rate = [self.rate[1], (Instant::now(), self.capture.shared().totals().stored)];
+            let taken = self.snapshots().map_or(0, |snapshots| snapshots.taken);
+            self.rate = [self.rate[1], (Instant::now(), self.capture.shared().totals().stored, taken)];
         }
     }
+}
+
+fn per_second(before: Instant, count: u64) -> f64 {
+    let seconds = before.elapsed().as_secs_f64();
+    if seconds < 0.1 { 0.0 } else { count as f64 / seconds }
 }

@@ -26,6 +26,8 @@ pub struct Spec {
     pub max_size_bytes: u64,
     /// Seconds kept.
     pub max_age_s: u64,
+    /// Seconds from one snapshot of a socket to the next; 0 for no snapshots.
+    pub snapshots_s: Option<u64>,
 }
 
 /// A job as the store keeps it.

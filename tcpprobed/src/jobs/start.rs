@@ -57,7 +57,7 @@ impl Jobs {
         if spec.events.is_empty() {
             spec.events = vec![EventSet::Default.name().to_owned()];
         }
-        let plan = Plan::new(&spec, &self.config(), &self.tracefs)?;
+        let plan = self.plan(&spec)?;
         // Before anything is made of a job that cannot be; it is promised when it is its turn.
         let owner = known.as_ref().map_or_else(|| caller.user.clone(), |job| job.now().file.owner.clone());
         drop(self.promise_memory(&plan, &owner, caller.is_admin)?);

@@ -2,7 +2,7 @@
 
 use tcpprobe::file::Totals;
 
-use super::Spec;
+use super::{SnapshotView, Spec};
 use crate::user::User;
 
 /// The state of a job.
@@ -58,6 +58,8 @@ pub struct JobView {
     pub events_per_s: f64,
     /// Kernel memory of its instance.
     pub kernel_buffer_kb: u64,
+    /// Of the run that goes on, where it has any.
+    pub snapshots: Option<SnapshotView>,
     /// A warning or error, in one line.
     pub message: String,
 }

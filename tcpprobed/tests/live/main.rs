@@ -25,6 +25,7 @@ mod reload;
 mod restart;
 mod roles;
 mod scale;
+mod snapshots;
 mod tamper;
 mod torture;
 mod up_to_now;

@@ -11,7 +11,7 @@ use super::rows::Rows;
 use super::schema::Schema;
 use super::table::Values;
 use super::{BlockHead, connection_bit, connection_id};
-use crate::event::Socket;
+use crate::event::{EventKind, Socket};
 
 /// A record, from `common_type` on, and its time in nanoseconds.
 pub type Timed<'a> = (u64, &'a [u8]);
@@ -80,6 +80,27 @@ impl BlockBuilder {
     /// The tasks that were interrupted by the events gathered.
     pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
         self.pids.list().iter().map(|&pid| (pid as u32).cast_signed())
+    }
+
+    /// The sockets that events of these kinds are of, each with how many: those with most events, `most` of them, most first; and how
+    /// many more there are. A socket without a cookie is none.
+    #[must_use]
+    pub fn busiest(&self, kinds: &[EventKind], most: usize) -> (Vec<(Socket, u32)>, usize) {
+        let layouts = self.schema.layouts();
+        let mut keys: Vec<&Key> =
+            self.identities.keys.iter().filter(|key| kinds.contains(&layouts[key.layout].kind)).collect();
+        let more = keys.len().saturating_sub(most);
+        if more > 0 {
+            keys.select_nth_unstable_by_key(most, |key| std::cmp::Reverse(key.rows));
+            keys.truncate(most);
+        }
+        keys.sort_by_key(|key| std::cmp::Reverse(key.rows));
+        let socket = |key: &&Key| {
+            let layout = &layouts[key.layout];
+            let socket = layout.reader.read(&self.identities.template(key, layout, |_| 0))?.socket();
+            (socket.cookie != 0).then_some((socket, key.rows))
+        };
+        (keys.iter().filter_map(socket).collect(), more)
     }
 
     /// The schema that records are understood by.

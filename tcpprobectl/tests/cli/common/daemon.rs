@@ -11,8 +11,8 @@ use tcpprobe_proto::v1::tcp_probe_server::{TcpProbe, TcpProbeServer};
 use tcpprobe_proto::v1::{
     Check, CheckLevel, DoctorReply, DoctorRequest, EventPlan, EventSample, GetJobReply, GetJobRequest, Job, JobSpec,
     JobState, Ledger, ListJobsReply, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply, RemoveJobRequest, Run,
-    Sample, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest, VersionReply, VersionRequest, WatchJobsReply,
-    WatchJobsRequest,
+    Sample, Snapshots, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest, VersionReply, VersionRequest,
+    WatchJobsReply, WatchJobsRequest,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
@@ -120,6 +120,14 @@ pub fn jobs() -> Vec<Job> {
             kernel_buffer_kb: 2_000_000,
             message: String::new(),
             lacking_events: vec!["tcp:tcp_cong_state_set".to_owned()],
+            snapshots: Some(Snapshots {
+                interval_s: 1,
+                per_s: 199.7,
+                taken: 12_345,
+                left_out: 67,
+                not_found: 8,
+                failed: 0,
+            }),
         },
         Job {
             spec: Some(spec("lossy")),

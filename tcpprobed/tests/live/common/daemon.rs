@@ -254,6 +254,11 @@ fn write_config(folder: &Path, config: &str) {
         _ if config.contains("[store]\n") => config.replace("[store]\n", store),
         _ => format!("{config}\n{store}"),
     };
+    // So that what is stored is what the kernel recorded, and nothing of our own.
+    let config = match config.contains("[snapshots]") {
+        true => config,
+        false => format!("{config}\n[snapshots]\ninterval_seconds = 0\n"),
+    };
     fs::write(folder.join("config.toml"), config).unwrap();
 }
 

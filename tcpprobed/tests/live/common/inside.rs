@@ -46,7 +46,8 @@ impl Inside {
         let runtime = super::wait_for("the runtime folder is not locked", || {
             RuntimeFolder::open(&self.folder.path().join("run")).ok()
         });
-        let jobs = Jobs::open(config, self.tracefs.clone(), store, runtime, self.prefix.clone()).unwrap();
+        let jobs = Jobs::open(config, self.tracefs.clone(), store, runtime, self.prefix.clone(), Err("no test".into()))
+            .unwrap();
         *self.jobs.lock().unwrap() = Arc::downgrade(&jobs);
         jobs
     }

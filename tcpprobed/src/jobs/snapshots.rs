@@ -1,0 +1,89 @@
+//! The snapshots of jobs: whether a run has any, and the events that they are.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tcpprobe::event::tcp_info;
+
+use super::{JobError, Jobs, Plan, Spec};
+use crate::capture::{Lookout, OwnEvents, Snapshots};
+use crate::sockdiag::SockDiag;
+
+/// The snapshots of a run that is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotPlan {
+    /// From one of a socket to the next.
+    pub interval: Duration,
+    /// Bytes of tcp_info in each.
+    pub info_bytes: usize,
+}
+
+/// What became of the snapshots of a run, since this daemon reads it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SnapshotView {
+    /// Seconds from one of a socket to the next.
+    pub interval_s: u64,
+    /// Snapshots a second over the last seconds.
+    pub per_s: f64,
+    /// Taken.
+    pub taken: u64,
+    /// Not taken, for the budget was spent.
+    pub left_out: u64,
+    /// The kernel had no such socket.
+    pub not_found: u64,
+    /// The kernel gave no answer that is understood.
+    pub failed: u64,
+}
+
+impl SnapshotView {
+    /// As they stand now; a rate takes two looks.
+    pub(super) fn of(snapshots: &Snapshots) -> Self {
+        let counts = &snapshots.counts;
+        SnapshotView {
+            interval_s: snapshots.interval.as_secs(),
+            per_s: 0.0,
+            taken: counts.taken.load(Ordering::Relaxed),
+            left_out: counts.left_out.load(Ordering::Relaxed),
+            not_found: counts.not_found.load(Ordering::Relaxed),
+            failed: counts.failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Jobs {
+    /// What `spec` means here, with the events of our own.
+    pub(super) fn plan(&self, spec: &Spec) -> Result<Plan, JobError> {
+        let config = self.config();
+        let mut plan = Plan::new(spec, &config, &self.tracefs)?;
+        let seconds = spec.snapshots_s.unwrap_or(config.snapshots.interval_seconds);
+        match &self.sock_diag {
+            _ if seconds == 0 || config.snapshots.per_second == 0 => {}
+            Ok(sock_diag) => {
+                let info_bytes = sock_diag.info_bytes();
+                let format = tcp_info::format(info_bytes).map_err(|error| JobError::Events(error.to_string()))?;
+                plan.own.push(format);
+                plan.snapshots = Some(SnapshotPlan { interval: Duration::from_secs(seconds), info_bytes });
+            }
+            // Whoever asks for them is told; doctor says it to all.
+            Err(why) if spec.snapshots_s.is_some() => plan.warnings.push(format!("there will be no snapshots: {why}")),
+            Err(_) => {}
+        }
+        Ok(plan)
+    }
+
+    /// Where the capture of a plan says whom it saw, and where the snapshots go.
+    pub(super) fn lookout(&self, plan: &Plan, own: &OwnEvents) -> Option<(Lookout, Arc<Snapshots>)> {
+        let (SnapshotPlan { interval, info_bytes }, sock_diag) = (plan.snapshots?, self.sock_diag.as_ref().ok()?);
+        let snapshots = Snapshots { own: own.clone(), interval, info_bytes, counts: Default::default() };
+        Some((sock_diag.lookout().clone(), Arc::new(snapshots)))
+    }
+
+    /// Who takes snapshots; else why nobody does.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn sock_diag(&self) -> Result<&Arc<SockDiag>, &str> {
+        self.sock_diag.as_ref().map_err(String::as_str)
+    }
+}

@@ -1,0 +1,269 @@
+//! Snapshots of the sockets of real connections: in the trace, by cookie, as ss shows the same sockets.
+
+#[path = "../../../tcpprobe/tests/inet_diag_support/ss.rs"]
+mod ss;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt;
+use tcpprobe::event::{EventKind, Value};
+use tcpprobe::file::OWN_CPU;
+use tcpprobe::kernel::format::Format;
+use tcpprobe::source::{Trace, TraceEvent, Wanted};
+use tcpprobe_proto::v1::{JobSpec, ReadRequest};
+
+use crate::common::{Client, Daemon, job, wait_until};
+
+/// The test's binary is slow, and what is asked of it is more than of a daemon by default.
+const COST: &str = "[snapshots]\ncpu_permille = 500\n";
+/// Set in the process that is in a network namespace of its own.
+const INNER: &str = "TCPPROBE_TEST_INNER";
+
+/// Both ends of a connection.
+struct Pair {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+impl Pair {
+    fn new(listen: IpAddr, to: IpAddr, congestion: Option<&str>) -> Self {
+        let listener = TcpListener::bind((listen, 0)).unwrap();
+        let to = SocketAddr::new(to, listener.local_addr().unwrap().port());
+        let client = TcpStream::connect(to).unwrap();
+        let server = listener.accept().unwrap().0;
+        if let Some(congestion) = congestion {
+            sockopt::set_tcp_congestion(&client, congestion).unwrap();
+        }
+        Pair { client, server }
+    }
+
+    fn v4() -> Self {
+        Pair::new(Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into(), None)
+    }
+
+    fn port(&self) -> u16 {
+        self.client.peer_addr().unwrap().port()
+    }
+
+    /// Some data one way, and a word back.
+    fn talk(&self) {
+        (&self.client).write_all(&[7; 3000]).unwrap();
+        (&self.server).read_exact(&mut [0; 3000]).unwrap();
+        (&self.server).write_all(b"answer").unwrap();
+        (&self.client).read_exact(&mut [0; 6]).unwrap();
+    }
+}
+
+/// Has all of them talk for so long.
+fn talk(pairs: &[Pair], time: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        pairs.iter().for_each(Pair::talk);
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn filter(pairs: &[Pair]) -> String {
+    pairs.iter().map(|pair| format!("port == {}", pair.port())).collect::<Vec<_>>().join(" || ")
+}
+
+/// The snapshots in a trace, in its order.
+fn snapshots(bytes: &[u8]) -> Vec<TraceEvent> {
+    let events = Trace::tcpp("it", bytes, Wanted::default()).events().map(Result::unwrap);
+    events.filter(|event| event.kind == EventKind::TcpInfo).collect()
+}
+
+fn number(format: &Format, record: &[u8], name: &str) -> Option<u64> {
+    match Value::of(format.field(name)?, record)? {
+        Value::Unsigned(number) => Some(number),
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+fn cookie(event: &TraceEvent) -> u64 {
+    number(&event.format, &event.bytes, "sock_cookie").unwrap()
+}
+
+fn all(daemon: &Daemon, name: &str) -> Vec<u8> {
+    daemon.api().read(ReadRequest { name: name.into(), ..Default::default() })
+}
+
+#[test]
+fn sockets_are_in_the_trace_as_ss_shows_them() {
+    let Some(daemon) = Daemon::configured(COST) else { return };
+    let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
+    let known = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control").unwrap();
+    let mut pairs = vec![
+        Pair::new(v4, v4, Some("cubic")),
+        Pair::new(v6, v6, Some("reno")),
+        // An IPv4 connection to a socket that takes both.
+        Pair::new(Ipv6Addr::UNSPECIFIED.into(), v4, None),
+    ];
+    if known.contains("bbr") {
+        pairs.push(Pair::new(v4, v4, Some("bbr")));
+    }
+    let api = daemon.api();
+    api.start(job("web", &filter(&pairs)));
+    talk(&pairs, Duration::from_millis(2500));
+    // The block with the last of it is sealed, and asked about; then nothing happens any more.
+    thread::sleep(Duration::from_millis(2500));
+    let shown = |stream: &TcpStream| {
+        let (own, peer) = (stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port());
+        let filter = format!("sport = :{own} and dport = :{peer}");
+        let output = Command::new("ss").args(["-timeOHn", &filter]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let sockets: Vec<&TcpStream> = pairs.iter().flat_map(|pair| [&pair.client, &pair.server]).collect();
+    let by_ss: BTreeMap<u64, String> =
+        sockets.iter().map(|socket| (sockopt::socket_cookie(socket).unwrap(), shown(socket))).collect();
+    let job = api.stop("web");
+    let told = snapshots(&all(&daemon, "web"));
+    let mut last: BTreeMap<u64, &TraceEvent> = BTreeMap::new();
+    let mut count: BTreeMap<u64, u32> = BTreeMap::new();
+    for event in &told {
+        assert_eq!(event.cpu, OWN_CPU);
+        *count.entry(cookie(event)).or_default() += 1;
+        last.insert(cookie(event), event);
+    }
+    assert_eq!(last.keys().collect::<BTreeSet<_>>(), by_ss.keys().collect(), "each socket, and no other");
+    assert!(count.values().all(|&count| (2..=5).contains(&count)), "{count:?}");
+    for (cookie, shown) in &by_ss {
+        let TraceEvent { format, bytes, .. } = last[cookie];
+        assert!(shown.contains(&format!("sk:{cookie:x} ")), "{shown}");
+        let expected = ss::fields(shown);
+        assert!(expected.len() > 30, "{shown}");
+        for (field, value) in expected {
+            // Ages went on since; what is kept ahead for the socket may be given back.
+            if !field.starts_with("tcpi_last_") && field != "fwd_alloc" {
+                assert_eq!(number(format, bytes, field), Some(value), "{field}: {shown}");
+            }
+        }
+        let cc = Value::of(format.field("cc").unwrap(), bytes);
+        assert_eq!(cc, Some(Value::Text(ss::congestion(shown).as_bytes())));
+        assert_eq!(number(format, bytes, "has_bbr"), Some(u64::from(shown.contains(" bbr "))));
+    }
+    // What is stored is in the account, and the whole store is well.
+    let trace = Trace::tcpp("it", &all(&daemon, "web")[..], Wanted::default()).events().count() as u64;
+    assert_eq!(job.runs[0].ledger.unwrap().stored, trace);
+}
+
+/// What a budget leaves out is counted, and what it allows is not passed.
+#[test]
+fn a_budget_is_kept() {
+    let Some(daemon) = Daemon::configured("[snapshots]\nper_second = 8\ncpu_permille = 500\n") else { return };
+    let pairs: Vec<Pair> = (0..20).map(|_| Pair::v4()).collect();
+    let api = daemon.api();
+    api.start(job("web", &filter(&pairs)));
+    talk(&pairs, Duration::from_secs(4));
+    wait_until("some are left out", || api.get("web").snapshots.is_some_and(|told| told.left_out >= 40));
+    let told = api.get("web").snapshots.unwrap();
+    api.stop("web");
+    let taken = snapshots(&all(&daemon, "web"));
+    assert!(taken.len() as u64 >= told.taken && told.interval_s == 1 && told.failed == 0);
+    for (at, event) in taken.iter().enumerate() {
+        let within = taken[at..].iter().take_while(|later| later.time < event.time + 2_000_000_000).count();
+        assert!(within <= 8 + 16, "{within} in two seconds, and a second's worth at once");
+    }
+}
+
+/// A job may have none though others do, and the other way round; an interval is kept.
+#[test]
+fn a_job_says_how_often() {
+    let Some(daemon) = Daemon::configured(COST) else { return };
+    let pairs = [Pair::v4()];
+    let api = daemon.api();
+    let start = |name: &str, snapshots_s: Option<u64>| {
+        api.start(JobSpec { snapshots_s, ..job(name, &filter(&pairs)) });
+    };
+    start("none", Some(0));
+    start("default", None);
+    start("seldom", Some(3));
+    assert_eq!((api.get("none").snapshots, api.get("seldom").snapshots.unwrap().interval_s), (None, 3));
+    talk(&pairs, Duration::from_secs(5));
+    let count = |name: &str| {
+        api.stop(name);
+        let taken = snapshots(&all(&daemon, name));
+        taken.iter().filter(|event| cookie(event) == sockopt::socket_cookie(&pairs[0].client).unwrap()).count()
+    };
+    let counts = ["none", "default", "seldom"].map(count);
+    assert!(counts[0] == 0 && (3..=6).contains(&counts[1]) && (1..=2).contains(&counts[2]), "{counts:?}");
+    assert!(!all(&daemon, "none").is_empty());
+}
+
+/// What was stored stays; the next daemon goes on with snapshots in the same run, and the store is whole.
+#[test]
+fn a_killed_daemon_leaves_a_whole_account() {
+    let Some(mut daemon) = Daemon::configured(COST) else { return };
+    let pairs = Arc::new([Pair::v4()]);
+    daemon.api().start(job("web", &filter(&pairs[..])));
+    for _ in 0..3 {
+        talk(&pairs[..], Duration::from_millis(1700));
+        daemon.kill();
+        talk(&pairs[..], Duration::from_millis(300));
+        daemon.run();
+    }
+    talk(&pairs[..], Duration::from_millis(1700));
+    let ended = daemon.api().stop("web");
+    let bytes = all(&daemon, "web");
+    let taken = snapshots(&bytes);
+    assert!(taken.len() >= 6, "{}", taken.len());
+    assert!(taken.windows(2).all(|pair| pair[0].time <= pair[1].time));
+    let ledger = ended.runs[0].ledger.unwrap();
+    assert_eq!((ledger.lost, ledger.dropped, ledger.unknown), (0, 0, 0));
+    let stored = Trace::tcpp("it", &bytes[..], Wanted::default()).events().count() as u64;
+    assert_eq!(ledger.stored, stored);
+    daemon.terminate();
+    let checked = Command::new(env!("CARGO_BIN_EXE_tcpprobed"))
+        .arg("check")
+        .arg("--state")
+        .arg(daemon.path("state"))
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+/// A connection of another network namespace has events, and no snapshots.
+#[test]
+fn other_network_namespaces_are_not_looked_into() {
+    if std::env::var_os(INNER).is_some() {
+        assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
+        talk(&[Pair::v4()], Duration::from_secs(3));
+        return;
+    }
+    let Some(daemon) = Daemon::configured(COST) else { return };
+    let api = daemon.api();
+    api.start(job("web", "saddr == 127.0.0.0/8"));
+    let name = "snapshots::other_network_namespaces_are_not_looked_into";
+    let mut inner = Command::new("unshare");
+    inner.arg("-n").arg(std::env::current_exe().unwrap()).args(["--exact", name]).env(INNER, "1");
+    assert!(inner.output().unwrap().status.success());
+    wait_until("sockets are not found", || api.get("web").snapshots.is_some_and(|told| told.not_found >= 2));
+}
+
+/// The client shows what became of them.
+#[test]
+fn the_client_shows_them() {
+    let Some(daemon) = Daemon::configured(COST) else { return };
+    let Some(client) = Client::of(&daemon) else { return };
+    let pairs = [Pair::v4()];
+    client.run(&["start", "web", "--filter", &filter(&pairs), "--snapshots", "2s"]).expect(0);
+    talk(&pairs, Duration::from_millis(1500));
+    wait_until("there is a snapshot", || daemon.api().get("web").snapshots.is_some_and(|told| told.taken >= 2));
+    let status = client.run(&["status", "web"]).expect(0);
+    assert!(status.contains("a snapshot every 2s"), "{status}");
+    client.run(&["start", "none", "--filter", &filter(&pairs), "--snapshots", "off"]).expect(0);
+    let status = client.run(&["status", "none"]).expect(0);
+    assert!(status.contains("no snapshots"), "{status}");
+    client.run(&["stop", "--all"]).expect(0);
+    let text = client.run(&["fetch", "web", "--format", "text"]).expect(0);
+    let line = text.lines().find(|line| line.contains(" tcp_info: ")).unwrap();
+    assert!(line.contains("tcpprobed-") && line.contains(" tcpi_snd_mss=") && line.contains(" cc="), "{line}");
+    let json = client.run(&["fetch", "web", "--format", "json", "--filter", "tcpi_snd_mss > 0"]).expect(0);
+    assert!(json.lines().any(|line| line.contains("\"event\":\"tcp_info\"")), "{json}");
+}
