@@ -146,7 +146,7 @@ mod tests {
         let words = words.trim_end();
         check("", &[""]);
         check(words, &[words]);
-        check(&format!("{words} and more"), &[&format!("{words}"), "and more"]);
+        check(&format!("{words} and more"), &[words, "and more"]);
         check(&format!("# {words} more"), &[&format!("# {words}"), "# more"]);
         check(
             &format!("  name     {words} more"),
