@@ -33,6 +33,12 @@ fn there_are_ten_and_all_are_right_on_every_kernel() {
 }
 
 #[test]
+fn it_fits_a_terminal_of_80_columns_in_any_locale() {
+    let wide: Vec<&str> = HELP.lines().filter(|line| line.len() > 80 || !line.is_ascii()).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[test]
 fn what_the_kernel_gets() {
     let both = "sport == 80 || dport == 80";
     check(0, "tcp_probe", both, "");

@@ -392,6 +392,32 @@ fn perf_script_with_other_columns() {
 }
 
 #[test]
+fn perf_script_as_perf_6_1_prints_it() {
+    let body = "family=AF_INET src=127.0.0.1:44667 dest=127.0.0.1:54380 mark=0 data_len=1000 snd_nxt=0xf2d6cbd1 \
+                snd_una=0xf2d6cbd1 snd_cwnd=10 ssthresh=2147483647 snd_wnd=65536 srtt=29 rcv_wnd=65483 \
+                sock_cookie=a7df4 skbaddr=0xffff88828a9236e0 skaddr=0xffff888283258000";
+    for columns in [
+        "         python3 12188 [000] 34618.765288:          ",
+        "         python3 12188 [000] 34618.765288808:          ",
+        "         python3 12188 [000]     0.000017:          ",
+        "         python3 34618.765288:          ",
+        "         python3 12188/12188 34618.765288:          ",
+        "         python3 12188 [000] K     34618.765288:          ",
+        "         python3 12188 [000] 34618.765288:          1          ",
+    ] {
+        for behind in ["", " ffffffff8207fbe7 tcp_rcv_established", " /system.slice/web.service"] {
+            let line = format!("{columns}tcp:tcp_probe: {body}{behind}\n");
+            let found = read(line.as_bytes()).unwrap();
+            assert_eq!((found.events.len(), found.losses), (1, Losses::default()), "{line}");
+            assert_eq!(found.events[0].3.as_deref(), Some("python3"), "{line}");
+            let object = &json(line.as_bytes())[0];
+            let wanted = [("snd_cwnd", 10), ("srtt", 29), ("sock_cookie", 0xa_7df4), ("mark", 0), ("sport", 44667)];
+            assert!(wanted.iter().all(|(name, value)| object[*name] == *value), "{object}");
+        }
+    }
+}
+
+#[test]
 fn what_the_journal_gives_as() {
     let line = format!("{CONTEXT}{BODY}");
     let entry =
@@ -590,7 +616,7 @@ fn what_is_no_trace_is_named() {
     check(&tar, "a tar archive");
     check(&gzip(&tar), "a tar archive");
     check(b"LPKSHHRH\0\0\0\0", "a file of the journal");
-    check(b"\x8b\x02\x80hello\x03", "binary, of no kind that is known by how it begins");
+    check(b"\x8b\x02\x80hello\x03", "binary data of no known kind");
     check(b"name: tcp_probe\nID: 1\nformat:\n\nprint fmt: \"\"\n", "the format of an event");
     check(b"H4sIAAAAAAAAA+3TQQ\n", "gzip in base64");
     for (text, expected) in [
@@ -599,7 +625,10 @@ fn what_is_no_trace_is_named() {
         ("State Recv-Q Send-Q Local Address:Port Peer Address:Port Process", "output of ss or netstat"),
         ("Attaching 1 probe...", "output of bpftrace without lines of ftrace"),
         ("Connecting to host 10.0.0.1, port 5201", "output of iperf3"),
-        ("     0.000 iperf3/195 tcp:tcp_probe(family: 2, snd_cwnd: 10)", "output of perf trace"),
+        (
+            "     0.000 python3/12316 tcp:tcp_probe(saddr: 0x7f9c891b039c, sport: 42501, family: 2)",
+            "output of perf trace",
+        ),
         ("a-1 [000] 1.5: tcp_probe:  saddr=ARRAY[02, 00] snd_cwnd=10\nb", "raw output of trace-cmd"),
     ] {
         check(format!("{text}\n").as_bytes(), expected);

@@ -122,6 +122,26 @@ impl Snapshots {
     }
 }
 
+/// A run, counted from 1.
+fn run_number(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ if text == "all" => Err("a run at a time; `tcpprobectl status NAME` lists them".to_owned()),
+        _ => Err("a run is a number, counted from 1".to_owned()),
+    }
+}
+
+/// Most events that `tail` shows of the past: it holds their lines until it knows that they are the newest.
+const TAIL_LINES_MAX: u64 = 100_000;
+
+fn tail_lines(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(lines) if lines <= TAIL_LINES_MAX => Ok(lines),
+        Ok(_) => Err(format!("at most {TAIL_LINES_MAX}; `tcpprobectl fetch NAME --format text` gives all")),
+        Err(_) => Err("not a number of events".to_owned()),
+    }
+}
+
 /// Start a job, and make it if there is none of that name
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -237,7 +257,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct RangeArgs {
     /// The run, counted from 1 [default: the newest that has events]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which events")]
+    #[arg(long, value_name = "N", value_parser = run_number, help_heading = "Which events")]
     pub run: Option<u32>,
     #[command(flatten)]
     pub time: TimeArgs,
@@ -346,7 +366,7 @@ pub struct TailArgs {
     /// The job
     pub name: String,
     /// How many events
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = tail_lines)]
     pub lines: u64,
     /// Keep printing new events, until Ctrl-C or the end of the run
     #[arg(short, long)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use tcpprobe_proto::v1::{Job, JobSpec, JobState, Ledger, Run, Snapshots};
+use tcpprobe_proto::v1::{Defaults, Job, JobSpec, JobState, Ledger, Run, Snapshots};
 
 use crate::escape;
 use crate::paint::{Paint, Tone};
@@ -214,7 +214,10 @@ pub fn details(job: &Job, now_ns: i64, paint: Paint) -> String {
     line("events", &events(&spec, &job.lacking_events));
     line("owner", &format!("{}, since {}", users::with_number(job.owner_uid), timestamp::human(job.created_ns)));
     line("buffer", &buffer(job, &spec));
-    line("limits", &limits(&spec));
+    line("limits", &limits(&spec, job.defaults.as_ref()));
+    if !job.store_warning.is_empty() {
+        line("store", &paint.text(Tone::Warning, escape::text(&job.store_warning)));
+    }
     line("stored", &format!("{} in {}", size::human(job.stored_bytes), runs_in_words(job)));
     if let Some(held) = held(job) {
         line("held", &held);
@@ -327,27 +330,40 @@ fn events(spec: &JobSpec, lacking: &[String]) -> String {
 
 fn buffer(job: &Job, spec: &JobSpec) -> String {
     match (job.kernel_buffer_kb, spec.buffer_kb) {
-        (0, 0) => "the daemon's default; no kernel memory held now".to_owned(),
+        (0, 0) => match job.defaults {
+            Some(defaults) => {
+                format!("{} when it runs, the default", size::human(defaults.buffer_kb.saturating_mul(1024)))
+            }
+            None => "the daemon's default; no kernel memory held now".to_owned(),
+        },
         (0, asked) => format!("{} when it runs", size::human(asked.saturating_mul(1024))),
         (held, _) => format!("{} of kernel memory over all CPUs", size::human(held.saturating_mul(1024))),
     }
 }
 
-fn limits(spec: &JobSpec) -> String {
+/// What a job may keep, and what all of them together.
+#[must_use]
+pub fn limits(spec: &JobSpec, defaults: Option<&Defaults>) -> String {
     let mut parts = Vec::new();
     if spec.duration_s > 0 {
         parts.push(format!("stops after {}", duration::human_s(spec.duration_s)));
     }
+    let default = defaults.map_or(0, |defaults| defaults.max_size_bytes);
     if spec.max_size_bytes > 0 {
         parts.push(format!("keeps at most {}", size::human(spec.max_size_bytes)));
+    } else if default > 0 {
+        parts.push(format!("keeps at most {} by default", size::human(default)));
     }
     if spec.max_age_s > 0 {
         parts.push(format!("keeps the last {}", duration::human_s(spec.max_age_s)));
     }
-    if parts.is_empty() {
-        "none of its own; [job] and [store] in tcpprobed.toml hold".to_owned()
-    } else {
-        parts.join(", ")
+    let own = if parts.is_empty() { "none of its own".to_owned() } else { parts.join(", ") };
+    match defaults {
+        Some(Defaults { store_max_size_bytes, .. }) => {
+            format!("{own}; all jobs keep at most {}", size::human(*store_max_size_bytes))
+        }
+        None if parts.is_empty() => format!("{own}; [job] and [store] in tcpprobed.toml hold"),
+        None => own,
     }
 }
 

@@ -42,7 +42,7 @@ pub enum Output {
     /// The same where it is a terminal; what is written at once has whole characters.
     Terminal(BufWriter<Stdout>),
     /// A device or pipe that the path names: written as it is.
-    Device(BufWriter<File>),
+    Device(BufWriter<File>, PathBuf),
     /// A file, under another name until it is finished.
     File(NewFile),
     /// Any of these, through gzip.
@@ -59,7 +59,7 @@ impl Output {
         // Renaming over /dev/null would replace the device.
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
             let file = File::options().write(true).open(path).with_context(|| path.display().to_string())?;
-            return Ok(Output::Device(BufWriter::with_capacity(BUFFER_BYTES, file)));
+            return Ok(Output::Device(BufWriter::with_capacity(BUFFER_BYTES, file), path.to_owned()));
         }
         NewFile::create(path).map(Output::File)
     }
@@ -74,9 +74,10 @@ impl Output {
     pub fn finish(self) -> Result<()> {
         match self {
             Output::Stdout(mut out) | Output::Terminal(mut out) => out.flush().context("stdout"),
-            Output::Device(mut out) => out.flush().context("output"),
+            Output::Device(mut out, path) => out.flush().map_err(|error| named(&path, &error).into()),
             Output::File(file) => file.finish(),
-            Output::Gzip(packer) => packer.finish().context("output")?.finish(),
+            // What it writes into names itself.
+            Output::Gzip(packer) => packer.finish()?.finish(),
         }
     }
 }
@@ -86,8 +87,8 @@ impl Write for Output {
         match self {
             Output::Stdout(out) => out.write(bytes),
             Output::Terminal(out) => out.write_all(&escape::lines(bytes)).map(|()| bytes.len()),
-            Output::Device(out) => out.write(bytes),
-            Output::File(file) => file.writer.write(bytes),
+            Output::Device(out, path) => out.write(bytes).map_err(|error| named(path, &error)),
+            Output::File(file) => file.writer.write(bytes).map_err(|error| named(&file.target, &error)),
             Output::Gzip(packer) => packer.write(bytes),
         }
     }
@@ -95,11 +96,16 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Output::Stdout(out) | Output::Terminal(out) => out.flush(),
-            Output::Device(out) => out.flush(),
-            Output::File(file) => file.writer.flush(),
+            Output::Device(out, path) => out.flush().map_err(|error| named(path, &error)),
+            Output::File(file) => file.writer.flush().map_err(|error| named(&file.target, &error)),
             Output::Gzip(packer) => packer.flush(),
         }
     }
+}
+
+/// The same error, of this file.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
 }
 
 /// A file being written beside the one that it will replace.
@@ -197,7 +203,7 @@ mod tests {
         output.finish().unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&file).unwrap(), b"new");
-        assert!(matches!(Output::open(Some(Path::new("/dev/null"))).unwrap(), Output::Device(_)));
+        assert!(matches!(Output::open(Some(Path::new("/dev/null"))).unwrap(), Output::Device(..)));
     }
 
     #[test]
@@ -234,6 +240,21 @@ mod tests {
             unreachable!()
         };
         assert_ne!(a.temporary, b.temporary);
+    }
+
+    #[test]
+    fn a_write_that_fails_names_the_file() {
+        // A device that is full.
+        let path = Path::new("/dev/full");
+        let expected = "cannot write /dev/full: No space left on device (os error 28)";
+        let bytes = vec![0; 2 * BUFFER_BYTES];
+        let error = Output::open(Some(path)).unwrap().write_all(&bytes).unwrap_err();
+        assert_eq!((error.kind(), &*error.to_string()), (io::ErrorKind::StorageFull, expected));
+        for output in [Output::open(Some(path)).unwrap(), Output::open(Some(path)).unwrap().gzip()] {
+            let mut output = output;
+            output.write_all(b"little").unwrap();
+            assert_eq!(output.finish().unwrap_err().to_string(), expected);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tcpprobe::file::Select;
 use tcpprobe::file::block::Projection;
 use tcpprobe::kernel::text::clock_ticks;
@@ -44,7 +44,7 @@ impl Recording {
             range.wanted.connections = args.connection.and_then(|ends| ends.ids()).map(Into::into);
             return Ok(Recording::File { path, range });
         }
-        let client = Box::new(Client::connect(socket)?);
+        let client = Box::new(Client::connect(socket).with_context(|| format!("there is no file {source} here"))?);
         let mut request = range::request(&client, source, args)?;
         // All readings of a job that goes on must see the same events.
         let now_ns = timestamp::now();

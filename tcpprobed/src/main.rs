@@ -68,8 +68,35 @@ fn log_to_the_right_place() {
     }
 }
 
+/// What the manual says beside the options.
+const MANUAL: [(&str, &str); 3] = [
+    (
+        "FILES",
+        "\
+/etc/tcpprobed/tcpprobed.toml  the configuration, see tcpprobed.toml(5)
+/run/tcpprobed/tcpprobed.sock  the socket that tcpprobectl asks
+/run/tcpprobed/*.staging       what was read from the kernel and is not stored yet
+/var/lib/tcpprobed             jobs and what they recorded
+/sys/kernel/tracing/instances  the kernel's instances, tcpprobed.* of them",
+    ),
+    (
+        "SIGNALS",
+        "\
+SIGHUP           reads the configuration again; captures go on
+SIGTERM, SIGINT  end the daemon; jobs go on in the kernel, and the next daemon takes them over
+SIGKILL          costs nothing that was recorded: the next daemon recovers it",
+    ),
+    (
+        "EXIT STATUS",
+        "\
+0  ended by SIGTERM or SIGINT; of check: all is well
+1  could not start, or failed; of check: something is not well
+2  the command line is wrong",
+    ),
+];
+
 fn man(folder: &Path) -> Result<()> {
-    tcpprobe_man::write_program(Flags::command(), "8", folder).with_context(|| folder.display().to_string())
+    tcpprobe_man::write_program(Flags::command(), "8", &MANUAL, folder).with_context(|| folder.display().to_string())
 }
 
 fn check(flags: &Flags, repair: bool, json: bool) -> Result<ExitCode> {

@@ -98,7 +98,7 @@ pub const HTML: Foreign = Foreign { what: "an HTML page without events", hint: N
 const BCC: &str = "it keeps no congestion window; `tcpprobectl trace` shows the kernel's events of it";
 /// Bytes that are no text.
 pub const BINARY: Foreign = Foreign {
-    what: "binary, of no kind that is known by how it begins",
+    what: "binary data of no known kind",
     hint: "Perfetto's traces and what brotli packed look so; it takes .tcpp and ftrace text, both also with .gz",
 };
 

@@ -8,7 +8,7 @@ use crate::cli::ListArgs;
 use crate::exit::Exit;
 use crate::job::{self, JobJson};
 use crate::paint::Paint;
-use crate::say;
+use crate::{escape, say};
 
 pub fn run(client: &Client, args: &ListArgs) -> Result<Exit> {
     let jobs = client.list()?;
@@ -18,6 +18,9 @@ pub fn run(client: &Client, args: &ListArgs) -> Result<Exit> {
         say("no jobs; `tcpprobectl start NAME` makes one");
     } else {
         print(&job::table(&jobs, Paint::stdout()))?;
+        if let Some(job) = jobs.iter().find(|job| !job.store_warning.is_empty()) {
+            say(&escape::text(&job.store_warning));
+        }
     }
     Ok(Exit::Ok)
 }

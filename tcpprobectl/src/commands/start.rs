@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 use tcpprobe_client::{Client, Code, Error};
-use tcpprobe_proto::v1::{EventPlan, Job, JobSpec, StartJobReply, StartJobRequest};
+use tcpprobe_proto::v1::{EventPlan, Job, JobSpec, JobState, StartJobReply, StartJobRequest};
 
 use super::{keep, print, print_json, start_job};
 use crate::cli::StartArgs;
 use crate::exit::Exit;
-use crate::job::JobJson;
+use crate::job::{self, JobJson};
 use crate::sample::{self, SampleJson};
 use crate::value::size;
 use crate::{escape, filter, say};
@@ -26,7 +26,7 @@ pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
     let known = known(client, &name)?;
     let (spec, changes) = keep::merge(&args, known.as_ref().and_then(|job| job.spec.as_ref()));
     let began = Instant::now();
-    let reply = start_job(client, request(spec, &args))?;
+    let reply = start_job(client, request(spec.clone(), &args))?;
     let took = began.elapsed();
     if json {
         print_json(&ReplyJson::from(&reply))?;
@@ -36,7 +36,10 @@ pub fn run(client: &Client, args: StartArgs) -> Result<Exit> {
         say(warning);
     }
     if dry_run {
-        print(&explain(&reply))?;
+        if known.is_some_and(|job| job.state() == JobState::Running) {
+            say(&format!("{name} runs: this is what it would do if it were stopped and started"));
+        }
+        print(&explain(&reply, &spec))?;
     } else {
         for plan in reply.plan.iter().filter(|plan| !plan.missing_fields.is_empty()) {
             let fields = plan.missing_fields.join(", ");
@@ -72,7 +75,7 @@ fn request(spec: JobSpec, args: &StartArgs) -> StartJobRequest {
     }
 }
 
-fn explain(reply: &StartJobReply) -> String {
+fn explain(reply: &StartJobReply, spec: &JobSpec) -> String {
     let mut text = String::new();
     for (number, plan) in reply.plan.iter().enumerate() {
         text.push_str(&plan.event);
@@ -93,7 +96,8 @@ fn explain(reply: &StartJobReply) -> String {
     if let Some(sample) = &reply.sample {
         text.push_str(&sample::estimate(sample));
     }
-    text.push_str(&format!("kernel memory: {}\nnothing was changed\n", memory(reply)));
+    let limits = job::limits(spec, reply.defaults.as_ref());
+    text.push_str(&format!("kernel memory: {}\nlimits: {limits}\nnothing was changed\n", memory(reply)));
     text
 }
 

@@ -101,6 +101,24 @@ fn nobody_at_the_socket_is_3() {
 }
 
 #[test]
+fn what_is_neither_file_nor_job_is_said_to_be_neither() {
+    let none = Path::new("/nonexistent/socket");
+    let line = |assert: assert_cmd::assert::Assert| stderr(&assert);
+    for verb in ["plot", "diagnose"] {
+        let no_daemon = line(run(none, &[verb, "nosuch"]).code(3));
+        assert!(
+            no_daemon.starts_with("tcpprobectl: there is no file nosuch here: tcpprobed does not answer"),
+            "{no_daemon}"
+        );
+        let no_file = line(run(none, &[verb, "nosuch.log"]).code(1));
+        assert!(no_file.contains("nosuch.log: No such file"), "{no_file}");
+        assert!(!no_file.contains("does not answer"), "{no_file}");
+        let no_job = line(run(&daemon().socket(), &[verb, "nosuch"]).code(5));
+        assert!(no_job.contains("no job nosuch"), "{no_job}");
+    }
+}
+
+#[test]
 fn something_else_at_the_socket_is_3() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("other");
@@ -152,6 +170,16 @@ fn a_wrong_command_line_is_2() {
     );
     check(&["start", "web", "--filter", "sport = 80"], "filter, column 7: a single = compares nothing; write ==");
     check(&["trace", "sport = 80"], "filter, column 7: a single = compares nothing; write ==");
+    check(
+        &["fetch", "web", "--run", "all"],
+        "invalid value 'all' for '--run <N>': a run at a time; `tcpprobectl status NAME` lists them; \
+         see `tcpprobectl fetch --help`",
+    );
+    check(
+        &["tail", "web", "-n", "100000000"],
+        "invalid value '100000000' for '--lines <N>': at most 100000; `tcpprobectl fetch NAME --format text` gives all; \
+         see `tcpprobectl tail --help`",
+    );
     check(&["start", "../etc"], "`../etc` is no name for a job; use letters and digits");
     check(
         &["fetch", "web", "--format", "jsn"],

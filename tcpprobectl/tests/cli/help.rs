@@ -94,3 +94,36 @@ fn manual_pages() {
     let assert = program().args(["man", "/nowhere"]).assert().code(1);
     assert_eq!(String::from_utf8_lossy(&assert.get_output().stderr).lines().count(), 1);
 }
+
+/// As `man` shows them where it is there; else their source is looked at.
+#[test]
+fn manual_pages_fit_80_columns_in_every_locale() {
+    let folder = tempfile::tempdir().unwrap();
+    program().arg("man").arg(folder.path()).assert().code(0);
+    let overview = std::fs::read_to_string(folder.path().join("tcpprobectl.1")).unwrap();
+    for section in ["EXIT STATUS", "ENVIRONMENT", "FILES", "SIGNALS"] {
+        assert!(
+            overview.contains(&format!(".SH \"{section}\"")) || overview.contains(&format!(".SH {section}")),
+            "{section}"
+        );
+    }
+    for page in folder.path().read_dir().unwrap() {
+        let path = page.unwrap().path();
+        let source = std::fs::read_to_string(&path).unwrap();
+        assert!(source.is_ascii(), "{}: {:?}", path.display(), source.lines().find(|line| !line.is_ascii()));
+        for locale in ["C", "C.UTF-8"] {
+            let mut man = std::process::Command::new("man");
+            man.args(["--warnings", "-l"]).arg(&path).env("LC_ALL", locale).env("MANWIDTH", "80");
+            let Some(shown) = shown(&mut man) else { continue };
+            let wide: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(wide.is_empty(), "{} in {locale}: {wide:#?}", path.display());
+        }
+    }
+}
+
+/// What a command prints; `None` where it cannot.
+fn shown(command: &mut std::process::Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    let shown = String::from_utf8(output.stdout).unwrap();
+    (shown.lines().count() > 3).then_some(shown)
+}

@@ -128,6 +128,34 @@ fn start_dry_run() {
 }
 
 #[test]
+fn a_dry_run_tells_limits_also_while_the_job_runs() {
+    let daemon = daemon();
+    let assert = run(&daemon.socket(), &["start", "web", "--dry-run", "--max-size", "2G", "--max-age", "7d"]).code(0);
+    let limits = "limits: stops after 2h30m, keeps at most 2.15 GB, keeps the last 7d; all jobs keep at most 10.0 GB\n";
+    assert!(stdout(&assert).contains(limits), "{}", stdout(&assert));
+    assert!(stderr(&assert).contains("web runs: this is what it would do"), "{}", stderr(&assert));
+    let assert = run(&daemon.socket(), &["start", "new", "--dry-run"]).code(0);
+    assert!(
+        stdout(&assert).contains("limits: none of its own; all jobs keep at most 10.0 GB\n"),
+        "{}",
+        stdout(&assert)
+    );
+    assert!(!stderr(&assert).contains("runs"), "{}", stderr(&assert));
+}
+
+#[test]
+fn a_small_store_is_told_by_list_and_status() {
+    let warning = "/var/lib/tcpprobed: traces have 1.00 GB of at most 10.0 GB, 8.00 MB are free; free space";
+    let mut jobs = jobs();
+    jobs.iter_mut().for_each(|job| warning.clone_into(&mut job.store_warning));
+    let daemon = Daemon::start(jobs, Vec::new());
+    let assert = run(&daemon.socket(), &["list"]).code(0);
+    assert_eq!(stderr(&assert), format!("tcpprobectl: {warning}\n"));
+    let assert = run(&daemon.socket(), &["status", "web"]).code(0);
+    assert!(stdout(&assert).contains(&format!("  store:   {warning}\n")), "{}", stdout(&assert));
+}
+
+#[test]
 fn a_dry_run_with_a_sample_estimates() {
     let daemon = daemon();
     let sample = ["start", "web", "--dry-run", "--sample"];

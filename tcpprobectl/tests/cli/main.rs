@@ -6,6 +6,7 @@ mod common;
 mod diagnose;
 mod doctor;
 mod errors;
+mod from_tcp_probe;
 mod help;
 mod jobs;
 mod plot;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::capture::{text, trace};
+use crate::common::capture::{disturbed_trace, text, trace};
 use crate::common::daemon::{Daemon, jobs};
 use crate::common::{check_failure, program, run, stderr, stdout};
 
@@ -39,6 +39,21 @@ fn a_file_of_any_kind_gives_the_same_picture() {
     plot(directory.path(), &["a.txt", "-o", "b.svg"]).code(0);
     assert!(fs::read_to_string(path("b.svg")).unwrap().contains("10.98.0.1:56150"));
     assert_eq!(stdout(&plot(directory.path(), &["a.tcpp", "-o", "-", "--format", "svg"]).code(0)), svg);
+}
+
+#[test]
+fn a_time_of_which_nothing_is_known_is_a_gap_without_a_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("web.tcpp"), disturbed_trace("ipv4-loss2")).unwrap();
+    let assert = plot(directory.path(), &["web.tcpp", "-o", "web.svg"]).code(6);
+    let unknown = "web.tcpp: an unknown number of events was lost in one place\n";
+    assert!(stderr(&assert).contains(unknown), "{}", stderr(&assert));
+    let gap = |name: &str| fs::read_to_string(path(name)).unwrap().contains("events lost in 1 gap (shaded)");
+    assert!(gap("web.svg"));
+    fs::write(path("whole.tcpp"), trace("ipv4-loss2", 0)).unwrap();
+    plot(directory.path(), &["whole.tcpp", "-o", "whole.svg"]).code(0);
+    assert!(!gap("whole.svg"));
 }
 
 #[test]

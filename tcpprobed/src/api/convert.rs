@@ -3,6 +3,7 @@
 use tcpprobe_proto::v1::{self as api};
 use tonic::Status;
 
+use crate::config::Config;
 use crate::doctor::{Check, Level};
 use crate::jobs::{EventPlan, JobError, JobView, Plan, RunView, Sample, Spec, State};
 
@@ -41,6 +42,17 @@ pub fn to_job(job: JobView, stored_bytes: u64, lacking: &[&str]) -> api::Job {
             not_found: snapshots.not_found,
             failed: snapshots.failed,
         }),
+        defaults: None,
+        store_warning: String::new(),
+    }
+}
+
+pub fn to_defaults(config: &Config) -> api::Defaults {
+    let cpus = crate::tracefs::possible_cpus().map_or(1, |cpus| cpus.len().max(1) as u64);
+    api::Defaults {
+        buffer_kb: config.job.buffer_kb_per_cpu.saturating_mul(cpus),
+        max_size_bytes: config.job.max_size,
+        store_max_size_bytes: config.store.max_size,
     }
 }
 
@@ -99,6 +111,7 @@ pub fn to_plan(plan: &Plan) -> api::StartJobReply {
         warnings: plan.warnings.clone(),
         run: 0,
         sample: None,
+        defaults: None,
     }
 }
 

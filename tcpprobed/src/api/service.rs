@@ -13,7 +13,7 @@ use tonic::codegen::Bytes;
 use tonic::{Request, Response, Status};
 
 use super::access::{Role, Rules};
-use super::convert::{from_spec, status, to_check, to_job, to_plan, to_sample};
+use super::convert::{from_spec, status, to_check, to_defaults, to_job, to_plan, to_sample};
 use super::peer::Peer;
 use super::quota::{Permit, Quota};
 use crate::config::Config;
@@ -111,6 +111,14 @@ impl Service {
         to_job(job, stored_bytes, &lacking)
     }
 
+    /// Jobs for who asks once: with what holds for all of them.
+    fn jobs(&self, jobs: Vec<JobView>, store_warning: Option<String>) -> Vec<api::Job> {
+        let (defaults, store_warning) = (to_defaults(&self.jobs.config()), store_warning.unwrap_or_default());
+        let with_all =
+            |job| api::Job { defaults: Some(defaults), store_warning: store_warning.clone(), ..self.job(job) };
+        jobs.into_iter().map(with_all).collect()
+    }
+
     fn open_stream(&self, caller: &Caller) -> Result<Permit, Status> {
         let opened = self.quota.stream(&caller.user, &self.jobs.config().limits);
         opened.map_err(|refusal| Status::resource_exhausted(refusal.to_string()))
@@ -146,6 +154,7 @@ impl TcpProbe for Service {
         reply.warnings.extend(small_store);
         reply.sample = sample.as_ref().map(to_sample);
         reply.run = started.run;
+        reply.defaults = Some(to_defaults(&self.jobs.config()));
         reply.job = started.job.map(|job| self.job(job));
         Ok(Response::new(reply))
     }
@@ -170,16 +179,17 @@ impl TcpProbe for Service {
     async fn list_jobs(&self, request: Request<api::ListJobsRequest>) -> Result<Response<api::ListJobsReply>, Status> {
         let caller = self.authorize(&request, Role::Viewer)?;
         self.up_to_now(None).await;
-        let jobs = self.blocking(caller, |jobs, _| Ok(jobs.list())).await?;
-        Ok(Response::new(api::ListJobsReply { jobs: jobs.into_iter().map(|job| self.job(job)).collect() }))
+        let (jobs, store) = self.blocking(caller, |jobs, _| Ok((jobs.list(), doctor::small_store(jobs)))).await?;
+        Ok(Response::new(api::ListJobsReply { jobs: self.jobs(jobs, store) }))
     }
 
     async fn get_job(&self, request: Request<api::GetJobRequest>) -> Result<Response<api::GetJobReply>, Status> {
         let caller = self.authorize(&request, Role::Viewer)?;
         let name = request.into_inner().name;
         self.up_to_now(Some(&name)).await;
-        let job = self.blocking(caller, move |jobs, _| jobs.get(&name)).await?;
-        Ok(Response::new(api::GetJobReply { job: Some(self.job(job)) }))
+        let (job, store) =
+            self.blocking(caller, move |jobs, _| Ok((jobs.get(&name)?, doctor::small_store(jobs)))).await?;
+        Ok(Response::new(api::GetJobReply { job: self.jobs(vec![job], store).pop() }))
     }
 
     type WatchJobsStream = ReplyStream<api::WatchJobsReply>;

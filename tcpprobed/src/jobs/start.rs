@@ -46,7 +46,10 @@ impl Jobs {
         let known = self.job(name).ok();
         if let Some(job) = &known {
             check_owner(job)?;
-            job.check_idle()?;
+            // What a start would do can be asked while it runs.
+            if !how.dry_run {
+                job.check_idle()?;
+            }
         }
         let spec = match &known {
             // "start NAME" alone means: as it was.
@@ -60,7 +63,11 @@ impl Jobs {
         let plan = self.plan(&spec)?;
         // Before anything is made of a job that cannot be; it is promised when it is its turn.
         let owner = known.as_ref().map_or_else(|| caller.user.clone(), |job| job.now().file.owner.clone());
-        drop(self.promise_memory(&plan, &owner, caller.is_admin)?);
+        // The memory of one that runs will be free when it is stopped.
+        let is_idle = known.as_ref().is_none_or(|job| job.check_idle().is_ok());
+        if is_idle {
+            drop(self.promise_memory(&plan, &owner, caller.is_admin)?);
+        }
         if how.dry_run {
             let run = known.map_or(1, |job| job.now().last_run() + 1);
             return Ok(Started { job: None, plan, run });

@@ -30,9 +30,13 @@ struct Scene {
 
 impl Scene {
     fn new() -> Option<Self> {
+        Self::configured("")
+    }
+
+    fn configured(more: &str) -> Option<Self> {
         let [viewers, operators, admins] = groups();
         let config = format!(
-            "[access]\ngroup = {:?}\nviewers = [{:?}]\noperators = [{:?}]\nadmins = [{:?}, \"no-such-group\"]\n",
+            "[access]\ngroup = {:?}\nviewers = [{:?}]\noperators = [{:?}]\nadmins = [{:?}, \"no-such-group\"]\n{more}",
             operators.0, viewers.0, operators.0, admins.0
         );
         let daemon = Daemon::configured(&config)?;
@@ -138,6 +142,41 @@ fn roles_and_owners() {
         let told = log.lines().any(|line| line.contains(words) && line.contains("uid=61001") && line.contains("pid="));
         assert!(told, "{words} is not logged\n{log}");
     }
+}
+
+/// Kernel memory: a user has half of it at most, asked for at once or in pieces; what is left at last is for administrators.
+#[test]
+fn nobody_takes_all_kernel_memory() {
+    let Some(scene) = Scene::configured("[limits]\nkernel_memory_percent = 1\n") else { return };
+    let (one, other, third) =
+        (scene.person(61_001, "operator"), scene.person(61_002, "operator"), scene.person(61_003, "operator"));
+    let admin = scene.person(61_004, "admin");
+    let start = |person: Person, name: &str, kb: u64| {
+        scene.run(person, &format!("start {name} --filter port==1 --buffer {kb}"))
+    };
+    // What fits is told to whoever asks for too much.
+    let fits = |person: Person| {
+        let answer = scene.run(person, "start more --filter port==1 --buffer 1000000000000");
+        assert_eq!(answer.code, 1, "{}", answer.err);
+        let words: Vec<&str> = answer.err.split([' ', ';']).collect();
+        let at = words.windows(2).position(|pair| pair[0] == "KB" && pair[1].starts_with("fit"));
+        at.map_or(0, |at| words[at - 1].parse::<u64>().unwrap())
+    };
+    let (all, share) = (fits(admin), fits(one));
+    assert!(share > 0 && share <= all / 2, "{share} of {all}");
+    start(one, "large", share).expect(0);
+    assert!(fits(one) <= all / 100, "his share is used up: {}", fits(one));
+    let rest = fits(other);
+    assert!(rest > all / 5 && rest < share, "another has a part of the rest: {rest} of {all}");
+    start(other, "rest", rest).expect(0);
+    assert!(fits(third) <= all / 100, "there is no more for one who comes late: {}", fits(third));
+    let reserve = fits(admin);
+    assert!(reserve >= all / 5, "the reserve: {reserve} of {all}");
+    start(third, "late", reserve).refused(1, &["memory"]);
+    start(admin, "reserve", reserve).expect(0);
+    // What is let go of is there again.
+    scene.run(one, "stop large").expect(0);
+    assert!(fits(one) >= share / 3, "{} of {share}", fits(one));
 }
 
 #[test]

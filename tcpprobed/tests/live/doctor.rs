@@ -88,6 +88,36 @@ fn a_sample_counts_what_a_job_would_record() {
 }
 
 #[test]
+fn a_job_that_runs_can_be_planned_anew_and_tells_its_defaults() {
+    let Some(daemon) = Daemon::configured("[job]\nmax_size = 7000000\n[store]\nmax_size = 90000000\n") else { return };
+    let api = daemon.api();
+    let started = api.start(job("web", "port == 1"));
+    let before = api.get("web");
+    let plan = api.plan(job("web", "port == 2")).unwrap();
+    assert!(plan.plan.iter().any(|plan| plan.kernel_filter.contains("== 2")), "{plan:?}");
+    assert_eq!((plan.job, plan.run), (None, started.run + 1));
+    let defaults = plan.defaults.unwrap();
+    assert_eq!((defaults.max_size_bytes, defaults.store_max_size_bytes), (7_000_000, 90_000_000));
+    assert_eq!(defaults.buffer_kb, 8192 * u64::from(plan.cpus));
+    let after = api.get("web");
+    assert_eq!((after.spec, after.state, after.runs.len()), (before.spec, before.state, before.runs.len()));
+    for job in [api.get("web"), api.list().remove(0)] {
+        assert_eq!((job.defaults, &*job.store_warning), (Some(defaults), ""));
+    }
+    // All the same nobody starts it twice.
+    assert_eq!(api.try_start(job("web", "port == 2")).unwrap_err().code(), Code::FailedPrecondition);
+}
+
+#[test]
+fn a_small_store_is_told_with_every_job() {
+    let Some(daemon) = Daemon::configured("[store]\nfree_min = 1000000000000000\n") else { return };
+    daemon.api().start(job("web", "port == 1"));
+    for job in [daemon.api().get("web"), daemon.api().list().remove(0)] {
+        assert!(job.store_warning.contains("less than store.free_min"), "{}", job.store_warning);
+    }
+}
+
+#[test]
 fn only_a_dry_run_takes_a_sample() {
     let Some(daemon) = Daemon::start() else { return };
     let api = daemon.api();

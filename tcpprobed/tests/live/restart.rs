@@ -340,3 +340,49 @@ fn stopped_jobs_stay_stopped() {
     let states: Vec<_> = daemon.api().list().into_iter().map(|job| job.state()).collect();
     assert_eq!(states, [JobState::Stopped, JobState::Running]);
 }
+
+/// A removal that is refused, or that the daemon's end cuts short, leaves no instance behind that no job has.
+#[test]
+fn a_removal_and_the_end_of_the_daemon() {
+    let Some(mut daemon) = Daemon::start() else { return };
+    let site = Site::v4();
+    let is_accounted_for = |daemon: &Daemon| {
+        let jobs = daemon.api().list();
+        let running = jobs.iter().filter(|job| job.state() == JobState::Running);
+        let names: Vec<String> = running.map(|job| job.spec.as_ref().unwrap().name.clone()).collect();
+        assert_eq!(daemon.instances(), names, "an instance for each job that runs, and none beside");
+    };
+    let shadow = Shadow::start("removal", &daemon.api().start(roomy("web", &site.filter())).plan);
+    for end in [Daemon::kill, Daemon::terminate, Daemon::kill] {
+        site.ping_pong(50);
+        let refused = daemon.api().remove("web", false).unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused}");
+        end(&mut daemon);
+        assert_eq!(daemon.instances(), ["web"], "the kernel goes on");
+        site.ping_pong(50);
+        daemon.run();
+        is_accounted_for(&daemon);
+    }
+    shadow.quiet();
+    daemon.api().stop("web");
+    check_complete(&daemon, shadow);
+    assert!(daemon.instances().is_empty());
+    // By force, and ended at any moment of it.
+    for pause_us in [0, 200, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000] {
+        let name = format!("forced-{pause_us}");
+        daemon.api().start(job(&name, &site.filter()));
+        site.ping_pong(5);
+        let socket = daemon.socket();
+        let asked = name.clone();
+        let asking = thread::spawn(move || drop(crate::common::Api::connect(&socket).remove(&asked, true)));
+        thread::sleep(Duration::from_micros(pause_us));
+        daemon.kill();
+        let _ = asking.join();
+        daemon.run();
+        is_accounted_for(&daemon);
+        if daemon.api().try_get(&name).is_ok() {
+            daemon.api().remove(&name, true).unwrap();
+        }
+        assert!(daemon.instances().is_empty(), "{name}");
+    }
+}

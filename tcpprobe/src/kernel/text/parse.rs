@@ -363,6 +363,11 @@ fn perf(line: &str, offset: usize) -> Option<TextEvent<'_>> {
     let mut scan = Scan(word.as_bytes());
     let time = time(&mut scan).filter(|(_, ticks)| !ticks && scan.0.is_empty())?.0;
     let mut rest = before;
+    // The mode of the CPU, of `-F misc`: `K`.
+    if last_word(&mut rest).is_some_and(|word| word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_uppercase())) {
+        before = rest;
+    }
+    rest = before;
     let in_brackets = last_word(&mut rest).and_then(|word| word.strip_prefix('[')?.strip_suffix(']')?.parse().ok());
     let cpu = in_brackets.inspect(|_| before = rest);
     rest = before;

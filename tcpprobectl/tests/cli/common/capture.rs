@@ -56,6 +56,16 @@ pub fn records(case: &str) -> Vec<(u32, u64, Vec<u8>)> {
 
 /// The events of a case as a trace; `lost` events are missing in its ledger.
 pub fn trace(case: &str, lost: u64) -> Vec<u8> {
+    accounted(case, |account| vec![Account { lost, ..account }])
+}
+
+/// The events of a case as a trace, and that nobody knows what happened on CPU 0 in the half of its time.
+pub fn disturbed_trace(case: &str) -> Vec<u8> {
+    accounted(case, |account| vec![account, Account::unknown(0, account.from, account.from.midpoint(account.to))])
+}
+
+/// The events of a case as a trace with these accounts, made of the one that is all right.
+fn accounted(case: &str, accounts: impl FnOnce(Account) -> Vec<Account>) -> Vec<u8> {
     let formats: Vec<Format> = ["tcp/tcp_probe", "tcp/tcp_retransmit_skb", "sock/inet_sock_set_state"]
         .iter()
         .map(|event| {
@@ -78,8 +88,7 @@ pub fn trace(case: &str, lost: u64) -> Vec<u8> {
         assert!(writer.push(&Record::new(*time, *cpu, comm, format, bytes)).unwrap());
     }
     let (from, to) = (records[0].1, records[records.len() - 1].1);
-    writer
-        .account(&[Account { cpu: 1, from, to, stored: records.len() as u64, filtered: 0, lost, dropped: 0 }])
-        .unwrap();
+    let account = Account { cpu: 1, from, to, stored: records.len() as u64, ..Account::default() };
+    writer.account(&accounts(account)).unwrap();
     writer.finish().unwrap().0
 }

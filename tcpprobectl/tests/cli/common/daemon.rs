@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tcpprobe_proto::v1::tcp_probe_server::{TcpProbe, TcpProbeServer};
 use tcpprobe_proto::v1::{
-    Check, CheckLevel, DoctorReply, DoctorRequest, EventPlan, EventSample, GetJobReply, GetJobRequest, Job, JobSpec,
-    JobState, Ledger, ListJobsReply, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply, RemoveJobRequest, Run,
-    Sample, Snapshots, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest, VersionReply, VersionRequest,
-    WatchJobsReply, WatchJobsRequest,
+    Check, CheckLevel, Defaults, DoctorReply, DoctorRequest, EventPlan, EventSample, GetJobReply, GetJobRequest, Job,
+    JobSpec, JobState, Ledger, ListJobsReply, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply,
+    RemoveJobRequest, Run, Sample, Snapshots, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest,
+    VersionReply, VersionRequest, WatchJobsReply, WatchJobsRequest,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
@@ -21,6 +21,8 @@ use tonic::{Request, Response, Status};
 /// 2026-01-31 12:00:00 UTC.
 const NOON_NS: i64 = 1_769_860_800_000_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
+
+const DEFAULTS: Defaults = Defaults { buffer_kb: 16_384, max_size_bytes: 0, store_max_size_bytes: 10_000_000_000 };
 
 /// A daemon that lives as long as the test.
 pub struct Daemon {
@@ -92,6 +94,7 @@ pub fn jobs() -> Vec<Job> {
         last_event_ns: NOON_NS + 89 * SECOND_NS,
         ended_why: "stopped by uid 0".to_owned(),
     };
+    let defaults = Some(DEFAULTS);
     vec![
         Job {
             spec: Some(JobSpec {
@@ -128,9 +131,12 @@ pub fn jobs() -> Vec<Job> {
                 not_found: 8,
                 failed: 0,
             }),
+            defaults,
+            store_warning: String::new(),
         },
         Job {
             spec: Some(spec("lossy")),
+            defaults,
             state: JobState::Stopped.into(),
             owner_uid: 4_000_000_000,
             created_ns: NOON_NS,
@@ -209,6 +215,7 @@ impl TcpProbe for Service {
                 stored_bytes: 80_016,
                 lost: 0,
             }),
+            defaults: Some(DEFAULTS),
         }))
     }
 
