@@ -200,7 +200,7 @@ fn given<const BY_STATES: bool>(happened: &[Happened]) -> Vec<Option<u64>> {
             table.lose();
         }
         let is_given = table.event(time as u64 * 10, event);
-        given.push(is_given.then(|| *log.borrow().last().unwrap()));
+        given.push(log.borrow().last().copied().filter(|_| is_given));
     }
     given
 }
