@@ -46,11 +46,15 @@ pub(super) enum Slot {
 impl Slot {
     /// Whether the event may have no ends where this looks for them.
     pub fn may_lack_ends(&self) -> bool {
-        match self {
-            Slot::SockaddrFamily(_) | Slot::SockaddrPort(..) | Slot::Sockaddr(_, Some(_)) => true,
-            Slot::SocketFamily | Slot::SocketPort(_) | Slot::SocketAddress(_) => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Slot::SockaddrFamily(_)
+                | Slot::SockaddrPort(..)
+                | Slot::Sockaddr(_, Some(_))
+                | Slot::SocketFamily
+                | Slot::SocketPort(_)
+                | Slot::SocketAddress(_)
+        )
     }
 }
 

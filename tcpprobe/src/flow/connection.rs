@@ -105,8 +105,10 @@ impl Index {
             moved = self.by_cookie.insert(key.cookie, slot).is_some();
         }
         if key.skaddr != 0 && key.skaddr == connection.skaddr {
-            // Forgotten, it is heard of again.
-            self.by_skaddr.entry(key.skaddr).or_insert(slot);
+            if key.cookie != 0 {
+                // Where it was forgotten, this says that it is the same socket still.
+                self.by_skaddr.entry(key.skaddr).or_insert(slot);
+            }
         } else if key.skaddr != 0 {
             moved |= connection.skaddr != 0;
             // A later run names the same socket by another opaque id; the old name must not pile up.

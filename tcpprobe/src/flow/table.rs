@@ -303,8 +303,12 @@ impl<O: Observer> FlowTable<O> {
         }
     }
 
-    /// Events were lost: whose the addresses of sockets are is not sure until they are heard of again.
+    /// Events were lost: those that were closed leave, and whose the addresses of sockets are is not sure until their cookies
+    /// say so.
     pub fn lose(&mut self) {
+        while !self.ended.is_empty() {
+            self.leave_first_ended();
+        }
         self.index.forget_skaddrs();
         self.moves = self.moves.wrapping_add(1);
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::capture::{disturbed_trace, text, trace};
+use crate::common::capture::{KERNEL, disturbed_trace, events, folder, text, trace};
 use crate::common::daemon::{Daemon, jobs};
 use crate::common::{check_failure, program, run, stderr, stdout};
 
@@ -133,4 +133,27 @@ fn text_has_no_time_of_day() {
     let line = "a.txt does not tell the time of day; leave out --since, --until and --last";
     check_failure(plot(directory.path(), &["a.txt", "--since", "5m ago"]), 2, line);
     check_failure(plot(directory.path(), &["a.txt", "--last", "5m"]), 2, line);
+}
+
+/// The events of the default set, beside those that a picture is drawn from, change nothing in it.
+#[test]
+fn the_events_that_are_not_drawn_change_no_picture() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for folder in ["all", "minimal"] {
+        fs::create_dir(path(folder)).unwrap();
+    }
+    let convert = |arguments: &[&str]| {
+        program().arg("convert").args(arguments).current_dir(directory.path()).assert().code(0);
+    };
+    let (pages, formats) = (folder("ipv6-loss2-all"), events(KERNEL));
+    let formats = formats.canonicalize().unwrap();
+    convert(&[pages.to_str().unwrap(), "--formats", formats.to_str().unwrap(), "-o", "all/web.tcpp"]);
+    convert(&["all/web.tcpp", "--events", "minimal", "-o", "minimal/web.tcpp"]);
+    let picture = |folder: &str| {
+        plot(&path(folder), &["web.tcpp", "-o", "web.svg"]).code(0);
+        fs::read_to_string(path(folder).join("web.svg")).unwrap()
+    };
+    assert!(fs::metadata(path("all/web.tcpp")).unwrap().len() > fs::metadata(path("minimal/web.tcpp")).unwrap().len());
+    assert_eq!(picture("all"), picture("minimal"));
 }
