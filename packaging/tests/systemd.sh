@@ -481,7 +481,7 @@ from_rpm() {
 from_source() {
     check "install.sh" "$root/packaging/install.sh"
     check "systemd-analyze verify is silent" is '' \
-        systemd-analyze verify --man=no /usr/local/lib/systemd/system/tcpprobed.{service,socket}
+        systemd-analyze verify --man=no /usr/local/lib/systemd/system/tcpprobed{.service,.socket,-sockdiag.socket}
     check "enable --now" systemctl enable --now tcpprobed
     check "start a job" tcpprobectl start web
     check "uninstall" "$root/packaging/install.sh" --uninstall
