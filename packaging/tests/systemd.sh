@@ -232,9 +232,10 @@ snapshots() {
     traffic --seconds 5 --bulk 2 --ping-pong 2
     check "connections have snapshots" says '^[1-9][0-9]*$' taken
     check "of them, not of others" is 0 others
+    check "nothing was lost" says '\+ 0 lost \+ 0 dropped$' ann status web
     check "status counts them" says 'a snapshot every 1s .* [1-9][0-9]* taken' ann status web
     # What waits to be read must not start a daemon that was stopped.
-    traffic --seconds 8 --ping-pong 4 --short 2 &
+    traffic --seconds 8 --bursts 4 &
     local load=$!
     sleep 2
     check "stop it under traffic" systemctl stop tcpprobed
@@ -245,7 +246,8 @@ snapshots() {
     check "its socket is open again" is active systemctl is-active tcpprobed-sockdiag.socket
     wait "$load"
     local before
-    before=$(taken)
+    check "nothing was lost meanwhile" says '\+ 0 lost \+ 0 dropped$' ann status web
+    before=$(taken) || true
     traffic --seconds 4 --ping-pong 2
     check "snapshots go on" test "$(taken)" -gt "$before"
 }

@@ -26,7 +26,8 @@ const KINDS: [EventKind; 2] = [EventKind::TcpProbe, EventKind::TcpRcvSpaceAdjust
 pub struct SnapshotCounts {
     /// Handed over to the capture.
     pub taken: AtomicU64,
-    /// Not taken, for the budget was spent.
+    /// Not taken, for the budget was spent, or so many sockets were in one block that the rest were not looked at: those count for
+    /// each block.
     pub left_out: AtomicU64,
     /// The kernel has no such socket: it is closed already, or of another network namespace.
     pub not_found: AtomicU64,

@@ -160,8 +160,9 @@ impl Rounds {
             other => &mut other.insert((cost.per_second, Budget::new(cost.per_second, now))).1,
         };
         let left_out = due.split_off(budget.take(due.len(), now));
-        for (job, ..) in left_out {
-            self.jobs[job].of.counts.left_out.fetch_add(1, Ordering::Relaxed);
+        for (job, socket, _) in left_out {
+            let Job { of, turns, .. } = &mut self.jobs[job];
+            of.counts.left_out.fetch_add(u64::from(turns.is_left_out(socket.cookie, now)), Ordering::Relaxed);
         }
         let due: Vec<(usize, Socket)> = due.into_iter().map(|(job, socket, _)| (job, socket)).collect();
         for batch in due.chunks(BATCH) {
