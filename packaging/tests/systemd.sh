@@ -248,10 +248,13 @@ snapshots() {
     local before
     check "nothing was lost meanwhile" says '\+ 0 lost \+ 0 dropped$' ann status web
     before=$(taken) || true
-    traffic --seconds 4 --ping-pong 2
-    check "snapshots go on" test "$(taken)" -gt "$before"
+    traffic --seconds 15 --ping-pong 2 &
+    load=$!
+    check "snapshots go on" soon more_than "$before"
+    wait "$load"
 }
 
+more_than() { [ "$(taken)" -gt "$1" ]; }
 taken() { tcpprobectl fetch web --events tcp_info --format csv 2>/dev/null | tail -n +2 | wc -l; }
 others() { tcpprobectl fetch web --events tcp_info --filter "port != $port" --format csv 2>/dev/null | tail -n +2 | wc -l; }
 

@@ -185,6 +185,8 @@ impl Rounds {
             let Job { of, turns, .. } = &mut self.jobs[*job];
             turns.had(socket.cookie, time);
             match answer {
+                // In TIME_WAIT, that is, which leaves nothing to tell.
+                Answer::Found(said) if said.info.is_none() => drop(of.counts.not_found.fetch_add(1, Ordering::Relaxed)),
                 Answer::Found(said) => match tcp_info::record(socket, &said, of.info_bytes, std::process::id()) {
                     Some(record) => records.push((*job, OwnEvent { time, record })),
                     None => drop(of.counts.failed.fetch_add(1, Ordering::Relaxed)),
