@@ -7,11 +7,14 @@ mod ss;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proptest::prelude::*;
+use tcpprobe::event::address::sockaddr;
 use tcpprobe::event::{AF_INET, AF_INET6, Event, EventKind, EventReader, Record, Socket, Value, tcp_info};
 use tcpprobe::export::{Columns, TextWriter};
 use tcpprobe::file::OWN_CPU;
+use tcpprobe::file::block::{Block, BlockBuilder, BlockHead, Projection, Schema, Seal, connection_id};
 use tcpprobe::kernel::format::Format;
 use tcpprobe::kernel::inet_diag::{
     Reply, SocketDiag, SocketId, States, TCP_INFO, TCP_INFO_BYTES_MIN, TcpInfo, put_dump, put_look_up, replies,
@@ -182,6 +185,60 @@ fn the_kernel_is_asked_for_all_of_it() {
 fn a_kind_of_its_own() {
     assert_eq!(EventKind::of("tcp_info"), EventKind::TcpInfo);
     assert_eq!(tcp_info::format(280).unwrap().system, "tcpprobe");
+}
+
+/// A builder of blocks of snapshots and tcp_probe, with so many of each socket.
+fn builder(sockets: &[(u64, u16, usize)]) -> BlockBuilder {
+    let probe = "../fixtures/formats/6.18.44-fc-v669/events/tcp/tcp_probe/format";
+    let probe = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(probe)).unwrap();
+    let formats = [Format::parse("tcp", &probe).unwrap(), tcp_info::format(280).unwrap()];
+    let (id, size) = (formats[0].id, formats[0].record_size());
+    let offset = |name: &str| formats[0].field(name).unwrap().offset as usize;
+    let (saddr, daddr, cookie_at) = (offset("saddr"), offset("daddr"), offset("sock_cookie"));
+    let mut builder = BlockBuilder::new(Schema::new(formats).unwrap());
+    for &(cookie, port, events) in sockets {
+        let mut record = vec![0; size];
+        record[..2].copy_from_slice(&id.to_le_bytes());
+        record[saddr..saddr + 28].copy_from_slice(&sockaddr(([10, 0, 0, 1], 80).into(), AF_INET));
+        record[daddr..daddr + 28].copy_from_slice(&sockaddr(([10, 0, 0, 2], port).into(), AF_INET));
+        record[cookie_at..cookie_at + 8].copy_from_slice(&cookie.to_le_bytes());
+        assert_eq!(builder.push(0, &vec![(7, &record[..]); events]), 0);
+    }
+    builder
+}
+
+#[test]
+fn the_busiest_sockets_of_a_block() {
+    let builder = builder(&[(1, 4001, 3), (2, 4002, 9), (0, 4003, 99), (3, 4004, 1), (4, 4005, 5)]);
+    let busiest = |kinds: &[EventKind], most: usize| {
+        let (sockets, more) = builder.busiest(kinds, most);
+        (sockets.iter().map(|(socket, events)| (socket.cookie, socket.peer.port(), *events)).collect::<Vec<_>>(), more)
+    };
+    let probe = [EventKind::TcpProbe];
+    // One without a cookie cannot be asked about.
+    assert_eq!(busiest(&probe, 9), (vec![(2, 4002, 9), (4, 4005, 5), (1, 4001, 3), (3, 4004, 1)], 0));
+    assert_eq!(busiest(&probe, 3), (vec![(2, 4002, 9), (4, 4005, 5)], 2));
+    assert_eq!(busiest(&[EventKind::TcpInfo], 9), (vec![], 0));
+}
+
+/// A snapshot is an event of its connection: blocks are found by it, and other connections are not.
+#[test]
+fn a_block_with_a_snapshot_is_found_by_its_connection() {
+    let bytes = fs::read(folder().join("cubic.bin")).unwrap();
+    let said = saved(&bytes);
+    let record = tcp_info::record(&socket_of(&said), &said, 280, 7).unwrap();
+    let mut builder = builder(&[]);
+    assert_eq!(builder.push(OWN_CPU, &[(9, &record)]), 0);
+    let (mut payload, schema) = (Vec::new(), Arc::clone(builder.schema()));
+    builder.seal(&Seal::default(), None, |_| None, &mut payload);
+    let head = BlockHead::decode(&payload).unwrap();
+    assert!(head.may_hold(connection_id(said.local, said.peer)));
+    assert_eq!(head.connections.iter().map(|word| word.count_ones()).sum::<u32>(), 1);
+    let held = |connection: u64| {
+        let wanted = Projection { connection: Some(connection), ..Projection::default() };
+        Block::decode(&payload, &schema, &wanted).unwrap().rows().len()
+    };
+    assert_eq!((held(connection_id(said.local, said.peer)), held(connection_id(said.peer, said.local))), (1, 0));
 }
 
 proptest! {

@@ -26,7 +26,8 @@ const KINDS: [EventKind; 2] = [EventKind::TcpProbe, EventKind::TcpRcvSpaceAdjust
 pub struct SnapshotCounts {
     /// Handed over to the capture.
     pub taken: AtomicU64,
-    /// Not taken, for the budget was spent.
+    /// Not taken, for the budget was spent, or so many sockets were in one block that the rest were not looked at: those count for
+    /// each block.
     pub left_out: AtomicU64,
     /// The kernel has no such socket: it is closed already, or of another network namespace.
     pub not_found: AtomicU64,
@@ -96,5 +97,67 @@ impl Lookout {
             let _ = rustix::io::write(&self.0.wake, &1u64.to_ne_bytes());
         }
         of.counts.left_out.fetch_add(left_out, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tcpprobe::event::{address::sockaddr, tcp_info};
+    use tcpprobe::file::block::Schema;
+    use tcpprobe::kernel::format::Format;
+
+    use super::*;
+
+    /// A builder with one event of each of so many sockets.
+    fn builder(sockets: u64) -> BlockBuilder {
+        let text = "name: tcp_probe\nID: 7\nformat:\n\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\
+                    \tfield:__u8 saddr[28];\toffset:8;\tsize:28;\tsigned:0;\n\
+                    \tfield:__u8 daddr[28];\toffset:36;\tsize:28;\tsigned:0;\n\
+                    \tfield:__u64 sock_cookie;\toffset:64;\tsize:8;\tsigned:0;\n\nprint fmt: \"\"\n";
+        let formats = [Format::parse("tcp", text).unwrap(), tcp_info::format(280).unwrap()];
+        let mut builder = BlockBuilder::new(Schema::new(formats).unwrap());
+        for cookie in 1..=sockets {
+            let mut record = [0; 72];
+            record[0] = 7;
+            record[8..36].copy_from_slice(&sockaddr(([10, 0, 0, 1], 80).into(), 2));
+            record[36..64].copy_from_slice(&sockaddr(([10, 0, 0, 2], cookie as u16).into(), 2));
+            record[64..].copy_from_slice(&cookie.to_le_bytes());
+            assert_eq!(builder.push(0, &[(1, &record)]), 0);
+        }
+        builder
+    }
+
+    fn snapshots() -> Arc<Snapshots> {
+        let (own, interval) = (OwnEvents::default(), Duration::from_secs(1));
+        Arc::new(Snapshots { own, interval, info_bytes: 280, counts: SnapshotCounts::default() })
+    }
+
+    fn left_out(of: &Snapshots) -> u64 {
+        of.counts.left_out.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn whom_a_block_has_is_told_and_more_are_counted() {
+        let (lookout, of) = (Lookout::new().unwrap(), snapshots());
+        lookout.tell(&of, &builder(3));
+        lookout.tell(&of, &builder(0));
+        lookout.tell(&of, &builder(SOCKETS_MAX as u64 + 9));
+        let seen = lookout.wait();
+        assert_eq!(seen.iter().map(|seen| seen.sockets.len()).collect::<Vec<_>>(), [3, SOCKETS_MAX]);
+        assert_eq!(left_out(&of), 9);
+    }
+
+    #[test]
+    fn a_capture_waits_for_nobody_who_looks() {
+        let (lookout, of, builder) = (Lookout::new().unwrap(), snapshots(), builder(3));
+        let taking = lookout.0.seen.lock().unwrap();
+        lookout.tell(&of, &builder);
+        drop(taking);
+        assert_eq!(left_out(&of), 3);
+        assert!(lookout.wait().is_empty());
+        for _ in 0..WAITING_MAX + 2 {
+            lookout.tell(&of, &builder);
+        }
+        assert_eq!((lookout.wait().len(), left_out(&of)), (WAITING_MAX, 3 + 6));
     }
 }

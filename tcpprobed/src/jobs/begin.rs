@@ -74,7 +74,7 @@ impl Jobs {
         let number = if continues { last } else { next };
         let folder = self.store.make_run_folder(&job.name, number)?;
         let key = Store::run_key(&job.name, number);
-        let meta = if continues {
+        let mut meta = if continues {
             let mut meta = at(folder.path(), RunMeta::load(&folder))?;
             at(folder.path(), meta.resume(&folder, &key, self.store.catalog()))?;
             meta.baseline = meta.ledger.clone();
@@ -83,6 +83,9 @@ impl Jobs {
         } else {
             RunMeta::new().map_err(|source| JobError::Io { doing: "random numbers", source })?
         };
+        let spec = job.now().file.spec.clone();
+        let plan = if continues { self.plan_on(plan, &meta, &spec)? } else { plan.clone() };
+        meta.tcp_info_bytes = plan.snapshots.map_or(meta.tcp_info_bytes, |snapshots| snapshots.info_bytes);
         let (header, schema, path) = (self.header(job, number, &meta), plan.schema()?, folder.path().to_owned());
         let target = RunTarget { folder, key, meta: meta.clone(), header, schema: schema.clone() };
         let run = at(path, RunWriter::create(target, self.store.handles()))?;
@@ -92,7 +95,7 @@ impl Jobs {
             tracefs: self.tracefs.clone(),
             layout: self.tracefs.page_layout()?,
             residuals: plan.residuals(),
-            lookout: self.lookout(plan, &own_events),
+            lookout: self.lookout(&plan, &own_events),
             own_events,
             pointer_key: meta.pointer_key(),
             since: clock::boot_ns(),

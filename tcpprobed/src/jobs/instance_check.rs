@@ -140,7 +140,7 @@ impl Jobs {
         let accounts: Vec<Account> =
             possible_cpus()?.into_iter().map(|cpu| Account::unknown(cpu, since, now.time)).collect();
         let spec = job.now().file.spec.clone();
-        let schema = self.plan(&spec)?.schema()?;
+        let schema = self.plan_on(&self.plan(&spec)?, &meta, &spec)?.schema()?;
         let (header, pages) = (self.header(job, number, &meta), meta.pages);
         let target = RunTarget { folder, key, meta, header, schema };
         let mut run = at(&path, RunWriter::create(target, self.store.handles()))?;

@@ -37,6 +37,7 @@ impl Jobs {
             tracing::info!(job = job.name, why, "a new run begins");
             return self.begin(job, &plan, false);
         };
+        let plan = self.plan_on(&plan, &meta, &spec)?;
         let instance = Instance::open(&self.tracefs, &name)?;
         let (key, path) = (Store::run_key(&job.name, number), folder.path().to_owned());
         let resumed = at(&path, meta.resume(&folder, &key, self.store.catalog()))?;

@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tcpprobe::event::tcp_info;
+use tcpprobe::kernel::format::Format;
 
 use super::{JobError, Jobs, Plan, Spec};
 use crate::capture::{Lookout, OwnEvents, Snapshots};
 use crate::sockdiag::SockDiag;
+use crate::store::RunMeta;
 
 /// The snapshots of a run that is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +63,30 @@ impl Jobs {
             _ if seconds == 0 || config.snapshots.per_second == 0 => {}
             Ok(sock_diag) => {
                 let info_bytes = sock_diag.info_bytes();
-                let format = tcp_info::format(info_bytes).map_err(|error| JobError::Events(error.to_string()))?;
-                plan.own.push(format);
+                plan.own.push(format(info_bytes)?);
                 plan.snapshots = Some(SnapshotPlan { interval: Duration::from_secs(seconds), info_bytes });
             }
             // Whoever asks for them is told; doctor says it to all.
             Err(why) if spec.snapshots_s.is_some() => plan.warnings.push(format!("there will be no snapshots: {why}")),
             Err(_) => {}
+        }
+        Ok(plan)
+    }
+
+    /// The plan for a run that goes on: its snapshots are as it was begun, for it has the columns that it has. Only who asks for
+    /// snapshots in a run without any gets them.
+    pub(super) fn plan_on(&self, plan: &Plan, meta: &RunMeta, spec: &Spec) -> Result<Plan, JobError> {
+        let mut plan = plan.clone();
+        plan.own.retain(|format| format.id != tcp_info::ID);
+        let is_asked = spec.snapshots_s.is_some();
+        plan.snapshots = match plan.snapshots.take() {
+            Some(snapshots) if meta.tcp_info_bytes > 0 => {
+                Some(SnapshotPlan { info_bytes: meta.tcp_info_bytes, ..snapshots })
+            }
+            other => other.filter(|_| is_asked),
+        };
+        if let Some(snapshots) = plan.snapshots {
+            plan.own.push(format(snapshots.info_bytes)?);
         }
         Ok(plan)
     }
@@ -86,4 +105,8 @@ impl Jobs {
     pub fn sock_diag(&self) -> Result<&Arc<SockDiag>, &str> {
         self.sock_diag.as_ref().map_err(String::as_str)
     }
+}
+
+fn format(info_bytes: usize) -> Result<Format, JobError> {
+    tcp_info::format(info_bytes).map_err(|error| JobError::Events(error.to_string()))
 }

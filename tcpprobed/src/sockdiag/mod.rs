@@ -160,8 +160,9 @@ impl Rounds {
             other => &mut other.insert((cost.per_second, Budget::new(cost.per_second, now))).1,
         };
         let left_out = due.split_off(budget.take(due.len(), now));
-        for (job, ..) in left_out {
-            self.jobs[job].of.counts.left_out.fetch_add(1, Ordering::Relaxed);
+        for (job, socket, _) in left_out {
+            let Job { of, turns, .. } = &mut self.jobs[job];
+            of.counts.left_out.fetch_add(u64::from(turns.is_left_out(socket.cookie, now)), Ordering::Relaxed);
         }
         let due: Vec<(usize, Socket)> = due.into_iter().map(|(job, socket, _)| (job, socket)).collect();
         for batch in due.chunks(BATCH) {
@@ -184,6 +185,8 @@ impl Rounds {
             let Job { of, turns, .. } = &mut self.jobs[*job];
             turns.had(socket.cookie, time);
             match answer {
+                // In TIME_WAIT, that is, which leaves nothing to tell.
+                Answer::Found(said) if said.info.is_none() => drop(of.counts.not_found.fetch_add(1, Ordering::Relaxed)),
                 Answer::Found(said) => match tcp_info::record(socket, &said, of.info_bytes, std::process::id()) {
                     Some(record) => records.push((*job, OwnEvent { time, record })),
                     None => drop(of.counts.failed.fetch_add(1, Ordering::Relaxed)),

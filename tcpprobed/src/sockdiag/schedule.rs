@@ -35,9 +35,14 @@ impl Budget {
     }
 }
 
-/// The sockets of one capture whose turn was within its interval, by cookie: when.
+/// The sockets of one capture whose turn was within its interval.
 #[derive(Debug, Default)]
-pub struct Turns(HashMap<u64, u64>);
+pub struct Turns {
+    /// By cookie: when.
+    had: HashMap<u64, u64>,
+    /// The same of those that were left out.
+    left_out: HashMap<u64, u64>,
+}
 
 impl Turns {
     /// Of the sockets that were seen, each with a number of events, those whose turn it is, the busiest first, each with all its events.
@@ -49,20 +54,29 @@ impl Turns {
         now: u64,
     ) -> Vec<(Socket, u64)> {
         let interval = (interval.as_nanos() as f64 * (1.0 - TOLERANCE)) as u64;
-        self.0.retain(|_, last| now.saturating_sub(*last) < interval);
+        for past in [&mut self.had, &mut self.left_out] {
+            past.retain(|_, last| now.saturating_sub(*last) < interval);
+        }
         let mut events: HashMap<u64, (Socket, u64)> = HashMap::new();
         for (socket, count) in seen {
             events.entry(socket.cookie).or_insert((socket, 0)).1 += u64::from(count);
         }
         let mut due: Vec<(Socket, u64)> =
-            events.into_values().filter(|(s, _)| !self.0.contains_key(&s.cookie)).collect();
+            events.into_values().filter(|(s, _)| !self.had.contains_key(&s.cookie)).collect();
         due.sort_by_key(|(socket, count)| (std::cmp::Reverse(*count), socket.cookie));
         due
     }
 
     /// It had its turn.
     pub fn had(&mut self, cookie: u64, now: u64) {
-        self.0.insert(cookie, now);
+        self.had.insert(cookie, now);
+    }
+
+    /// There was nothing left for it, though it may have its turn with the next block. Whether that is the first time in its interval.
+    pub fn is_left_out(&mut self, cookie: u64, now: u64) -> bool {
+        let is_first = !self.left_out.contains_key(&cookie);
+        self.left_out.entry(cookie).or_insert(now);
+        is_first
     }
 }
 
@@ -95,7 +109,21 @@ mod tests {
         assert_eq!(due(&[(1, 1), (2, 1), (4, 1)], 11 * SECOND), [1, 2]);
         assert_eq!(due(&[], 11 * SECOND), [0; 0], "who is idle has no turn");
         assert_eq!(due(&[(2, 1)], 20 * SECOND), [2]);
-        assert_eq!(turns.0.len(), 1, "what is past is forgotten");
+        assert_eq!(turns.had.len(), 1, "what is past is forgotten");
+    }
+
+    /// A busy socket is in many blocks of a second.
+    #[test]
+    fn who_is_left_out_counts_once_in_an_interval() {
+        let mut turns = Turns::default();
+        let mut left_out = 0;
+        for tenth in 0..30 {
+            let now = tenth * SECOND / 10;
+            for (socket, _) in turns.due([(socket(1), 5)], Duration::from_secs(1), now) {
+                left_out += u32::from(turns.is_left_out(socket.cookie, now));
+            }
+        }
+        assert_eq!(left_out, 4, "at 0, 0.9, 1.8 and 2.7 s");
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub struct RunMeta {
     pub pointer_secret: String,
     /// `boot_id` of the boot in which the run's kernel instance was made.
     pub boot: String,
+    /// Bytes of tcp_info in its snapshots, as it was begun; 0 where it has none. So all its segments have the same columns.
+    #[serde(default)]
+    pub tcp_info_bytes: usize,
     /// The first segment that is not in these figures.
     pub segment: u32,
     /// Sequence number of the next block, at the beginning of that segment.

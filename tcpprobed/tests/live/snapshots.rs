@@ -228,6 +228,38 @@ fn a_killed_daemon_leaves_a_whole_account() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
+/// All segments of a run have the same columns, whatever the next daemon is told: else a table of them could not be made.
+#[test]
+fn a_run_keeps_the_columns_that_it_began_with() {
+    let Some(mut daemon) = Daemon::configured(COST) else { return };
+    let pairs = [Pair::v4()];
+    let spec = |name: &str| job(name, &filter(&pairs));
+    daemon.api().start(spec("with"));
+    daemon.terminate();
+    // As of an older daemon, or where no socket was there to tell.
+    let file = daemon.path("state/jobs/with/000001/run.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("tcp_info_bytes")).unwrap().to_owned();
+    std::fs::write(&file, text.replace(&line, "tcp_info_bytes = 192")).unwrap();
+    daemon.run();
+    talk(&pairs, Duration::from_millis(1500));
+    daemon.terminate();
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("tcp_info_bytes = 192\n", "")).unwrap();
+    daemon.run();
+    let before = snapshots(&all(&daemon, "with")).len();
+    talk(&pairs, Duration::from_millis(1500));
+    assert_eq!(daemon.api().get("with").snapshots, None, "a run without snapshots goes on without");
+    daemon.api().stop("with");
+    let taken = snapshots(&all(&daemon, "with"));
+    assert!(taken.len() == before && before > 0);
+    assert!(taken.iter().all(|event| event.format.field("tcpi_delivered").is_none()));
+    daemon.api().start(spec("with"));
+    talk(&pairs, Duration::from_millis(1500));
+    daemon.api().stop("with");
+    let taken = snapshots(&all(&daemon, "with"));
+    assert!(taken.iter().all(|event| event.format.field("tcpi_delivered").is_some()) && !taken.is_empty());
+}
+
 /// A connection of another network namespace has events, and no snapshots.
 #[test]
 fn other_network_namespaces_are_not_looked_into() {
