@@ -337,6 +337,7 @@ impl Diagnoser {
     pub fn item(&mut self, item: &Item) {
         match item {
             Item::Begin(about) => {
+                self.table.parts_mut().0.has_states |= about.wanted_formats().any(|format| format.name == "tcp_cong_state_set");
                 self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
             }
             Item::Events(Batch::Columns(batch)) => self.table.batch(batch),
@@ -443,6 +444,7 @@ mod tests {
                 queued,
                 send_buffer,
                 window_limited_us,
+                send_buffer_limited_us: window_limited_us / 2,
             },
         )
     }

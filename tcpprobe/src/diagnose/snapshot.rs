@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub send_buffer: u32,
     /// Microseconds in which the peer's window held back, since the connection began (`tcpi_rwnd_limited`).
     pub window_limited_us: u64,
+    /// The same of the send buffer (`tcpi_sndbuf_limited`); where it grows, it did, where not, it may have.
+    pub send_buffer_limited_us: u64,
 }
 
 impl Snapshot {
@@ -61,6 +63,15 @@ impl<'a> Snapshots<'a> {
         self.0.last().map_or(0, |last| last.send_buffer)
     }
 
+    /// Whether the kernel's clock of the send buffer ran for a tenth of the time around a moment.
+    pub fn is_buffer_limited(&self, time: u64) -> bool {
+        let after = self.0.partition_point(|snapshot| snapshot.time <= time);
+        let around = after.checked_sub(1).and_then(|before| Some((self.0.get(before)?, self.0.get(after)?)));
+        around.is_some_and(|(a, b)| {
+            b.send_buffer_limited_us.saturating_sub(a.send_buffer_limited_us) * 10_000 >= (b.time - a.time).max(1)
+        })
+    }
+
     /// What most of the snapshots near a time say of room in both windows; `has_room` tells at which times there was any.
     pub fn room(&self, from: u64, to: u64, has_room: impl Fn(u64) -> bool) -> Option<Limit> {
         let first = self.0.partition_point(|snapshot| snapshot.time + NEAR_NS < from);
@@ -93,6 +104,7 @@ mod tests {
         queued: 106_068,
         send_buffer: 104_000,
         window_limited_us: 0,
+        send_buffer_limited_us: 0,
     };
 
     #[test]

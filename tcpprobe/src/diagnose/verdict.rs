@@ -47,6 +47,8 @@ struct Judge<'a> {
     /// Sums of what was counted in slices with room in both windows, and in those where the peer's window was filled, before each.
     rooms: Vec<[f64; 4]>,
     windows: Vec<[f64; 4]>,
+    /// The same of turns: how many, and of how many the last segment was not full.
+    turns: Vec<[f64; 4]>,
 }
 
 impl<'a> Judge<'a> {
@@ -56,9 +58,13 @@ impl<'a> Judge<'a> {
             facts,
             episodes: &track.episodes,
             snapshots,
-            is_policed: is_pressing(slices) && policer::is_policed(&track.episodes, u64::from(facts.base_us) * 1000),
+            is_policed: is_pressing(slices) && policer::is_policed(&track.episodes, u64::from(facts.base_us) * 1000, facts.rate_max),
             rooms: sums(slices, |slice| match slice.class {
                 Class::Room | Class::Stream => slice.counts,
+                _ => [0.0; 4],
+            }),
+            turns: sums(slices, |slice| match slice.class {
+                Class::Turn => slice.counts,
                 _ => [0.0; 4],
             }),
             windows: sums(slices, |slice| match slice.class {
@@ -74,7 +80,7 @@ impl<'a> Judge<'a> {
         match slice.class {
             Class::Connecting => (Limit::Connecting, true),
             Class::Idle => (Limit::Idle, true),
-            Class::Turn | Class::Written => (Limit::SenderApplication, false),
+            Class::Turn | Class::Written => self.turn(slices, at),
             Class::Timeout => (Limit::Timeout, true),
             Class::Hole => (Limit::PacketLoss, false),
             Class::Exchange => (Limit::RoundTrips, false),
@@ -142,10 +148,32 @@ impl<'a> Judge<'a> {
             let slice = slices.get(slices.partition_point(|slice| slice.to <= time));
             slice.is_some_and(is_room)
         };
+        if self.snapshots.is_buffer_limited(slices[at].from.midpoint(slices[at].to)) {
+            return (Limit::SendBuffer, true);
+        }
         let inferred = self.stream(slices, at);
         match self.snapshots.room(slices[at].from, slices[at].to, has_room) {
             Some(limit) => (limit, true),
             None => (inferred, false),
+        }
+    }
+
+    /// Nothing was outstanding, and the sender ended that: its program, or what holds its data back.
+    fn turn(&self, slices: &[Slice], at: usize) -> (Limit, bool) {
+        let is_turn = |slice: &Slice| matches!(slice.class, Class::Turn | Class::Written | Class::Room | Class::Stream);
+        let has_room = |time: u64| {
+            let slice = slices.get(slices.partition_point(|slice| slice.to <= time));
+            slice.is_some_and(is_turn)
+        };
+        match self.snapshots.room(slices[at].from, slices[at].to, has_room) {
+            Some(limit) => return (limit, true),
+            None if self.snapshots.is_buffer_limited(slices[at].from) => return (Limit::SendBuffer, true),
+            None => {}
+        }
+        let [drains, odd, ..] = self.around(slices, at, &self.turns);
+        match drains >= 8.0 && odd * 10.0 < drains {
+            true => (Limit::SenderHost, false),
+            false => (Limit::SenderApplication, false),
         }
     }
 
@@ -157,6 +185,10 @@ impl<'a> Judge<'a> {
         }
         if self.facts.is_rate_based {
             return Limit::Bandwidth;
+        }
+        if slices[at].queue {
+            // A full send buffer alone lets no queue build up.
+            return Limit::SenderHost;
         }
         // Behind a full send buffer flights go as bursts, one each round trip; pacing and queues spread them.
         if bursts * 2.0 > gaps { Limit::SendBuffer } else { Limit::SenderHost }

@@ -45,6 +45,7 @@ fn snapshot(sample: &Sample, is_rate_based: bool) -> Snapshot {
         queued: sample.queued(),
         send_buffer: sample.send_buffer(),
         window_limited_us: sample.window_limited_us(),
+        send_buffer_limited_us: sample.send_buffer_limited_us(),
     }
 }
 
@@ -109,7 +110,7 @@ impl Truth {
                 _ => runs.push((value, 1)),
             }
         }
-        let snapshots: Vec<Value> = self.snapshots.iter().map(|one| json!([one.time, one.mss, one.is_rate_based, one.unsent, one.queued, one.send_buffer, one.window_limited_us])).collect();
+        let snapshots: Vec<Value> = self.snapshots.iter().map(|one| json!([one.time, one.mss, one.is_rate_based, one.unsent, one.queued, one.send_buffer, one.window_limited_us, one.send_buffer_limited_us])).collect();
         let truth = json!({
             "name": self.name, "accept": self.accept, "local": self.local, "peer": self.peer, "cookie": self.cookie,
             "from_ns": self.from, "to_ns": self.to, "rtt_ns": self.rtt, "window_share": self.window_share, "causes": self.causes,
@@ -157,6 +158,7 @@ impl Truth {
                 queued: word(4) as u32,
                 send_buffer: word(5) as u32,
                 window_limited_us: word(6),
+                send_buffer_limited_us: word(7),
             }
         };
         Ok(Truth {
