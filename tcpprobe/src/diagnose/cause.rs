@@ -103,6 +103,8 @@ pub(super) mod ca {
 
 /// `TCP_RTO_MIN` in nanoseconds.
 const RTO_MIN_NS: u64 = 200_000_000;
+/// What is in flight where the last of it may be a single segment: the last ACK is not counted yet.
+const FEW_BYTES: u32 = 4 * 1460;
 /// States of sockets (`include/net/tcp_states.h`).
 const SYN_SENT: u8 = 2;
 
@@ -327,8 +329,9 @@ impl Retransmissions {
             // After another timer's segment, or in recovery, it is no probe.
             let pending = self.pending.take();
             let is_sure = pending.is_some() || self.is_repairing();
-            if pending == Some(Cause::Timeout) && quiet * 2 < before * 3 {
-                // Time-outs double: the one before was a probe.
+            let flight = last.snd_nxt.wrapping_sub(last.snd_una);
+            if pending == Some(Cause::Timeout) && quiet * 2 < before * 3 && flight <= FEW_BYTES {
+                // Time-outs double: the one before was a probe of a single segment, which waits as long.
                 self.causes.replace(Cause::Timeout, Cause::TailLossProbe);
             }
             self.pending = (!is_sure).then_some(Cause::Timeout);

@@ -24,6 +24,7 @@ pub use track::Facts;
 pub use verdict::Interval;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use crate::event::EventReader;
 use crate::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
@@ -56,8 +57,17 @@ pub struct Diagnosis {
     pub policer_rate: Option<f64>,
     /// Nanoseconds of it in which events were lost.
     pub lost: u64,
-    /// The peer's socket is in the trace as well, and this is the end that sends more.
-    pub has_both_ends: bool,
+    /// Which end it is, where the peer's socket is in the trace as well.
+    pub end: Option<End>,
+}
+
+/// An end of a connection whose two sockets are in a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It sends more, and what is said of it holds for both.
+    Sender,
+    /// The other one.
+    Receiver,
 }
 
 impl Diagnosis {
@@ -73,7 +83,7 @@ impl Diagnosis {
             facts: track.facts,
             policer_rate: limits::policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000).map(|(_, rate)| rate),
             lost: 0,
-            has_both_ends: false,
+            end: None,
         }
     }
 
@@ -261,8 +271,11 @@ impl Observer for Tracker {
 
     fn open(&mut self, connection: &Connection) -> Self::State {
         let mut track = Track::new(self.has_states, connection.local.is_ipv6());
-        if let Some(first) = self.snapshots.get(&connection.cookie).and_then(|all| all.first()) {
-            track.tell_mss(first.mss);
+        if let Some(all) = self.snapshots.get(&connection.cookie) {
+            // Over loopback it is bound to half of the largest window, which grows.
+            let largest = all.iter().map(|snapshot| snapshot.mss).max().unwrap_or(0);
+            let first = all.first().map_or(0, |first| first.mss);
+            track.tell_mss(if largest > 9000 { largest } else { first });
         }
         (track, self.gaps_seen)
     }
@@ -337,7 +350,6 @@ impl Diagnoser {
     pub fn item(&mut self, item: &Item) {
         match item {
             Item::Begin(about) => {
-                self.table.parts_mut().0.has_states |= about.wanted_formats().any(|format| format.name == "tcp_cong_state_set");
                 self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
             }
             Item::Events(Batch::Columns(batch)) => self.table.batch(batch),
@@ -378,7 +390,27 @@ impl Diagnoser {
     pub fn finish(self) -> Vec<Diagnosis> {
         let mut done = self.table.finish().done;
         done.iter_mut().for_each(|diagnosis| diagnosis.cut(&self.gaps));
+        join(&mut done);
         done
+    }
+}
+
+/// Finds the two ends of connections: swapped addresses, at the same time.
+fn join(found: &mut [Diagnosis]) {
+    let mut waiting: HashMap<(SocketAddr, SocketAddr), Vec<usize>> = HashMap::new();
+    for at in 0..found.len() {
+        let Connection { local, peer, .. } = found[at].connection;
+        let overlaps = |other: &Diagnosis| other.from() <= found[at].to() && found[at].from() <= other.to();
+        let peers = waiting.get_mut(&(peer, local));
+        let place = peers.as_ref().and_then(|peers| peers.iter().position(|&other| overlaps(&found[other])));
+        let (Some(peers), Some(place)) = (peers, place) else {
+            waiting.entry((local, peer)).or_default().push(at);
+            continue;
+        };
+        let other = peers.swap_remove(place);
+        let is_sender = found[at].facts.bytes_acked > found[other].facts.bytes_acked;
+        let (sender, receiver) = if is_sender { (at, other) } else { (other, at) };
+        (found[sender].end, found[receiver].end) = (Some(End::Sender), Some(End::Receiver));
     }
 }
 
@@ -512,6 +544,28 @@ mod tests {
         tiles(&found);
         let unseen: u64 = found.intervals.iter().filter(|i| i.limit == Limit::Unseen).map(|i| i.to - i.from).sum();
         assert_eq!(unseen, 200_000_000);
+    }
+
+    #[test]
+    fn two_ends_are_joined_while_both_live() {
+        let one = |events: std::ops::Range<u32>, is_back: bool, data_len: u16| {
+            let events: Vec<(u64, Observation)> = events
+                .map(|at| {
+                    let probe = Probe { data_len, ..probe(if data_len > 0 { 0 } else { at }, 40_000) };
+                    (u64::from(at) * 4_000_000, Observation::Probe(probe))
+                })
+                .collect();
+            let mut found = diagnose(&events, &[], &[]);
+            let Connection { local, peer, .. } = found.connection;
+            if is_back {
+                (found.connection.local, found.connection.peer) = (peer, local);
+            }
+            found
+        };
+        let mut found = vec![one(0..50, false, 0), one(0..50, true, 1448), one(60..90, true, 1448)];
+        join(&mut found);
+        let ends: Vec<Option<End>> = found.iter().map(|found| found.end).collect();
+        assert_eq!(ends, [Some(End::Sender), Some(End::Receiver), None]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
 /// A wait for an ACK that matters: delayed ACKs of Linux take 40 ms (`TCP_DELACK_MIN`, `include/net/tcp.h`).
 const NAGLE_NS: u64 = 10_000_000;
 /// Over so long a time the rate is looked at, at least.
-const RATE_NS: u64 = 20_000_000;
+const RATE_NS: u64 = 40_000_000;
 
 /// How a loss was met.
 #[derive(Debug, Clone, Copy, Default)]
@@ -168,8 +168,9 @@ pub(super) struct Track {
     recent_at: usize,
     /// How often what is acknowledged was sent when an ACK came: 0 to 1.
     clocked: f32,
-    /// Received without a pause.
+    /// Received without a pause, and since when.
     burst: u64,
+    burst_from: u64,
 }
 
 impl Track {
@@ -211,6 +212,7 @@ impl Track {
             recent_at: 0,
             clocked: 1.0,
             burst: 0,
+            burst_from: 0,
         }
     }
 
@@ -471,7 +473,7 @@ impl Track {
             self.peak_from = (u64::MAX, 0);
         } else if from == u64::MAX {
             self.peak_from = (time, self.facts.bytes_acked);
-        } else if time - from >= RATE_NS.max(u64::from(self.facts.base_us) * 1000) {
+        } else if time - from >= RATE_NS.max(2 * u64::from(self.facts.base_us) * 1000) {
             let rate = (self.facts.bytes_acked - bytes) as f64 * 1e9 / (time - from) as f64;
             self.facts.rate_max = self.facts.rate_max.max(rate);
             self.peak_from = (time, self.facts.bytes_acked);
@@ -543,6 +545,13 @@ impl Track {
                 if out < mss && has_room && self.at > self.before && self.at - self.before >= (base / 2).max(NAGLE_NS) {
                     self.facts.nagle += 1;
                     self.slices.relabel(self.before, |_| Class::Nagle);
+                } else if out == 0 && last.snd_wnd < probe.snd_wnd / 2 {
+                    // That ACK opened the window, and what had waited for it went at once.
+                    self.facts.window_closed += 1;
+                    self.slices.relabel(self.before, |known| match known {
+                        Class::Idle => Class::ClosedWindow,
+                        other => other,
+                    });
                 }
                 return self.flight(time, probe, Some(last), advanced);
             }
@@ -551,9 +560,10 @@ impl Track {
         self.facts.exchanges += u64::from(last.data_len > 0);
         // What a program ends seldom ends with a full segment; what waits unsent consists of them.
         let bytes = probe.snd_una.wrapping_sub(self.stretch.una);
-        let is_odd = last.data_len > 0 || bytes % self.mss.bytes() != 0;
+        let is_odd = last.data_len > 0 || !self.mss.is_known() || bytes % self.mss.bytes() != 0;
         let class = if probe.snd_wnd < self.closed() { Class::ClosedWindow } else { Class::Turn };
-        self.push_counted(sent, class, [1.0, f32::from(u8::from(is_odd)), 0.0, 0.0]);
+        let counts = if bytes > 0 { [1.0, f32::from(u8::from(is_odd)), 0.0, 0.0] } else { [0.0; 4] };
+        self.push_counted(sent, class, counts);
         self.begin_stretch(sent, last.data_len > 0, probe.snd_una);
         self.flight(time, probe, Some(last), advanced);
     }
@@ -567,13 +577,19 @@ impl Track {
             return Class::Receiving;
         }
         let burst = std::mem::take(&mut self.burst);
+        let from = std::mem::replace(&mut self.burst_from, time);
         let is_filled = burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
-        match (is_filled, quiet >= 2 * base) {
+        let class = match (is_filled, quiet >= 2 * base) {
             (true, true) => Class::OwnReader,
             (true, false) => Class::OwnWindow,
             (false, true) => Class::Idle,
             (false, false) => Class::Receiving,
+        };
+        if is_filled {
+            // It was as much as the window allows, all of it.
+            self.slices.relabel(from, |known| if known == Class::Receiving { class } else { known });
         }
+        class
     }
 
     /// How the right edge of a filled window moves: with each ACK where the program reads all the time. And whether the window is
