@@ -5,6 +5,7 @@
 
 mod cause;
 mod findings;
+mod histogram;
 mod limit;
 mod limits;
 mod mss;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub use cause::{Cause, Causes};
 pub use findings::Finding;
+pub use histogram::Histogram;
 pub use limit::Limit;
 pub use limits::Words;
 pub use page::{PAGES, Page, SECTIONS, Subject};
@@ -37,7 +39,7 @@ const HEADLINE_SHARE: f64 = 0.3;
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 4096;
 /// Connections that left and are kept, and their intervals: those with the most time other than idle.
-const CONNECTIONS_MAX: usize = 1 << 16;
+const CONNECTIONS_MAX: usize = 1 << 17;
 const INTERVALS_MAX: usize = 1 << 20;
 /// Slices of all open connections together; above it each loses half of its own, looked at after each batch.
 const SLICES_TOTAL: usize = 1 << 20;
@@ -53,6 +55,10 @@ pub struct Diagnosis {
     pub causes: Causes,
     /// Its numbers.
     pub facts: Facts,
+    /// Smoothed RTT at each ACK, microseconds.
+    pub rtts: Histogram,
+    /// Congestion window at each ACK, packets.
+    pub cwnds: Histogram,
     /// What passed between its losses, bytes a second, where that was even: a policer's rate.
     pub policer_rate: Option<f64>,
     /// Nanoseconds of it in which events were lost.
@@ -81,7 +87,10 @@ impl Diagnosis {
             intervals: verdict::intervals(&track, snapshots),
             causes: track.retransmissions.causes,
             facts: track.facts,
-            policer_rate: limits::policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000).map(|(_, rate)| rate),
+            rtts: track.rtts,
+            cwnds: track.cwnds,
+            policer_rate: limits::policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000)
+                .map(|(_, rate)| rate),
             lost: 0,
             end: None,
         }
@@ -422,7 +431,7 @@ mod tests {
     use crate::flow::Probe;
 
     fn connection() -> Connection {
-        let end = |port: u16| std::net::SocketAddr::from(([10, 0, 0, 1], port));
+        let end = |port: u16| SocketAddr::from(([10, 0, 0, 1], port));
         Connection { id: 0, family: 2, local: end(80), peer: end(1), cookie: 1, skaddr: 1 }
     }
 

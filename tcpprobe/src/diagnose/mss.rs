@@ -30,7 +30,17 @@ impl Mss {
     /// 1500 bytes of Ethernet without the headers, with timestamps (RFC 7323).
     pub fn new(is_ipv6: bool) -> Self {
         let usual = if is_ipv6 { 1428 } else { 1448 };
-        Mss { common: [(0, 0); 8], assumed: usual, usual, advances: 0, usual_hits: 0, fits: (0, 0), confirmed: 0, has_fallen: false, held: (0, 0) }
+        Mss {
+            common: [(0, 0); 8],
+            assumed: usual,
+            usual,
+            advances: 0,
+            usual_hits: 0,
+            fits: (0, 0),
+            confirmed: 0,
+            has_fallen: false,
+            held: (0, 0),
+        }
     }
 
     /// An ACK covered so many bytes. One that stands alone says nothing: a program may write always the same, a segment each.

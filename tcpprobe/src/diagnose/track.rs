@@ -4,6 +4,7 @@
 //! acknowledged (`net/ipv4/tcp_input.c`, `tcp_rcv_established()`: the event comes before the ACK is processed).
 
 use super::cause::{Cause, Retransmissions, Sent, is_before};
+use super::histogram::Histogram;
 use super::mss::Mss;
 use super::slices::{Class, Slice, Slices};
 use crate::event::SSTHRESH_INFINITE;
@@ -131,6 +132,8 @@ pub(super) struct Track {
     last: Option<Probe>,
     pub retransmissions: Retransmissions,
     pub slices: Slices,
+    pub rtts: Histogram,
+    pub cwnds: Histogram,
     mss: Mss,
     pub facts: Facts,
     stretch: Stretch,
@@ -186,6 +189,8 @@ impl Track {
             last: None,
             retransmissions: Retransmissions::new(has_states),
             slices: Slices::default(),
+            rtts: Histogram::default(),
+            cwnds: Histogram::default(),
             mss: Mss::new(is_ipv6),
             facts: Facts { base_us: u32::MAX, ..Facts::default() },
             stretch: Stretch::default(),
@@ -377,7 +382,9 @@ impl Track {
     fn probe(&mut self, time: u64, probe: &Probe) {
         self.facts.probes += 1;
         self.facts.bytes_received += u64::from(probe.data_len);
+        self.cwnds.add(probe.snd_cwnd);
         if probe.srtt > 0 {
+            self.rtts.add(probe.srtt);
             self.facts.base_us = self.facts.base_us.min(probe.srtt);
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
         }
@@ -456,8 +463,12 @@ impl Track {
         let marks = self.retransmissions.marks;
         let is_marked = self.marks_seen != marks;
         self.marks_seen = marks;
-        let is_cut = probe.ssthresh < last.ssthresh && probe.snd_cwnd < last.snd_cwnd && !self.retransmissions.is_repairing();
-        let is_new = is_cut && !self.retransmissions.has_states() && !self.has_sent && time - self.at < 2_000 * u64::from(probe.srtt);
+        let is_cut =
+            probe.ssthresh < last.ssthresh && probe.snd_cwnd < last.snd_cwnd && !self.retransmissions.is_repairing();
+        let is_new = is_cut
+            && !self.retransmissions.has_states()
+            && !self.has_sent
+            && time - self.at < 2_000 * u64::from(probe.srtt);
         self.has_sent = false;
         if is_marked || is_new {
             self.retransmissions.marks += u32::from(is_new);
@@ -578,7 +589,9 @@ impl Track {
         }
         let burst = std::mem::take(&mut self.burst);
         let from = std::mem::replace(&mut self.burst_from, time);
-        let is_filled = burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
+        // What a window holds comes within a round trip; what comes for longer was not waiting for us.
+        let is_short = self.at.saturating_sub(from) <= base + base / 2;
+        let is_filled = is_short && burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
         let class = match (is_filled, quiet >= 2 * base) {
             (true, true) => Class::OwnReader,
             (true, false) => Class::OwnWindow,

@@ -244,12 +244,11 @@ fn is_pressing(slices: &[Slice]) -> bool {
         slices.iter().filter(|slice| wanted(slice.class)).map(|slice| slice.to - slice.from).sum()
     };
     let pressed = time(|class| matches!(class, Class::Cwnd | Class::Growing | Class::Repair));
-    let at_ease =
-        time(|class| {
-            matches!(
-                class,
-                Class::Room | Class::Stream | Class::Written | Class::Turn | Class::Exchange | Class::Hole | Class::Idle
-            )
-        });
+    let at_ease = time(|class| {
+        matches!(
+            class,
+            Class::Room | Class::Stream | Class::Written | Class::Turn | Class::Exchange | Class::Hole | Class::Idle
+        )
+    });
     pressed >= at_ease
 }

@@ -82,11 +82,7 @@ impl Observation {
                 rcv_wnd: probe.rcv_wnd,
             }),
             Event::TcpRetransmitSkb(event) => {
-                Observation::Retransmission {
-                    state: event.state,
-                    error: event.err.unwrap_or(0),
-                    skb: event.skbaddr,
-                }
+                Observation::Retransmission { state: event.state, error: event.err.unwrap_or(0), skb: event.skbaddr }
             }
             Event::TcpRetransmitSynack(_) => Observation::SynAckRetransmission,
             Event::TcpCongStateSet(event) => Observation::CongState(event.cong_state),

@@ -25,7 +25,9 @@ impl Path {
         let (mut drops, mut queue) = (Vec::new(), Vec::new());
         for (time, happening) in &observed.path[watch] {
             match happening {
-                Happening::Drop(why, at, length) if *length > 0 => drops.push((*time, u64::from(*at) + *length as u64, *why)),
+                Happening::Drop(why, at, length) if *length > 0 => {
+                    drops.push((*time, u64::from(*at) + *length as u64, *why))
+                }
                 Happening::Drop(..) => {}
                 Happening::Queue(ns) => queue.push((*time, *ns)),
             }
@@ -145,7 +147,11 @@ impl Judge<'_> {
     fn nothing_unsent(&self, near: Sample, doing: Option<Doing>, at: u64) -> Slot {
         use Limit::*;
         // A dropped segment that is overdue, and not acknowledged yet.
-        let overdue = self.path.drops.iter().any(|(time, end, _)| at > time + self.rtt && *end > near.bytes_acked() + 1 && *time < at);
+        let overdue = self
+            .path
+            .drops
+            .iter()
+            .any(|(time, end, _)| at > time + self.rtt && *end > near.bytes_acked() + 1 && *time < at);
         if overdue {
             return match doing {
                 Some(Doing::Sleeping) => vec![SenderApplication, PacketLoss],
@@ -155,7 +161,8 @@ impl Judge<'_> {
         // The last flight of what filled the congestion window.
         let samples = &self.sender.samples;
         let first = samples.partition_point(|sample| sample.time + self.rtt + SLOT < at);
-        let had_unsent = samples[first..].iter().take_while(|sample| sample.time < at).any(|sample| sample.unsent() > sample.mss());
+        let had_unsent =
+            samples[first..].iter().take_while(|sample| sample.time < at).any(|sample| sample.unsent() > sample.mss());
         let drains = had_unsent && !matches!(self.scenario.why, Why::Nagle);
         match doing {
             Some(Doing::Reading) if drains => vec![WindowGrowth, RoundTrips, SenderApplication, Bandwidth],

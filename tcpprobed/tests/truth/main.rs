@@ -58,7 +58,10 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
         None => scenario.name == name,
     };
     if let Some(unknown) = names.iter().find(|name| !SCENARIOS.iter().any(|one| fits(one, name))) {
-        bail!("no scenario {unknown}; there are: {}", SCENARIOS.iter().map(|one| one.name).collect::<Vec<_>>().join(" "));
+        bail!(
+            "no scenario {unknown}; there are: {}",
+            SCENARIOS.iter().map(|one| one.name).collect::<Vec<_>>().join(" ")
+        );
     }
     Ok(SCENARIOS.iter().filter(|one| names.is_empty() || names.iter().any(|name| fits(one, name))).collect())
 }
@@ -112,7 +115,8 @@ fn report(folder: &Path, scenarios: &[&Scenario], is_brief: bool) -> Result<()> 
         ("both ends", Given::Both),
     ] {
         for (kind, is_held) in [("tried", false), ("held out", true)] {
-            let of = scenarios.iter().filter(|one| one.name.ends_with('+') == is_held && folder.join(one.name).is_dir());
+            let of =
+                scenarios.iter().filter(|one| one.name.ends_with('+') == is_held && folder.join(one.name).is_dir());
             let scores: Vec<score::Score> =
                 of.map(|one| score::score(&folder.join(one.name), given)).collect::<Result<_>>()?;
             if !scores.is_empty() {

@@ -6,8 +6,8 @@
 //! dropped `tailtimes` times), `black=FROM-TO` (ms: drops all), `hold=FROM-TO` (delivers all at TO), `hole=BYTES@MS` (longer packets
 //! vanish from then on), `frag=BYTES@MS` (they are answered by ICMP). `@MS:key=value` changes one later. Times count from the first payload.
 
-use std::collections::{BinaryHeap, HashMap};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -33,8 +33,22 @@ struct Settings {
 }
 
 const KEYS: [&str; 16] = [
-    "delay", "jitter", "loss", "burst", "rate", "queue", "ce", "police", "pburst", "reorder", "rgap", "dup", "synloss", "tail",
-    "tailn", "tailtimes",
+    "delay",
+    "jitter",
+    "loss",
+    "burst",
+    "rate",
+    "queue",
+    "ce",
+    "police",
+    "pburst",
+    "reorder",
+    "rgap",
+    "dup",
+    "synloss",
+    "tail",
+    "tailn",
+    "tailtimes",
 ];
 
 impl Settings {
@@ -213,7 +227,8 @@ impl Direction {
             self.log.push((t, Happening::Drop(why, place.0, place.1)));
             return;
         }
-        let copies = if self.settings.of("dup") > 0.0 && self.chance() * 100.0 < self.settings.of("dup") { 2 } else { 1 };
+        let copies =
+            if self.settings.of("dup") > 0.0 && self.chance() * 100.0 < self.settings.of("dup") { 2 } else { 1 };
         for _ in 0..copies {
             let (mut due, rate) = (t, self.settings.of("rate") * 1e6);
             if rate > 0.0 {
@@ -253,7 +268,8 @@ impl Direction {
 
 /// The checksum of an IPv4 header or an ICMP message.
 fn checksum(bytes: &[u8]) -> u16 {
-    let mut sum: u32 = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
+    let mut sum: u32 =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
     while sum >> 16 != 0 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
@@ -297,14 +313,19 @@ pub type Log = [Vec<(u64, Happening)>; 2];
 /// Forwards between the devices of sides a and b until `stop`; settings are of a to b, and b to a.
 pub fn forward(devices: [File; 2], settings: [&str; 2], seed: u64, stop: &AtomicBool) -> Result<Log> {
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
-    let mut directions =
-        [Direction::new(settings[0], seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))?, Direction::new(settings[1], seed.wrapping_mul(0xd1b5_4a32_d192_ed03))?];
+    let mut directions = [
+        Direction::new(settings[0], seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))?,
+        Direction::new(settings[1], seed.wrapping_mul(0xd1b5_4a32_d192_ed03))?,
+    ];
     let mut began: Option<u64> = None;
     let mut buffer = vec![0_u8; 65_600];
     while !stop.load(Ordering::Relaxed) {
         let earliest = directions.iter().filter_map(|d| d.heap.peek().map(|packet| packet.0.0)).min();
         let wait = earliest.map_or(5_000_000, |due| due.saturating_sub(now()).min(5_000_000));
-        let mut ready = [PollFd::from_borrowed_fd(devices[0].as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(devices[1].as_fd(), PollFlags::IN)];
+        let mut ready = [
+            PollFd::from_borrowed_fd(devices[0].as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(devices[1].as_fd(), PollFlags::IN),
+        ];
         let _ = poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: wait as i64 }));
         for side in 0..2 {
             for _ in 0..64 {

@@ -57,7 +57,10 @@ impl Recording {
         self.set("tracing_on", "0")?;
         let text = String::from_utf8_lossy(&fs::read(self.0.join("trace"))?).into_owned();
         let entries = text.lines().find(|line| line.contains("entries-in-buffer/entries-written")).unwrap_or_default();
-        let numbers: Vec<&str> = entries.split_whitespace().filter(|word| word.contains('/') && word.as_bytes()[0].is_ascii_digit()).collect();
+        let numbers: Vec<&str> = entries
+            .split_whitespace()
+            .filter(|word| word.contains('/') && word.as_bytes()[0].is_ascii_digit())
+            .collect();
         match numbers.first().and_then(|both| both.split_once('/')) {
             Some((present, written)) if present == written => Ok(text),
             _ => bail!("events were lost: {entries}"),

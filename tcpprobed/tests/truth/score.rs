@@ -65,7 +65,9 @@ fn diagnose(folder: &Path, truth: &Truth, given: Given) -> Result<Option<Diagnos
     // Both sockets have both ports; each event has those of its own socket first.
     let filter = match given {
         Given::Both => format!("sport == {own} || dport == {own}"),
-        _ => format!("sport == {own} && dport == {other} || sport == {own} && dport == 0 || sport == 0 && dport == {other}"),
+        _ => format!(
+            "sport == {own} && dport == {other} || sport == {own} && dport == 0 || sport == 0 && dport == {other}"
+        ),
     };
     let wanted = Wanted { events: EventFilter::new(events, Some(Filter::parse(&filter)?)), ..Wanted::default() };
     let path = folder.join("trace.txt");
@@ -78,9 +80,10 @@ fn diagnose(folder: &Path, truth: &Truth, given: Given) -> Result<Option<Diagnos
     for item in Trace::sniff(&name, input, wanted)? {
         diagnoser.item(&item?);
     }
-    Ok(diagnoser.finish().into_iter().find(|found| {
-        found.connection.local.to_string() == *local && found.connection.peer.to_string() == *peer
-    }))
+    Ok(diagnoser
+        .finish()
+        .into_iter()
+        .find(|found| found.connection.local.to_string() == *local && found.connection.peer.to_string() == *peer))
 }
 
 /// Scores one scenario.
@@ -89,7 +92,10 @@ pub fn score(folder: &Path, given: Given) -> Result<Score> {
     let found = diagnose(folder, &truth, given)?;
     let (headline, _) = found.as_ref().map_or((None, 0.0), Diagnosis::headline);
     let said = found.as_ref().map_or("-".to_owned(), |_| headline.map_or("mixed", Limit::name).to_owned());
-    let shares: BTreeMap<&str, f64> = found.as_ref().map(|found| found.shares().into_iter().map(|(limit, share)| (limit.name(), share)).collect()).unwrap_or_default();
+    let shares: BTreeMap<&str, f64> = found
+        .as_ref()
+        .map(|found| found.shares().into_iter().map(|(limit, share)| (limit.name(), share)).collect())
+        .unwrap_or_default();
     let expected = truth.accept.first().cloned().unwrap_or_default();
     let right = match () {
         () if truth.accept.is_empty() => None,
@@ -122,7 +128,8 @@ pub fn score(folder: &Path, given: Given) -> Result<Score> {
         let same: u64 = said.iter().zip(counted).map(|(a, b)| a.min(b)).sum();
         score.causes = (both > 0).then(|| 2.0 * same as f64 / both as f64);
         let different = Cause::ALL.iter().zip(said.iter().zip(counted)).filter(|(_, (a, b))| a != b);
-        score.differ = different.map(|(cause, (a, b))| format!("{} {a}/{b}", cause.name())).collect::<Vec<_>>().join(" ");
+        score.differ =
+            different.map(|(cause, (a, b))| format!("{} {a}/{b}", cause.name())).collect::<Vec<_>>().join(" ");
     }
     Ok(score)
 }
@@ -217,7 +224,8 @@ impl Score {
         if !self.missing_findings.is_empty() {
             line += &format!("  lacks {}", self.missing_findings.join(" "));
         }
-        let wrong = self.cells.iter().filter(|((truth, said), time)| truth != said && **time > 0.04 * 0.01 * self.judged);
+        let wrong =
+            self.cells.iter().filter(|((truth, said), time)| truth != said && **time > 0.04 * 0.01 * self.judged);
         for ((truth, said), time) in wrong {
             line += &format!("  {}→{} {time:.2} s", Limit::ALL[*truth].name(), Limit::ALL[*said].name());
         }
@@ -246,15 +254,18 @@ pub fn print(title: &str, scores: &[Score], is_brief: bool) {
     }
     let mut cells = Cells::new();
     scores.iter().flat_map(|score| &score.cells).for_each(|(cell, time)| *cells.entry(*cell).or_default() += time);
-    let columns: Vec<Limit> = Limit::ALL.into_iter().filter(|limit| cells.keys().any(|cell| cell.1 == *limit as usize)).collect();
+    let columns: Vec<Limit> =
+        Limit::ALL.into_iter().filter(|limit| cells.keys().any(|cell| cell.1 == *limit as usize)).collect();
     println!("\nseconds, truth down, said across (edges left out)");
     println!("{:20}{}", "", columns.iter().map(|limit| format!("{:>9}", short(*limit))).collect::<String>());
     let mut f1 = Vec::new();
     for row in Limit::ALL.into_iter().filter(|limit| cells.keys().any(|cell| cell.0 == *limit as usize)) {
         let of = |limit: Limit| cells.get(&(row as usize, limit as usize)).copied().unwrap_or(0.0);
-        let cell = |limit: &Limit| if of(*limit) < 0.05 { format!("{:>9}", ".") } else { format!("{:9.1}", of(*limit)) };
+        let cell =
+            |limit: &Limit| if of(*limit) < 0.05 { format!("{:>9}", ".") } else { format!("{:9.1}", of(*limit)) };
         println!("{:20}{}", row.name(), columns.iter().map(cell).collect::<String>());
-        let wrong: f64 = cells.iter().filter(|((a, b), _)| (*a == row as usize) != (*b == row as usize)).map(|(_, time)| time).sum();
+        let wrong: f64 =
+            cells.iter().filter(|((a, b), _)| (*a == row as usize) != (*b == row as usize)).map(|(_, time)| time).sum();
         f1.push(2.0 * of(row) / (2.0 * of(row) + wrong).max(1e-9));
     }
     let judged: f64 = scores.iter().map(|score| score.judged).sum::<f64>().max(1.0);

@@ -66,7 +66,13 @@ impl Truth {
         };
         let counter = |name: &str| observed.counters[scenario.watch].get(name).copied().unwrap_or(0);
         let (fast, slow, syn) = (counter("TCPFastRetrans"), counter("TCPSlowStartRetrans"), counter("TCPSynRetrans"));
-        let of_syn = if scenario.watch == 0 { syn } else { counter("TCPTimeouts").saturating_sub(u64::from(last.total_rto() - first.total_rto().min(last.total_rto()))).min(syn) };
+        let of_syn = if scenario.watch == 0 {
+            syn
+        } else {
+            counter("TCPTimeouts")
+                .saturating_sub(u64::from(last.total_rto() - first.total_rto().min(last.total_rto())))
+                .min(syn)
+        };
         let timeouts = counter("TCPTimeouts").saturating_sub(of_syn);
         let tail = counter("RetransSegs").saturating_sub(fast + slow + timeouts + syn);
         let causes = Cause::ALL.map(|cause| match cause {
@@ -78,8 +84,10 @@ impl Truth {
             Cause::SynAck if scenario.watch == 1 => syn,
             _ => 0,
         });
-        let are_segments = !scenario.gso && scenario.link == Link::Tun && scenario.others == 0 && scenario.are_causes_judged;
-        let undone = ["TCPSpuriousRTOs", "TCPLossUndo", "TCPFullUndo", "TCPPartialUndo", "TCPDSACKUndo", "TCPDSACKRecv"];
+        let are_segments =
+            !scenario.gso && scenario.link == Link::Tun && scenario.others == 0 && scenario.are_causes_judged;
+        let undone =
+            ["TCPSpuriousRTOs", "TCPLossUndo", "TCPFullUndo", "TCPPartialUndo", "TCPDSACKUndo", "TCPDSACKRecv"];
         Ok(Truth {
             name: scenario.name.to_owned(),
             accept: scenario.accept.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
@@ -89,7 +97,8 @@ impl Truth {
             from,
             to,
             rtt: sender.samples.iter().map(|sample| u64::from(sample.min_rtt_us()) * 1000).min().unwrap_or(0),
-            window_share: (last.window_limited_us() - first.window_limited_us()) as f64 * 1000.0 / (to - from).max(1) as f64,
+            window_share: (last.window_limited_us() - first.window_limited_us()) as f64 * 1000.0
+                / (to - from).max(1) as f64,
             causes: are_segments.then(|| causes.to_vec()),
             spurious: undone.iter().any(|name| counter(name) > 0),
             findings: scenario.findings.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
@@ -110,7 +119,22 @@ impl Truth {
                 _ => runs.push((value, 1)),
             }
         }
-        let snapshots: Vec<Value> = self.snapshots.iter().map(|one| json!([one.time, one.mss, one.is_rate_based, one.unsent, one.queued, one.send_buffer, one.window_limited_us, one.send_buffer_limited_us])).collect();
+        let snapshots: Vec<Value> = self
+            .snapshots
+            .iter()
+            .map(|one| {
+                json!([
+                    one.time,
+                    one.mss,
+                    one.is_rate_based,
+                    one.unsent,
+                    one.queued,
+                    one.send_buffer,
+                    one.window_limited_us,
+                    one.send_buffer_limited_us
+                ])
+            })
+            .collect();
         let truth = json!({
             "name": self.name, "accept": self.accept, "local": self.local, "peer": self.peer, "cookie": self.cookie,
             "from_ns": self.from, "to_ns": self.to, "rtt_ns": self.rtt, "window_share": self.window_share, "causes": self.causes,
@@ -119,9 +143,29 @@ impl Truth {
         });
         fs::write(folder.join("truth.json"), serde_json::to_string_pretty(&truth)?)?;
         fs::write(folder.join("trace.txt"), &observed.text)?;
-        let mut log = String::from("time ca_state unacked lost cwnd ssthresh unsent queued sndbuf rwnd_us sndbuf_us busy_us rto acked delivery_rate max_pacing\n");
+        let mut log = String::from(
+            "time ca_state unacked lost cwnd ssthresh unsent queued sndbuf rwnd_us sndbuf_us busy_us rto acked delivery_rate max_pacing\n",
+        );
         for s in &observed.ends[watch].samples {
-            log += &format!("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}\n", s.time, s.ca_state(), s.unacked(), s.lost(), s.cwnd(), s.ssthresh(), s.unsent(), s.queued(), s.send_buffer(), s.window_limited_us(), s.send_buffer_limited_us(), s.busy_us(), s.total_rto(), s.bytes_acked(), s.delivery_rate(), s.max_pacing_rate());
+            log += &format!(
+                "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}\n",
+                s.time,
+                s.ca_state(),
+                s.unacked(),
+                s.lost(),
+                s.cwnd(),
+                s.ssthresh(),
+                s.unsent(),
+                s.queued(),
+                s.send_buffer(),
+                s.window_limited_us(),
+                s.send_buffer_limited_us(),
+                s.busy_us(),
+                s.total_rto(),
+                s.bytes_acked(),
+                s.delivery_rate(),
+                s.max_pacing_rate()
+            );
         }
         fs::write(folder.join("samples.txt"), log)?;
         for (end, name) in observed.ends.iter().zip(["a", "b"]) {

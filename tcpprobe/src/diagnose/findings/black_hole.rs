@@ -19,7 +19,10 @@ use crate::diagnose::Diagnosis;
 pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
     let is_hole = found.facts.mss_fell && found.facts.backoff_max >= 2;
     is_hole.then(|| {
-        let text = format!("large packets vanished, and segments of {} bytes pass: a black hole for the path's MTU", found.facts.mss);
+        let text = format!(
+            "large packets vanished, and segments of {} bytes pass: a black hole for the path's MTU",
+            found.facts.mss
+        );
         Finding::new("black_hole", text)
     })
 }

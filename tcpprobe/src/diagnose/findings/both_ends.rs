@@ -18,7 +18,11 @@ use crate::diagnose::{Diagnosis, End};
 
 pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
     found.end.map(|end| {
-        let which = if end == End::Sender { "sends more: what is said here holds" } else { "sends less: what is said of the other holds" };
+        let which = if end == End::Sender {
+            "sends more: what is said here holds"
+        } else {
+            "sends less: what is said of the other holds"
+        };
         Finding::new("both_ends", format!("both ends are in the trace; this is the one that {which}"))
     })
 }

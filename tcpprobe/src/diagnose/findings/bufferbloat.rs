@@ -21,7 +21,12 @@ pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
     let queue = facts.srtt_max_us.saturating_sub(facts.base_us);
     let is_deep = facts.base_us > 0 && facts.srtt_max_us / 4 > facts.base_us && queue > 100_000;
     is_deep.then(|| {
-        let text = format!("RTT rises from {} to {}: a queue of {} on the path", ms(facts.base_us), ms(facts.srtt_max_us), ms(queue));
+        let text = format!(
+            "RTT rises from {} to {}: a queue of {} on the path",
+            ms(facts.base_us),
+            ms(facts.srtt_max_us),
+            ms(queue)
+        );
         Finding::new("bufferbloat", text)
     })
 }

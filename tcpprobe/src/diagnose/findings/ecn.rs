@@ -21,7 +21,9 @@ const LEAST: u32 = 2;
 pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
     let times = found.facts.marks;
     (times >= LEAST).then(|| {
-        let text = format!("the congestion window was reduced {times} times without a loss: ECN marks, or the sender's own queue");
+        let text = format!(
+            "the congestion window was reduced {times} times without a loss: ECN marks, or the sender's own queue"
+        );
         Finding::new("ecn", text)
     })
 }

@@ -22,7 +22,9 @@ const LEAST: u32 = 3;
 pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
     let (late, undone) = (found.facts.disorder_returns, found.facts.recoveries_undone);
     (late >= LEAST || undone > 0).then(|| {
-        let text = format!("packets arrive out of order: {late} holes were filled by late ones, {undone} recoveries were needless");
+        let text = format!(
+            "packets arrive out of order: {late} holes were filled by late ones, {undone} recoveries were needless"
+        );
         Finding::new("reordering", text)
     })
 }

@@ -22,5 +22,8 @@ pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
         1 => "1 episode of retransmissions was".to_owned(),
         times => format!("{times} episodes of retransmissions were"),
     };
-    Some(Finding::new("spurious", format!("{what} needless: nothing had been lost, ACKs were late or packets out of order")))
+    Some(Finding::new(
+        "spurious",
+        format!("{what} needless: nothing had been lost, ACKs were late or packets out of order"),
+    ))
 }

@@ -20,7 +20,8 @@ pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
     let facts = &found.facts;
     let is_unscaled = (32_768..=65_535).contains(&facts.window_max) && facts.flight_max > facts.window_max / 2;
     is_unscaled.then(|| {
-        let text = format!("the peer's window never exceeds 65,535 bytes ({} at most): no window scaling?", facts.window_max);
+        let text =
+            format!("the peer's window never exceeds 65,535 bytes ({} at most): no window scaling?", facts.window_max);
         Finding::new("unscaled_window", text)
     })
 }

@@ -20,14 +20,21 @@ use crate::diagnose::Diagnosis;
 pub(super) fn words(found: &Diagnosis) -> Words {
     let facts = &found.facts;
     let evidence = match found.is_queued() {
-        true => format!("The path is full at {}: RTT rises from {} to {} with the window.", rate(found.rate()), ms(facts.base_us), ms(facts.srtt_max_us)),
+        true => format!(
+            "The path is full at {}: RTT rises from {} to {} with the window.",
+            rate(found.rate()),
+            ms(facts.base_us),
+            ms(facts.srtt_max_us)
+        ),
         false => format!("The path is full at {}.", rate(found.rate())),
     };
     let is_deep = facts.srtt_max_us / 4 > facts.base_us && facts.srtt_max_us - facts.base_us > 20_000;
     Words::new(
         evidence,
         match is_deep {
-            true => "more bandwidth, or less to send; against the queue fq_codel or cake at the bottleneck, or BBR here",
+            true => {
+                "more bandwidth, or less to send; against the queue fq_codel or cake at the bottleneck, or BBR here"
+            }
             false => "more bandwidth, or less to send",
         },
     )

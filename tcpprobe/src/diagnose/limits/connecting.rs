@@ -22,11 +22,17 @@ pub(super) fn words(found: &Diagnosis) -> Words {
     let syns = found.causes.of(Cause::Syn);
     let evidence = match syns {
         0 => format!("The handshake took {}, and no SYN was sent again.", seconds(found.time(Limit::Connecting))),
-        _ => format!("The handshake took {}: {} again.", seconds(found.time(Limit::Connecting)), count(syns, "SYN was sent", "SYNs were sent")),
+        _ => format!(
+            "The handshake took {}: {} again.",
+            seconds(found.time(Limit::Connecting)),
+            count(syns, "SYN was sent", "SYNs were sent")
+        ),
     };
     let remedy = match syns {
         0 => "",
-        _ => "on the server: nstat TcpExtListenOverflows tells of a full backlog (net.core.somaxconn); if it stays, a firewall or the route drops SYNs",
+        _ => {
+            "on the server: nstat TcpExtListenOverflows tells of a full backlog (net.core.somaxconn); if it stays, a firewall or the route drops SYNs"
+        }
     };
     Words::new(evidence, remedy)
 }

@@ -65,7 +65,13 @@ fn seconds(ns: u64) -> String {
 
 pub(super) fn ms(us: u32) -> String {
     let ms = f64::from(us) / 1e3;
-    if ms < 1.0 { format!("{ms:.2} ms") } else if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") }
+    if ms < 1.0 {
+        format!("{ms:.2} ms")
+    } else if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
 }
 
 /// Bytes a second, as people call it.

@@ -41,5 +41,10 @@ pub(super) fn words(found: &Diagnosis) -> Words {
         Some(rate) => format!("; at this loss and RTT Reno reaches {rate}"),
         None => String::new(),
     };
-    Words::new(evidence, format!("find the lossy hop: ip -s link, ethtool -S, mtr to the peer; BBR, if the loss is no congestion{bound}"))
+    Words::new(
+        evidence,
+        format!(
+            "find the lossy hop: ip -s link, ethtool -S, mtr to the peer; BBR, if the loss is no congestion{bound}"
+        ),
+    )
 }

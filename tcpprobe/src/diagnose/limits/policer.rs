@@ -33,7 +33,14 @@ pub(super) fn words(found: &Diagnosis) -> Words {
         rate(rate_bytes),
         share(found.loss())
     );
-    Words::new(evidence, format!("pace below it: SO_MAX_PACING_RATE {:.0}, or tc qdisc … fq maxrate {}; or ask for shaping", rate_bytes * 0.95, rate(rate_bytes * 0.95).replace([' ', '/'], "").replace("Mbits", "mbit").replace("kbits", "kbit")))
+    Words::new(
+        evidence,
+        format!(
+            "pace below it: SO_MAX_PACING_RATE {:.0}, or tc qdisc … fq maxrate {}; or ask for shaping",
+            rate_bytes * 0.95,
+            rate(rate_bytes * 0.95).replace([' ', '/'], "").replace("Mbits", "mbit").replace("kbits", "kbit")
+        ),
+    )
 }
 
 /// What drops at an even rate, and queues nothing.

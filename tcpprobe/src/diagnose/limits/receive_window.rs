@@ -24,7 +24,10 @@ pub(super) fn words(found: &Diagnosis) -> Words {
     let facts = &found.facts;
     if facts.bytes_received > facts.bytes_acked {
         let evidence = format!("What came within a round trip filled our window of {} bytes.", facts.own_window_max);
-        return Words::new(evidence, format!("here: net.ipv4.tcp_rmem[2] ≥ {}, and no SO_RCVBUF in the program", memory(facts.own_window_max)));
+        return Words::new(
+            evidence,
+            format!("here: net.ipv4.tcp_rmem[2] ≥ {}, and no SO_RCVBUF in the program", memory(facts.own_window_max)),
+        );
     }
     let window = facts.window_typical();
     let evidence = format!(
@@ -32,7 +35,10 @@ pub(super) fn words(found: &Diagnosis) -> Words {
         ms(facts.base_us),
         rate(f64::from(window) * 1e6 / f64::from(facts.base_us.max(1)))
     );
-    let remedy = format!("on the receiver: net.ipv4.tcp_rmem[2] ≥ {}, and no SO_RCVBUF in the program, for twice the rate", memory(window));
+    let remedy = format!(
+        "on the receiver: net.ipv4.tcp_rmem[2] ≥ {}, and no SO_RCVBUF in the program, for twice the rate",
+        memory(window)
+    );
     Words::new(
         evidence,
         match facts.window_max <= 65_535 {

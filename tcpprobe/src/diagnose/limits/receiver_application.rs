@@ -26,7 +26,10 @@ pub(super) fn words(found: &Diagnosis) -> Words {
     }
     let evidence = match facts.window_closed {
         0 => format!("The receiver's window was filled for {time}, and hardly moved: its program does not read."),
-        times => format!("The receiver's window closed {}, and held back for {time}: its program does not read.", count(times, "time", "times")),
+        times => format!(
+            "The receiver's window closed {}, and held back for {time}: its program does not read.",
+            count(times, "time", "times")
+        ),
     };
     Words::new(evidence, "on the receiver: profile the reading program: its CPU, its disk, its own backpressure")
 }

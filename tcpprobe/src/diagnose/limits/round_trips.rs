@@ -17,6 +17,10 @@ use crate::diagnose::Diagnosis;
 
 pub(super) fn words(found: &Diagnosis) -> Words {
     let facts = &found.facts;
-    let evidence = format!("{}, a round trip of {} each: more bandwidth cannot help.", count(facts.exchanges, "exchange", "exchanges"), ms(facts.base_us));
+    let evidence = format!(
+        "{}, a round trip of {} each: more bandwidth cannot help.",
+        count(facts.exchanges, "exchange", "exchanges"),
+        ms(facts.base_us)
+    );
     Words::new(evidence, "batch or pipeline requests, or move the server nearer")
 }

@@ -34,5 +34,11 @@ pub(super) fn words(found: &Diagnosis) -> Words {
             ms(facts.base_us)
         ),
     };
-    Words::new(evidence, format!("drop SO_SNDBUF in the program, or net.ipv4.tcp_wmem[2] ≥ {}, for twice the rate", memory(facts.flight_max)))
+    Words::new(
+        evidence,
+        format!(
+            "drop SO_SNDBUF in the program, or net.ipv4.tcp_wmem[2] ≥ {}, for twice the rate",
+            memory(facts.flight_max)
+        ),
+    )
 }

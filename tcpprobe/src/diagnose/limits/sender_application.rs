@@ -25,7 +25,9 @@ pub(super) fn words(found: &Diagnosis) -> Words {
     let time = seconds(found.time(Limit::SenderApplication));
     let evidence = match room {
         0 => format!("The program had written nothing for {time}."),
-        _ => format!("The program had written nothing for {time}; at most {most} bytes were in flight, and the peer's window has {room}."),
+        _ => format!(
+            "The program had written nothing for {time}; at most {most} bytes were in flight, and the peer's window has {room}."
+        ),
     };
     Words::new(evidence, "profile the sending program; let it write earlier, and more at once")
 }

@@ -19,10 +19,16 @@ use crate::diagnose::Diagnosis;
 pub(super) fn words(found: &Diagnosis) -> Words {
     let time = seconds(found.time(Limit::Unseen));
     if found.facts.bytes_received > found.facts.bytes_acked {
-        return Words::new("This end receives, and does not hold the sender back: the sender or the path does.", format!("record at the sender, {}", found.connection.peer));
+        return Words::new(
+            "This end receives, and does not hold the sender back: the sender or the path does.",
+            format!("record at the sender, {}", found.connection.peer),
+        );
     }
     match found.lost {
-        0 => Words::new(format!("{time} are not seen: before the first event, after the close, or with too few events."), ""),
+        0 => Words::new(
+            format!("{time} are not seen: before the first event, after the close, or with too few events."),
+            "",
+        ),
         _ => Words::new(format!("{time} are not seen: events were lost."), "record with a larger --buffer"),
     }
 }
