@@ -33,6 +33,11 @@ fn blocks() {
 }
 
 #[test]
+fn diagnoses() {
+    each("diagnose", fuzz::diagnose::run);
+}
+
+#[test]
 fn filters() {
     each("filter", fuzz::filter::run);
 }

@@ -104,6 +104,7 @@ fn snapshots_make_it_exact() {
                 queued: number(&row["skmeminfo"]["wmem_queued"]) as u32,
                 send_buffer: number(&row["skmeminfo"]["sndbuf"]) as u32,
                 window_limited_us: number(&row["tcp_info"]["tcpi_rwnd_limited"]),
+                send_buffer_limited_us: number(&row["tcp_info"]["tcpi_sndbuf_limited"]),
             };
             diagnoser.snapshots(number(&row["cookie"]), [snapshot]);
         }

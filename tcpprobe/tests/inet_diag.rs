@@ -235,7 +235,7 @@ fn a_block_with_a_snapshot_is_found_by_its_connection() {
     assert!(head.may_hold(connection_id(said.local, said.peer)));
     assert_eq!(head.connections.iter().map(|word| word.count_ones()).sum::<u32>(), 1);
     let held = |connection: u64| {
-        let wanted = Projection { connection: Some(connection), ..Projection::default() };
+        let wanted = Projection { connections: Some([connection].into()), ..Projection::default() };
         Block::decode(&payload, &schema, &wanted).unwrap().rows().len()
     };
     assert_eq!((held(connection_id(said.local, said.peer)), held(connection_id(said.peer, said.local))), (1, 0));

@@ -49,6 +49,8 @@ pub enum Command {
     Trace(TraceArgs),
     Plot(PlotArgs),
     Diagnose(DiagnoseArgs),
+    Summary(SummaryArgs),
+    Explain(ExplainArgs),
     Convert(ConvertArgs),
     Doctor(DoctorArgs),
     Version(VersionArgs),
@@ -75,7 +77,7 @@ pub struct NamesArgs {
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Record", &["start", "stop", "rm", "list", "status"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
-    ("Understand", &["diagnose", "plot", "filter"]),
+    ("Understand", &["diagnose", "summary", "explain", "plot", "filter"]),
     ("This program", &["doctor", "version", "completions", "help"]),
 ];
 
@@ -474,10 +476,11 @@ A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same n
 Examples:
   tcpprobectl diagnose web
   tcpprobectl diagnose web --last 5m --connection 198.51.100.7
+  tcpprobectl diagnose web --filter 'limit == receive_window'
   tcpprobectl diagnose trace.txt.gz --json | jq '.connections[].headline'
 
-A first version, made on paths with a delay: over loopback, and where the round trip is
-below 3 ms, do not trust it yet.")]
+In --filter, `limit == NAME` (the headline) and `cause == NAME` (of retransmissions) choose
+whole connections, joined to the rest by &&; `tcpprobectl explain` lists the names.")]
 pub struct DiagnoseArgs {
     /// The job or file
     #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
@@ -485,8 +488,91 @@ pub struct DiagnoseArgs {
     /// Print JSON: for each connection its limits, intervals, retransmissions and findings
     #[arg(long)]
     pub json: bool,
+    /// Tell at most so many connections in full, the worst first [default: 20; all with --json]
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Tell it again every two seconds, until Ctrl-C; with --json a line each time
+    #[arg(long)]
+    pub watch: bool,
     #[command(flatten)]
     pub range: RangeArgs,
+}
+
+/// What connections have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GroupBy {
+    Connection,
+    Peer,
+    Process,
+    Unit,
+    Port,
+    Cc,
+}
+
+/// What a table is sorted by, the most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    Bytes,
+    Duration,
+    Rate,
+    Loss,
+    Retransmissions,
+    Srtt,
+    Connections,
+}
+
+/// Show a table of connections: data, rate, loss, RTT, and what holds them back
+#[derive(Debug, Args)]
+#[command(after_help = "\
+SRTT MS is the least, the median and the 95th percentile. LOSS is retransmissions of all segments sent.
+--by peer puts networks together, /24 and /48. Process and unit are told once owners are recorded.
+
+Examples:
+  tcpprobectl summary web
+  tcpprobectl summary web --by peer --sort loss --top 10
+  tcpprobectl summary trace.tcpp --csv > connections.csv")]
+pub struct SummaryArgs {
+    /// The job or file
+    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
+    pub source: String,
+    /// A row for each
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "connection")]
+    pub by: GroupBy,
+    /// With --by peer: bits of an address that are one network [default: 24, and 48 of IPv6]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(0..=128))]
+    pub prefix: Option<u8>,
+    /// The most of this first
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "bytes")]
+    pub sort: SortBy,
+    /// At most so many rows [default: 40; all with --json and --csv]
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV
+    #[arg(long)]
+    pub csv: bool,
+    #[command(flatten)]
+    pub range: RangeArgs,
+}
+
+/// Explain a limit, a cause of retransmissions or a finding; without a name, list all
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each page says what it means, how it is decided and from what, what looks like it, how to confirm
+it with other tools, and what helps.
+
+Examples:
+  tcpprobectl explain
+  tcpprobectl explain receive_window")]
+pub struct ExplainArgs {
+    /// As reports and --json call it
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Turn a trace file, or pages saved by hand, into another format

@@ -5,6 +5,7 @@
 mod brief;
 mod cli;
 mod commands;
+mod diagnosed;
 mod doctor;
 mod escape;
 mod exit;
@@ -25,6 +26,7 @@ mod sample;
 mod table;
 mod users;
 mod value;
+mod wrap;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

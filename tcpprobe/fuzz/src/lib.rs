@@ -3,6 +3,7 @@
 
 pub mod block;
 pub mod budget;
+pub mod diagnose;
 pub mod filter;
 pub mod flows;
 pub mod format;

@@ -103,6 +103,8 @@ pub(super) mod ca {
 
 /// `TCP_RTO_MIN` in nanoseconds.
 const RTO_MIN_NS: u64 = 200_000_000;
+/// What is in flight where the last of it may be a single segment: the last ACK is not counted yet.
+const FEW_BYTES: u32 = 4 * 1460;
 /// States of sockets (`include/net/tcp_states.h`).
 const SYN_SENT: u8 = 2;
 
@@ -138,6 +140,8 @@ pub(super) struct Retransmissions {
     /// The last skbs that were sent again, and snd_una then.
     skbs: [(u64, u32); SKBS],
     skbs_at: usize,
+    /// How long nothing had happened before the last retransmission of a timer, nanoseconds.
+    quiet: u64,
     /// Something was retransmitted since the state was Open.
     has_sent: bool,
     /// Holes that were filled by what was only late.
@@ -157,6 +161,10 @@ impl Retransmissions {
         Retransmissions { has_states, ..Self::default() }
     }
 
+    pub fn has_states(&self) -> bool {
+        self.has_states
+    }
+
     /// Whether lost data is being repaired: recovery, or after a time-out.
     pub fn is_repairing(&self) -> bool {
         self.state >= ca::RECOVERY
@@ -170,6 +178,11 @@ impl Retransmissions {
     pub fn know_states(&mut self) {
         if !self.has_states {
             (self.has_states, self.state, self.is_episode, self.high) = (true, ca::OPEN, false, None);
+            // No state came before: it was Open.
+            for cause in [Cause::Timeout, Cause::SlowStart, Cause::Fast] {
+                let count = std::mem::take(&mut self.causes.counts[cause as usize]);
+                self.causes.counts[Cause::TailLossProbe as usize] += count;
+            }
         }
     }
 
@@ -311,9 +324,16 @@ impl Retransmissions {
         self.is_episode = true;
         self.high.get_or_insert(last.snd_nxt);
         let is_late = quiet >= RTO_MIN_NS.max(srtt + RTO_MIN_NS * 9 / 10);
+        let before = std::mem::replace(&mut self.quiet, quiet);
         if is_late || self.pending.is_some() {
             // After another timer's segment, or in recovery, it is no probe.
-            let is_sure = self.pending.take().is_some() || self.is_repairing();
+            let pending = self.pending.take();
+            let is_sure = pending.is_some() || self.is_repairing();
+            let flight = last.snd_nxt.wrapping_sub(last.snd_una);
+            if pending == Some(Cause::Timeout) && quiet * 2 < before * 3 && flight <= FEW_BYTES {
+                // Time-outs double: the one before was a probe of a single segment, which waits as long.
+                self.causes.replace(Cause::Timeout, Cause::TailLossProbe);
+            }
             self.pending = (!is_sure).then_some(Cause::Timeout);
             (self.state, self.high) = (ca::LOSS, Some(last.snd_nxt));
             return Cause::Timeout;

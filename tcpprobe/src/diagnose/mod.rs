@@ -5,6 +5,7 @@
 
 mod cause;
 mod findings;
+mod histogram;
 mod limit;
 mod limits;
 mod mss;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub use cause::{Cause, Causes};
 pub use findings::Finding;
+pub use histogram::Histogram;
 pub use limit::Limit;
 pub use limits::Words;
 pub use page::{PAGES, Page, SECTIONS, Subject};
@@ -24,8 +26,9 @@ pub use track::Facts;
 pub use verdict::Interval;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
-use crate::event::EventReader;
+use crate::event::{EventReader, SNAPSHOT_FIELDS};
 use crate::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
 use crate::source::{Batch, Item};
 use snapshot::Snapshots;
@@ -36,8 +39,10 @@ const HEADLINE_SHARE: f64 = 0.3;
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 4096;
 /// Connections that left and are kept, and their intervals: those with the most time other than idle.
-const CONNECTIONS_MAX: usize = 1 << 16;
+const CONNECTIONS_MAX: usize = 1 << 17;
 const INTERVALS_MAX: usize = 1 << 20;
+/// Snapshots of a connection that are kept: an hour of one a second. Of more, every second one goes.
+const SNAPSHOTS_MAX: usize = 4096;
 /// Slices of all open connections together; above it each loses half of its own, looked at after each batch.
 const SLICES_TOTAL: usize = 1 << 20;
 
@@ -52,12 +57,25 @@ pub struct Diagnosis {
     pub causes: Causes,
     /// Its numbers.
     pub facts: Facts,
+    /// Smoothed RTT at each ACK, microseconds.
+    pub rtts: Histogram,
+    /// Congestion window at each ACK, packets.
+    pub cwnds: Histogram,
     /// What passed between its losses, bytes a second, where that was even: a policer's rate.
     pub policer_rate: Option<f64>,
     /// Nanoseconds of it in which events were lost.
     pub lost: u64,
-    /// The peer's socket is in the trace as well, and this is the end that sends more.
-    pub has_both_ends: bool,
+    /// Which end it is, where the peer's socket is in the trace as well.
+    pub end: Option<End>,
+}
+
+/// An end of a connection whose two sockets are in a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It sends more, and what is said of it holds for both.
+    Sender,
+    /// The other one.
+    Receiver,
 }
 
 impl Diagnosis {
@@ -71,10 +89,12 @@ impl Diagnosis {
             intervals: verdict::intervals(&track, snapshots),
             causes: track.retransmissions.causes,
             facts: track.facts,
+            rtts: track.rtts,
+            cwnds: track.cwnds,
             policer_rate: limits::policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000)
                 .map(|(_, rate)| rate),
             lost: 0,
-            has_both_ends: false,
+            end: None,
         }
     }
 
@@ -235,11 +255,39 @@ impl Tracker {
     }
 }
 
+/// What is kept of an open connection.
+#[derive(Debug)]
+struct Kept {
+    track: Track,
+    /// Gaps of the trace that it knows.
+    gaps_seen: u64,
+    snapshots: Vec<Snapshot>,
+}
+
+impl Kept {
+    fn learn(&mut self, snapshot: Snapshot) {
+        // Over loopback it is bound to half of the largest window, which grows.
+        let largest = self.snapshots.iter().map(|known| known.mss).max().unwrap_or(0);
+        if self.snapshots.is_empty() || snapshot.mss > largest.max(9000) {
+            self.track.tell_mss(snapshot.mss);
+        }
+        if self.snapshots.len() >= SNAPSHOTS_MAX {
+            let mut at = 0;
+            self.snapshots.retain(|_| {
+                at += 1;
+                at % 2 == 0
+            });
+        }
+        let place = self.snapshots.partition_point(|known| known.time <= snapshot.time);
+        self.snapshots.insert(place, snapshot);
+    }
+}
+
 impl Observer for Tracker {
-    type State = (Track, u64);
+    type State = Kept;
 
     fn fields() -> Vec<&'static str> {
-        vec![
+        let mut fields = vec![
             "data_len",
             "length",
             "snd_nxt",
@@ -257,20 +305,28 @@ impl Observer for Tracker {
             "protocol",
             "oldstate",
             "newstate",
-        ]
+        ];
+        fields.extend(SNAPSHOT_FIELDS);
+        fields
     }
 
     fn open(&mut self, connection: &Connection) -> Self::State {
         let mut track = Track::new(self.has_states, connection.local.is_ipv6());
-        if let Some(first) = self.snapshots.get(&connection.cookie).and_then(|all| all.first()) {
-            track.tell_mss(first.mss);
+        let snapshots = self.snapshots.get(&connection.cookie).cloned().unwrap_or_default();
+        if let Some(first) = snapshots.first() {
+            let largest = snapshots.iter().map(|snapshot| snapshot.mss).max().unwrap_or(0);
+            track.tell_mss(if largest > 9000 { largest } else { first.mss });
         }
-        (track, self.gaps_seen)
+        Kept { track, gaps_seen: self.gaps_seen, snapshots }
     }
 
-    fn event(&mut self, (track, gaps): &mut Self::State, time: u64, seen: &Observation) {
-        if *gaps != self.gaps_seen {
-            *gaps = self.gaps_seen;
+    fn event(&mut self, kept: &mut Self::State, time: u64, seen: &Observation) {
+        if let Observation::Snapshot(said) = seen {
+            return kept.learn(Snapshot::of(time, said));
+        }
+        let track = &mut kept.track;
+        if kept.gaps_seen != self.gaps_seen {
+            kept.gaps_seen = self.gaps_seen;
             track.retransmissions.lost_events();
         }
         // A trace has the states of all connections, or of none.
@@ -284,10 +340,10 @@ impl Observer for Tracker {
         self.slices = (self.slices + track.slices.list().len()).saturating_sub(before);
     }
 
-    fn close(&mut self, connection: &Connection, (track, _): Self::State) {
-        let snapshots = self.snapshots.get(&connection.cookie).map_or(&[][..], Vec::as_slice);
+    fn close(&mut self, connection: &Connection, kept: Self::State) {
+        let Kept { track, snapshots, .. } = kept;
         self.slices = self.slices.saturating_sub(track.slices.list().len());
-        let found = Diagnosis::new(connection, track, snapshots);
+        let found = Diagnosis::new(connection, track, &snapshots);
         self.intervals += found.intervals.len();
         self.done.push(found);
         self.drop_smallest(CONNECTIONS_MAX, INTERVALS_MAX);
@@ -329,7 +385,7 @@ impl Diagnoser {
         Tracker::fields()
     }
 
-    /// Snapshots of the socket with a cookie, in the order of time; to be given before its connection ends.
+    /// Snapshots of the socket with a cookie, in the order of time, where the trace has none; to be given before its connection begins.
     pub fn snapshots(&mut self, cookie: u64, snapshots: impl IntoIterator<Item = Snapshot>) {
         self.table.parts_mut().0.snapshots.entry(cookie).or_default().extend(snapshots);
     }
@@ -361,7 +417,7 @@ impl Diagnoser {
         let (tracker, open) = self.table.parts_mut();
         if tracker.slices > SLICES_TOTAL {
             tracker.slices = 0;
-            for (_, (track, _)) in open {
+            for (_, Kept { track, .. }) in open {
                 track.slices.halve();
                 tracker.slices += track.slices.list().len();
             }
@@ -379,7 +435,27 @@ impl Diagnoser {
     pub fn finish(self) -> Vec<Diagnosis> {
         let mut done = self.table.finish().done;
         done.iter_mut().for_each(|diagnosis| diagnosis.cut(&self.gaps));
+        join(&mut done);
         done
+    }
+}
+
+/// Finds the two ends of connections: swapped addresses, at the same time.
+fn join(found: &mut [Diagnosis]) {
+    let mut waiting: HashMap<(SocketAddr, SocketAddr), Vec<usize>> = HashMap::new();
+    for at in 0..found.len() {
+        let Connection { local, peer, .. } = found[at].connection;
+        let overlaps = |other: &Diagnosis| other.from() <= found[at].to() && found[at].from() <= other.to();
+        let peers = waiting.get_mut(&(peer, local));
+        let place = peers.as_ref().and_then(|peers| peers.iter().position(|&other| overlaps(&found[other])));
+        let (Some(peers), Some(place)) = (peers, place) else {
+            waiting.entry((local, peer)).or_default().push(at);
+            continue;
+        };
+        let other = peers.swap_remove(place);
+        let is_sender = found[at].facts.bytes_acked > found[other].facts.bytes_acked;
+        let (sender, receiver) = if is_sender { (at, other) } else { (other, at) };
+        (found[sender].end, found[receiver].end) = (Some(End::Sender), Some(End::Receiver));
     }
 }
 
@@ -391,7 +467,7 @@ mod tests {
     use crate::flow::Probe;
 
     fn connection() -> Connection {
-        let end = |port: u16| std::net::SocketAddr::from(([10, 0, 0, 1], port));
+        let end = |port: u16| SocketAddr::from(([10, 0, 0, 1], port));
         Connection { id: 0, family: 2, local: end(80), peer: end(1), cookie: 1, skaddr: 1 }
     }
 
@@ -445,6 +521,7 @@ mod tests {
                 queued,
                 send_buffer,
                 window_limited_us,
+                send_buffer_limited_us: window_limited_us / 2,
             },
         )
     }
@@ -515,6 +592,28 @@ mod tests {
     }
 
     #[test]
+    fn two_ends_are_joined_while_both_live() {
+        let one = |events: std::ops::Range<u32>, is_back: bool, data_len: u16| {
+            let events: Vec<(u64, Observation)> = events
+                .map(|at| {
+                    let probe = Probe { data_len, ..probe(if data_len > 0 { 0 } else { at }, 40_000) };
+                    (u64::from(at) * 4_000_000, Observation::Probe(probe))
+                })
+                .collect();
+            let mut found = diagnose(&events, &[], &[]);
+            let Connection { local, peer, .. } = found.connection;
+            if is_back {
+                (found.connection.local, found.connection.peer) = (peer, local);
+            }
+            found
+        };
+        let mut found = vec![one(0..50, false, 0), one(0..50, true, 1448), one(60..90, true, 1448)];
+        join(&mut found);
+        let ends: Vec<Option<End>> = found.iter().map(|found| found.end).collect();
+        assert_eq!(ends, [Some(End::Sender), Some(End::Receiver), None]);
+    }
+
+    #[test]
     fn of_too_many_the_most_active_stay() {
         let mut tracker = Tracker::default();
         for length in 1..=8_u32 {
@@ -540,7 +639,7 @@ mod tests {
             // Queues come and go.
             let srtt = if at % 2 == 0 { 40_000 } else { 400_000 };
             tracker.event(&mut state, u64::from(at) * 1_000_000, &Observation::Probe(probe(at, srtt)));
-            assert!(state.0.slices.list().len() <= slices::SLICES_MAX);
+            assert!(state.track.slices.list().len() <= slices::SLICES_MAX);
         }
         tracker.close(&connection(), state);
         tiles(&tracker.done[0]);

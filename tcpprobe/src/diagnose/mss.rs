@@ -101,6 +101,11 @@ impl Mss {
         }
     }
 
+    /// Whether it is more than a lower bound.
+    pub fn is_known(&self) -> bool {
+        self.assumed <= 9000 || self.assumed == self.usual
+    }
+
     /// Whether full segments became smaller on the way.
     pub fn has_fallen(&self) -> bool {
         self.has_fallen

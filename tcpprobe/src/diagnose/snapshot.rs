@@ -5,6 +5,7 @@
 //! `tcp_cwnd_validate()`). Nothing unsent and room in the buffer: the program has not written.
 
 use super::limit::Limit;
+use crate::event;
 
 /// How far from a moment a snapshot still speaks for it: they come once a second.
 const NEAR_NS: u64 = 2_000_000_000;
@@ -26,9 +27,25 @@ pub struct Snapshot {
     pub send_buffer: u32,
     /// Microseconds in which the peer's window held back, since the connection began (`tcpi_rwnd_limited`).
     pub window_limited_us: u64,
+    /// The same of the send buffer (`tcpi_sndbuf_limited`); where it grows, it did, where not, it may have.
+    pub send_buffer_limited_us: u64,
 }
 
 impl Snapshot {
+    /// An event of a trace.
+    pub(super) fn of(time: u64, said: &event::Snapshot) -> Self {
+        Snapshot {
+            time,
+            mss: said.snd_mss,
+            is_rate_based: said.is_bbr,
+            unsent: said.notsent_bytes,
+            queued: said.wmem_queued,
+            send_buffer: said.sndbuf,
+            window_limited_us: said.rwnd_limited,
+            send_buffer_limited_us: said.sndbuf_limited,
+        }
+    }
+
     /// What holds a sender back that has room in both windows; `None` where it does not say.
     fn room(&self) -> Option<Limit> {
         if self.unsent > self.mss {
@@ -59,6 +76,15 @@ impl<'a> Snapshots<'a> {
     /// The last known size of the send buffer; 0 where none is known.
     pub fn send_buffer(&self) -> u32 {
         self.0.last().map_or(0, |last| last.send_buffer)
+    }
+
+    /// Whether the kernel's clock of the send buffer ran for a tenth of the time around a moment.
+    pub fn is_buffer_limited(&self, time: u64) -> bool {
+        let after = self.0.partition_point(|snapshot| snapshot.time <= time);
+        let around = after.checked_sub(1).and_then(|before| Some((self.0.get(before)?, self.0.get(after)?)));
+        around.is_some_and(|(a, b)| {
+            b.send_buffer_limited_us.saturating_sub(a.send_buffer_limited_us) * 10_000 >= (b.time - a.time).max(1)
+        })
     }
 
     /// What most of the snapshots near a time say of room in both windows; `has_room` tells at which times there was any.
@@ -93,6 +119,7 @@ mod tests {
         queued: 106_068,
         send_buffer: 104_000,
         window_limited_us: 0,
+        send_buffer_limited_us: 0,
     };
 
     #[test]

@@ -4,8 +4,10 @@
 //! acknowledged (`net/ipv4/tcp_input.c`, `tcp_rcv_established()`: the event comes before the ACK is processed).
 
 use super::cause::{Cause, Retransmissions, Sent, is_before};
+use super::histogram::Histogram;
 use super::mss::Mss;
 use super::slices::{Class, Slice, Slices};
+use crate::event::SSTHRESH_INFINITE;
 use crate::flow::{Observation, Probe};
 
 const ESTABLISHED: u8 = 1;
@@ -17,6 +19,11 @@ const LAST_ACK: u8 = 9;
 const EPISODES_MAX: usize = 512;
 /// `TCP_TIMEOUT_INIT` in nanoseconds.
 const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
+
+/// A wait for an ACK that matters: delayed ACKs of Linux take 40 ms (`TCP_DELACK_MIN`, `include/net/tcp.h`).
+const NAGLE_NS: u64 = 10_000_000;
+/// Over so long a time the rate is looked at, at least.
+const RATE_NS: u64 = 40_000_000;
 
 /// How a loss was met.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,6 +89,8 @@ pub struct Facts {
     pub marks: u32,
     /// Why a reset was sent (`enum sk_rst_reason`).
     pub reset_reason: Option<u32>,
+    /// Largest rate at which data was acknowledged while nothing was repaired, over a round trip; bytes a second.
+    pub rate_max: f64,
     /// Sums over ACKs that found a window filled: of the window, and how many.
     windows: (u64, u64),
     /// The same of the congestion window, packets, after it was reduced.
@@ -111,6 +120,8 @@ struct Stretch {
     filled: bool,
     /// And more was sent when an ACK made room.
     held: bool,
+    /// snd_una at its beginning.
+    una: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -121,6 +132,8 @@ pub(super) struct Track {
     last: Option<Probe>,
     pub retransmissions: Retransmissions,
     pub slices: Slices,
+    pub rtts: Histogram,
+    pub cwnds: Histogram,
     mss: Mss,
     pub facts: Facts,
     stretch: Stretch,
@@ -144,6 +157,13 @@ pub(super) struct Track {
     backoff: u32,
     /// The congestion window when all was acknowledged, packets.
     cwnd_at_rest: u32,
+    /// Reductions of the congestion window with no ssthresh.
+    unset_reductions: u32,
+    marks_seen: u32,
+    /// Something was retransmitted since the last tcp_probe.
+    has_sent: bool,
+    /// Since when a rate is looked at, and what was acknowledged before.
+    peak_from: (u64, u64),
     /// Recoveries after which the congestion window was restored, and all.
     recoveries: (u64, u64),
     /// When the last tcp_probe came.
@@ -151,8 +171,9 @@ pub(super) struct Track {
     recent_at: usize,
     /// How often what is acknowledged was sent when an ACK came: 0 to 1.
     clocked: f32,
-    /// Received without a pause.
+    /// Received without a pause, and since when.
     burst: u64,
+    burst_from: u64,
 }
 
 impl Track {
@@ -168,6 +189,8 @@ impl Track {
             last: None,
             retransmissions: Retransmissions::new(has_states),
             slices: Slices::default(),
+            rtts: Histogram::default(),
+            cwnds: Histogram::default(),
             mss: Mss::new(is_ipv6),
             facts: Facts { base_us: u32::MAX, ..Facts::default() },
             stretch: Stretch::default(),
@@ -185,11 +208,16 @@ impl Track {
             left_recovery: false,
             backoff: 0,
             cwnd_at_rest: 0,
+            unset_reductions: 0,
+            marks_seen: 0,
+            has_sent: false,
+            peak_from: (u64::MAX, 0),
             recoveries: (0, 0),
             recent: [0; 32],
             recent_at: 0,
             clocked: 1.0,
             burst: 0,
+            burst_from: 0,
         }
     }
 
@@ -240,7 +268,7 @@ impl Track {
         self.facts.recoveries_undone = self.retransmissions.recoveries_undone;
         self.facts.marks = self.retransmissions.marks;
         let (restored, left) = self.recoveries;
-        self.facts.is_rate_based = left >= 2 && restored * 2 > left;
+        self.facts.is_rate_based = left >= 2 && restored * 2 > left || self.unset_reductions >= 3;
         if self.facts.base_us == u32::MAX {
             self.facts.base_us = 0;
         }
@@ -264,6 +292,11 @@ impl Track {
     }
 
     fn loss(&mut self, time: u64) {
+        self.loss_with(time, false);
+    }
+
+    /// A reduction of the congestion window; `is_marked` where the path said that it is full.
+    fn loss_with(&mut self, time: u64, is_marked: bool) {
         self.reduced = true;
         self.epoch += 1;
         self.facts.episodes += 1;
@@ -272,7 +305,7 @@ impl Track {
         }
         let (srtt, base) = (self.last.map_or(0, |last| last.srtt), self.facts.base_us);
         // Holes make RTTs longer, too.
-        let queue = base != u32::MAX && srtt > base.saturating_add(base / 4 + 3000);
+        let queue = is_marked || base != u32::MAX && srtt > base.saturating_add(base / 4 + 3000);
         self.episodes.push(Episode { time, bytes: self.facts.bytes_acked, queue });
         if self.episodes.len() > EPISODES_MAX {
             let mut at = 0;
@@ -309,6 +342,7 @@ impl Track {
     fn retransmission(&mut self, time: u64, seen: Sent) {
         let quiet = time - self.last_event;
         let was_repairing = self.retransmissions.is_repairing();
+        self.has_sent |= seen.error == 0;
         let cause = self.retransmissions.retransmit(seen, quiet, self.last.as_ref());
         if !was_repairing && self.retransmissions.is_repairing() {
             self.loss(time);
@@ -340,7 +374,7 @@ impl Track {
             _ => class,
         });
         match self.last {
-            Some(last) if class == Class::Hole && last.snd_wnd < self.mss.bytes() => Class::ClosedWindow,
+            Some(last) if class == Class::Hole && last.snd_wnd < self.closed() => Class::ClosedWindow,
             _ => class,
         }
     }
@@ -348,7 +382,9 @@ impl Track {
     fn probe(&mut self, time: u64, probe: &Probe) {
         self.facts.probes += 1;
         self.facts.bytes_received += u64::from(probe.data_len);
+        self.cwnds.add(probe.snd_cwnd);
         if probe.srtt > 0 {
+            self.rtts.add(probe.srtt);
             self.facts.base_us = self.facts.base_us.min(probe.srtt);
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
         }
@@ -378,6 +414,9 @@ impl Track {
             self.backoff = 0;
             self.stalled = self.stalled.filter(|(time, _)| *time > self.at);
         }
+        self.look_for_rate_based(probe, &last);
+        self.look_for_marks(time, probe, &last);
+        self.look_for_peak(time);
         let was_repairing = self.retransmissions.is_repairing();
         let undone = self.retransmissions.causes.spurious;
         let changed = self.retransmissions.probe(probe, Some(&last));
@@ -409,6 +448,49 @@ impl Track {
         self.last = Some(*probe);
     }
 
+    /// A congestion control by loss sets ssthresh when it reduces the window (`tcp_init_cwnd_reduction()`, `tcp_cwnd_restart()`); one that
+    /// goes by the path's rate does not (`net/ipv4/tcp_bbr.c`, `bbr_ssthresh()`).
+    fn look_for_rate_based(&mut self, probe: &Probe, last: &Probe) {
+        let is_unset = probe.ssthresh >= SSTHRESH_INFINITE && last.ssthresh >= SSTHRESH_INFINITE;
+        let is_reduced = probe.snd_cwnd < last.snd_cwnd && !self.retransmissions.is_loss();
+        if is_unset && is_reduced {
+            self.unset_reductions += 1;
+        }
+    }
+
+    /// Reductions without a loss: the path marks, and it is full.
+    fn look_for_marks(&mut self, time: u64, probe: &Probe, last: &Probe) {
+        let marks = self.retransmissions.marks;
+        let is_marked = self.marks_seen != marks;
+        self.marks_seen = marks;
+        let is_cut =
+            probe.ssthresh < last.ssthresh && probe.snd_cwnd < last.snd_cwnd && !self.retransmissions.is_repairing();
+        let is_new = is_cut
+            && !self.retransmissions.has_states()
+            && !self.has_sent
+            && time - self.at < 2_000 * u64::from(probe.srtt);
+        self.has_sent = false;
+        if is_marked || is_new {
+            self.retransmissions.marks += u32::from(is_new);
+            self.marks_seen = self.retransmissions.marks;
+            self.loss_with(time, true);
+        }
+    }
+
+    /// The largest rate at which data was acknowledged, while nothing was repaired.
+    fn look_for_peak(&mut self, time: u64) {
+        let (from, bytes) = self.peak_from;
+        if self.retransmissions.is_repairing() || self.stalled.is_some() {
+            self.peak_from = (u64::MAX, 0);
+        } else if from == u64::MAX {
+            self.peak_from = (time, self.facts.bytes_acked);
+        } else if time - from >= RATE_NS.max(2 * u64::from(self.facts.base_us) * 1000) {
+            let rate = (self.facts.bytes_acked - bytes) as f64 * 1e9 / (time - from) as f64;
+            self.facts.rate_max = self.facts.rate_max.max(rate);
+            self.peak_from = (time, self.facts.bytes_acked);
+        }
+    }
+
     fn first_probe(&mut self, time: u64, probe: &Probe) {
         let sent = time.saturating_sub(u64::from(probe.srtt) * 1000).max(self.at);
         if self.is_connecting {
@@ -418,13 +500,19 @@ impl Track {
         let flight = probe.snd_nxt.wrapping_sub(probe.snd_una);
         if flight > 0 {
             self.push(sent, Class::Turn);
-            self.begin_stretch(sent, true);
+            self.begin_stretch(sent, true, probe.snd_una);
             self.flight(time, probe, None, 0);
         } else {
             self.push(time, Class::Idle);
-            self.begin_stretch(time, true);
+            self.begin_stretch(time, true, probe.snd_una);
         }
         self.progress = time;
+    }
+
+    /// Less than this, and a window is closed. A sender's segments are no larger than half of the largest window
+    /// (`include/net/tcp.h`, `tcp_bound_to_half_wnd()`), which matters over loopback.
+    fn closed(&self) -> u32 {
+        self.mss.bytes().min(self.facts.window_max / 2)
     }
 
     /// The time since the last tcp_probe.
@@ -444,17 +532,17 @@ impl Track {
             self.end_stretch(true);
             let class = match (last.data_len > 0, probe.data_len > 0) {
                 (true, true) => self.receiving(time, probe, last),
-                _ if probe.snd_wnd < self.mss.bytes() => {
+                _ if probe.snd_wnd < self.closed() => {
                     self.facts.window_closed += 1;
                     Class::ClosedWindow
                 }
                 _ => Class::Idle,
             };
             self.push(time, class);
-            self.begin_stretch(time, true);
+            self.begin_stretch(time, true, probe.snd_una);
             return;
         }
-        if last.snd_wnd < self.mss.bytes() {
+        if last.snd_wnd < self.closed() {
             // The window was closed, and the last ACK opened it: what waited went at once.
             return self.flight(time, probe, Some(last), advanced);
         }
@@ -465,17 +553,29 @@ impl Track {
                 // A program does not see ACKs: what a bare one sets free was written before, and held back.
                 let (mss, out) = (self.mss.bytes(), last.snd_nxt.wrapping_sub(last.snd_una));
                 let has_room = last.snd_wnd >= 2 * mss && probe.snd_wnd >= 2 * mss;
-                if out < mss && has_room && self.at > self.before && self.at - self.before >= base / 2 {
+                if out < mss && has_room && self.at > self.before && self.at - self.before >= (base / 2).max(NAGLE_NS) {
                     self.facts.nagle += 1;
                     self.slices.relabel(self.before, |_| Class::Nagle);
+                } else if out == 0 && last.snd_wnd < probe.snd_wnd / 2 {
+                    // That ACK opened the window, and what had waited for it went at once.
+                    self.facts.window_closed += 1;
+                    self.slices.relabel(self.before, |known| match known {
+                        Class::Idle => Class::ClosedWindow,
+                        other => other,
+                    });
                 }
                 return self.flight(time, probe, Some(last), advanced);
             }
         }
         self.end_stretch(true);
         self.facts.exchanges += u64::from(last.data_len > 0);
-        self.push(sent, if probe.snd_wnd < self.mss.bytes() { Class::ClosedWindow } else { Class::Turn });
-        self.begin_stretch(sent, last.data_len > 0);
+        // What a program ends seldom ends with a full segment; what waits unsent consists of them.
+        let bytes = probe.snd_una.wrapping_sub(self.stretch.una);
+        let is_odd = last.data_len > 0 || !self.mss.is_known() || bytes % self.mss.bytes() != 0;
+        let class = if probe.snd_wnd < self.closed() { Class::ClosedWindow } else { Class::Turn };
+        let counts = if bytes > 0 { [1.0, f32::from(u8::from(is_odd)), 0.0, 0.0] } else { [0.0; 4] };
+        self.push_counted(sent, class, counts);
+        self.begin_stretch(sent, last.data_len > 0, probe.snd_una);
         self.flight(time, probe, Some(last), advanced);
     }
 
@@ -488,13 +588,21 @@ impl Track {
             return Class::Receiving;
         }
         let burst = std::mem::take(&mut self.burst);
-        let is_filled = burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
-        match (is_filled, quiet >= 2 * base) {
+        let from = std::mem::replace(&mut self.burst_from, time);
+        // What a window holds comes within a round trip; what comes for longer was not waiting for us.
+        let is_short = self.at.saturating_sub(from) <= base + base / 2;
+        let is_filled = is_short && burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
+        let class = match (is_filled, quiet >= 2 * base) {
             (true, true) => Class::OwnReader,
             (true, false) => Class::OwnWindow,
             (false, true) => Class::Idle,
             (false, false) => Class::Receiving,
+        };
+        if is_filled {
+            // It was as much as the window allows, all of it.
+            self.slices.relabel(from, |known| if known == Class::Receiving { class } else { known });
         }
+        class
     }
 
     /// How the right edge of a filled window moves: with each ACK where the program reads all the time. And whether the window is
@@ -526,8 +634,8 @@ impl Track {
         let gap = time - self.at;
         let odd = if i64::from(advanced) % mss == 0 { 0.0 } else { 1.0 };
         let mut counts = [0.0; 4];
-        let class = if i64::from(probe.snd_wnd) < mss {
-            self.facts.window_closed += u64::from(last.is_some_and(|last| i64::from(last.snd_wnd) >= mss));
+        let class = if probe.snd_wnd < self.closed() {
+            self.facts.window_closed += u64::from(last.is_some_and(|last| last.snd_wnd >= self.closed()));
             Class::ClosedWindow
         } else if self.retransmissions.is_repairing() {
             Class::Repair
@@ -579,8 +687,8 @@ impl Track {
         self.clocked > 0.4
     }
 
-    fn begin_stretch(&mut self, from: u64, by_peer: bool) {
-        self.stretch = Stretch { from, by_peer, filled: false, held: false };
+    fn begin_stretch(&mut self, from: u64, by_peer: bool, una: u32) {
+        self.stretch = Stretch { from, by_peer, filled: false, held: false, una };
     }
 
     /// All is acknowledged: now it shows what the room in it meant.
@@ -617,7 +725,6 @@ mod tests {
     use super::super::snapshot::Snapshots;
     use super::super::verdict::intervals;
     use super::*;
-    use crate::event::SSTHRESH_INFINITE;
 
     fn any_event() -> impl Strategy<Value = Observation> {
         let probe = (any::<u32>(), 0..200_000_u32, 0..300_u32, 0..100_000_u32, 0..100_000_u32, 0..3_000_u16);

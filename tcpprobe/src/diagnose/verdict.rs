@@ -1,7 +1,7 @@
 //! From slices to intervals: what looked the same gets its limit, now that all is known.
 
 use super::limit::Limit;
-use super::limits::policer;
+use super::limits::policer::{self, Pattern};
 use super::slices::{Class, Slice};
 use super::snapshot::Snapshots;
 use super::track::{Episode, Facts, Track};
@@ -43,10 +43,14 @@ struct Judge<'a> {
     facts: &'a Facts,
     episodes: &'a [Episode],
     snapshots: Snapshots<'a>,
-    is_policed: bool,
+    pattern: Option<Pattern>,
     /// Sums of what was counted in slices with room in both windows, and in those where the peer's window was filled, before each.
     rooms: Vec<[f64; 4]>,
     windows: Vec<[f64; 4]>,
+    /// Nanoseconds in which the peer's window was filled, and closed.
+    window_times: Vec<[f64; 4]>,
+    /// The same of turns: how many, and of how many the last segment was not full.
+    turns: Vec<[f64; 4]>,
 }
 
 impl<'a> Judge<'a> {
@@ -56,14 +60,24 @@ impl<'a> Judge<'a> {
             facts,
             episodes: &track.episodes,
             snapshots,
-            is_policed: is_pressing(slices) && policer::is_policed(&track.episodes, u64::from(facts.base_us) * 1000),
+            pattern: Some(&track.episodes)
+                .filter(|_| is_pressing(slices))
+                .and_then(|episodes| policer::pattern(episodes, u64::from(facts.base_us) * 1000, facts.rate_max)),
             rooms: sums(slices, |slice| match slice.class {
                 Class::Room | Class::Stream => slice.counts,
                 _ => [0.0; 4],
             }),
+            turns: sums(slices, |slice| match slice.class {
+                Class::Turn => slice.counts,
+                _ => [0.0; 4],
+            }),
             windows: sums(slices, |slice| match slice.class {
-                Class::Window => slice.counts,
-                Class::ClosedWindow => [slice.counts[0], slice.counts[1], slice.counts[2], 1.0],
+                Class::Window | Class::ClosedWindow => slice.counts,
+                _ => [0.0; 4],
+            }),
+            window_times: sums(slices, |slice| match slice.class {
+                Class::Window => [(slice.to - slice.from) as f32, 0.0, 0.0, 0.0],
+                Class::ClosedWindow => [0.0, (slice.to - slice.from) as f32, 0.0, 0.0],
                 _ => [0.0; 4],
             }),
         }
@@ -74,7 +88,7 @@ impl<'a> Judge<'a> {
         match slice.class {
             Class::Connecting => (Limit::Connecting, true),
             Class::Idle => (Limit::Idle, true),
-            Class::Turn | Class::Written => (Limit::SenderApplication, false),
+            Class::Turn | Class::Written => self.turn(slices, at),
             Class::Timeout => (Limit::Timeout, true),
             Class::Hole => (Limit::PacketLoss, false),
             Class::Exchange => (Limit::RoundTrips, false),
@@ -103,13 +117,17 @@ impl<'a> Judge<'a> {
         if self.facts.is_rate_based {
             return Limit::Bandwidth;
         }
-        if self.is_policed {
-            return Limit::Policer;
+        match self.pattern {
+            Some(Pattern::Bucket) => return Limit::Policer,
+            Some(Pattern::Link) => return Limit::Bandwidth,
+            None => {}
         }
         // The losses around it.
         let after = self.episodes.partition_point(|episode| episode.time <= slice.from);
-        let around = &self.episodes[after.saturating_sub(1)..(after + 1).min(self.episodes.len())];
-        match around.iter().any(|episode| episode.queue) {
+        let around = &self.episodes[after.saturating_sub(2)..(after + 2).min(self.episodes.len())];
+        // Holes make RTT longer now and then: most of the losses decide.
+        let queued = around.iter().filter(|episode| episode.queue).count();
+        match queued > 0 && queued * 2 >= around.len() {
             true => Limit::Bandwidth,
             false if around.is_empty() && slice.queue => Limit::Bandwidth,
             false if after == 0 => Limit::WindowGrowth,
@@ -142,10 +160,32 @@ impl<'a> Judge<'a> {
             let slice = slices.get(slices.partition_point(|slice| slice.to <= time));
             slice.is_some_and(is_room)
         };
+        if self.snapshots.is_buffer_limited(slices[at].from.midpoint(slices[at].to)) {
+            return (Limit::SendBuffer, true);
+        }
         let inferred = self.stream(slices, at);
         match self.snapshots.room(slices[at].from, slices[at].to, has_room) {
             Some(limit) => (limit, true),
             None => (inferred, false),
+        }
+    }
+
+    /// Nothing was outstanding, and the sender ended that: its program, or what holds its data back.
+    fn turn(&self, slices: &[Slice], at: usize) -> (Limit, bool) {
+        let is_turn = |slice: &Slice| matches!(slice.class, Class::Turn | Class::Written | Class::Room | Class::Stream);
+        let has_room = |time: u64| {
+            let slice = slices.get(slices.partition_point(|slice| slice.to <= time));
+            slice.is_some_and(is_turn)
+        };
+        match self.snapshots.room(slices[at].from, slices[at].to, has_room) {
+            Some(limit) => return (limit, true),
+            None if self.snapshots.is_buffer_limited(slices[at].from) => return (Limit::SendBuffer, true),
+            None => {}
+        }
+        let [drains, odd, ..] = self.around(slices, at, &self.turns);
+        match drains >= 8.0 && odd * 10.0 < drains {
+            true => (Limit::SenderHost, false),
+            false => (Limit::SenderApplication, false),
         }
     }
 
@@ -158,14 +198,19 @@ impl<'a> Judge<'a> {
         if self.facts.is_rate_based {
             return Limit::Bandwidth;
         }
+        if slices[at].queue {
+            // A full send buffer alone lets no queue build up.
+            return Limit::SenderHost;
+        }
         // Behind a full send buffer flights go as bursts, one each round trip; pacing and queues spread them.
         if bursts * 2.0 > gaps { Limit::SendBuffer } else { Limit::SenderHost }
     }
 
     /// A window that is filled: whose fault.
     fn window(&self, slices: &[Slice], at: usize) -> Limit {
-        let [acked, moved, low, closed] = self.around(slices, at, &self.windows);
-        match closed > 0.0 || moved * 2.0 < acked || low * 2.0 > acked {
+        let [acked, moved, low, _] = self.around(slices, at, &self.windows);
+        let [filled, closed, ..] = self.around(slices, at, &self.window_times);
+        match closed > filled / 8.0 || moved * 2.0 < acked || low * 2.0 > acked {
             true => Limit::ReceiverApplication,
             false => Limit::ReceiveWindow,
         }
@@ -199,7 +244,11 @@ fn is_pressing(slices: &[Slice]) -> bool {
         slices.iter().filter(|slice| wanted(slice.class)).map(|slice| slice.to - slice.from).sum()
     };
     let pressed = time(|class| matches!(class, Class::Cwnd | Class::Growing | Class::Repair));
-    let at_ease =
-        time(|class| matches!(class, Class::Room | Class::Stream | Class::Written | Class::Turn | Class::Exchange));
+    let at_ease = time(|class| {
+        matches!(
+            class,
+            Class::Room | Class::Stream | Class::Written | Class::Turn | Class::Exchange | Class::Hole | Class::Idle
+        )
+    });
     pressed >= at_ease
 }

@@ -89,19 +89,27 @@ pub struct EventReader {
 }
 
 /// The fields of [`Snapshot`], in its order.
-pub const SNAPSHOT_FIELDS: [&str; 6] =
-    ["tcpi_snd_mss", "tcpi_notsent_bytes", "tcpi_rwnd_limited", "wmem_queued", "sndbuf", "has_bbr"];
+pub const SNAPSHOT_FIELDS: [&str; 7] = [
+    "tcpi_snd_mss",
+    "tcpi_notsent_bytes",
+    "tcpi_rwnd_limited",
+    "tcpi_sndbuf_limited",
+    "wmem_queued",
+    "sndbuf",
+    "has_bbr",
+];
 
 impl Snapshot {
     /// Of the values of [`SNAPSHOT_FIELDS`].
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "each value comes from a field of its own size")]
-    pub fn of(values: [u64; 6]) -> Self {
-        let [snd_mss, notsent_bytes, rwnd_limited, wmem_queued, sndbuf, has_bbr] = values;
+    pub fn of(values: [u64; 7]) -> Self {
+        let [snd_mss, notsent_bytes, rwnd_limited, sndbuf_limited, wmem_queued, sndbuf, has_bbr] = values;
         Snapshot {
             snd_mss: snd_mss as u32,
             notsent_bytes: notsent_bytes as u32,
             rwnd_limited,
+            sndbuf_limited,
             wmem_queued: wmem_queued as u32,
             sndbuf: sndbuf as u32,
             is_bbr: has_bbr != 0,

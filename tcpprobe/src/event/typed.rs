@@ -176,6 +176,8 @@ pub struct Snapshot {
     pub notsent_bytes: u32,
     /// Microseconds in which the peer's window held back, since the connection began (`tcpi_rwnd_limited`).
     pub rwnd_limited: u64,
+    /// The same of the own send buffer (`tcpi_sndbuf_limited`).
+    pub sndbuf_limited: u64,
     /// Bytes that the send buffer holds (`SK_MEMINFO_WMEM_QUEUED`).
     pub wmem_queued: u32,
     /// Size of the send buffer, bytes (`SK_MEMINFO_SNDBUF`).

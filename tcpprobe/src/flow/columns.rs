@@ -19,7 +19,7 @@ enum Source<'a> {
     CongState(Columns<'a, 1>),
     State(Columns<'a, 3>),
     Reset(Columns<'a, 1>),
-    Snapshot(Columns<'a, 6>),
+    Snapshot(Columns<'a, 7>),
     /// What says nothing but that it happened.
     Plain(Observation),
     /// An event that nobody observes.

@@ -4,6 +4,7 @@ mod completions;
 mod convert;
 mod diagnose;
 mod doctor;
+mod explain;
 mod fetch;
 mod keep;
 mod list;
@@ -14,6 +15,7 @@ mod rm;
 mod start;
 mod status;
 mod stop;
+mod summary;
 mod tail;
 mod trace;
 mod version;
@@ -43,6 +45,8 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Trace(args) => trace::run(socket, args),
         Command::Plot(args) => plot::run(socket, &args),
         Command::Diagnose(args) => diagnose::run(socket, &args),
+        Command::Summary(args) => summary::run(socket, &args),
+        Command::Explain(args) => explain::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Doctor(args) => doctor::run(socket, &args),
         Command::Version(args) => version::run(socket, &args),

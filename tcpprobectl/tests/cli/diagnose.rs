@@ -33,6 +33,64 @@ fn a_job_and_its_file_are_told_the_same() {
     assert_eq!(stdout(&none), "");
 }
 
+/// `limit == NAME` and `cause == NAME` choose whole connections.
+#[test]
+fn filters_choose_connections_by_what_is_found() {
+    let trace = fixtures().join("diagnose/rcvbuf/trace.tcpp");
+    let check = |filter: &str, code: i32, said: &str| {
+        let assert = program().arg("diagnose").arg(&trace).args(["--filter", filter]).assert().code(code);
+        let told = stdout(&assert) + &stderr(&assert);
+        assert!(told.contains(said), "{filter}: {told}");
+    };
+    check("limit == receive_window", 0, "receive window");
+    check("limit == receive_window && sport == 30222", 0, "receive window");
+    check("limit == packet_loss", 5, "has no such events");
+    check("cause == timeout", 5, "has no such events");
+    check("limit == slowness", 2, "no limit slowness");
+}
+
+#[test]
+fn a_summary_has_the_same_rows_in_each_form() {
+    let trace = fixtures().join("diagnose/loss-reno/trace.tcpp");
+    let summary = |arguments: &[&str]| {
+        let mut command = program();
+        stdout(&command.arg("summary").arg(&trace).args(arguments).assert().code(0))
+    };
+    let told: Value = serde_json::from_str(&summary(&["--json"])).unwrap();
+    let [row] = &told["rows"].as_array().unwrap()[..] else { panic!("{told}") };
+    assert_eq!(row["headline"], "packet_loss");
+    assert!((0.002..0.02).contains(&row["loss"].as_f64().unwrap()), "{row}");
+    let csv = summary(&["--csv"]);
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines.len(), 2, "{csv}");
+    let column = |name: &str| lines[1][lines[0].iter().position(|title| *title == name).unwrap()];
+    assert_eq!(column("bytes_acked"), row["bytes_acked"].to_string());
+    assert_eq!(column("srtt_p95_us"), row["srtt_us"]["p95"].to_string());
+    let table = summary(&[]);
+    assert!(table.starts_with("CONNECTION") && table.contains("packet loss"), "{table}");
+    for by in ["peer", "port", "cc", "process", "unit"] {
+        let told: Value = serde_json::from_str(&summary(&["--by", by, "--json"])).unwrap();
+        assert_eq!(told["rows"][0]["bytes_acked"], row["bytes_acked"], "{by}");
+    }
+}
+
+#[test]
+fn every_name_is_explained() {
+    let list = stdout(&program().arg("explain").assert().code(0));
+    let names = list.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let names: Vec<&str> = names.filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.len() > 30 && names.contains(&"receive_window"), "{names:?}");
+    for name in names {
+        let page = stdout(&program().args(["explain", name]).assert().code(0));
+        for heading in ["How it is decided", "What looks like it", "How to confirm", "Remedy"] {
+            assert!(page.contains(heading), "{name}: {page}");
+        }
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+    }
+    let assert = program().args(["explain", "slowness"]).assert().code(2);
+    assert!(stderr(&assert).contains("`tcpprobectl explain` lists all"), "{}", stderr(&assert));
+}
+
 #[test]
 fn what_cannot_be_diagnosed_is_refused() {
     let assert = program().arg("diagnose").arg(fixtures().join("wild/clock-counter.txt")).assert().code(1);

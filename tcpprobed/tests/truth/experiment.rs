@@ -146,6 +146,9 @@ fn live(stream: TcpStream, script: &[program::Step], is_watched: bool, end: &mut
     end.local = Some(stream.local_addr()?);
     end.peer = Some(stream.peer_addr()?);
     end.cookie = sockopt::socket_cookie(&stream)?;
+    // Nobody waits for ever on a path that lets nothing pass.
+    stream.set_write_timeout(Some(std::time::Duration::from_millis(400)))?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(8)))?;
     let (stop, samples) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         if is_watched {

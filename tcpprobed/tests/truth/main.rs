@@ -66,8 +66,27 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
     Ok(SCENARIOS.iter().filter(|one| names.is_empty() || names.iter().any(|name| fits(one, name))).collect())
 }
 
+/// Removes what a bench that was killed left behind.
+fn sweep() {
+    let is_left = |name: &str, start: &str| {
+        let pid = name.strip_prefix(start).and_then(|rest| rest.split('-').next());
+        pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists())
+    };
+    let names = |folder: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    };
+    for name in names("/run/netns").iter().filter(|name| is_left(name, "truth-")) {
+        network::remove(name);
+    }
+    for name in names(recording::INSTANCES).iter().filter(|name| is_left(name, recording::PREFIX)) {
+        let _ = std::fs::remove_dir(Path::new(recording::INSTANCES).join(name));
+    }
+}
+
 /// Records scenarios into a folder.
 fn record(scenarios: &[&Scenario], folder: &Path) -> Result<()> {
+    sweep();
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {
         while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {

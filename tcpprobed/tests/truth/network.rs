@@ -107,10 +107,13 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        for name in &self.names {
-            let _ = run(&format!("ip netns del {name}"));
-        }
+        self.names.iter().for_each(|name| remove(name));
     }
+}
+
+/// Removes a namespace.
+pub fn remove(name: &str) {
+    let _ = run(&format!("ip netns del {name}"));
 }
 
 /// The counters of this thread's namespace: TcpExt and Tcp.

@@ -35,6 +35,9 @@ pub enum Doing {
     Waiting,
 }
 
+/// No write goes on for longer, in nanoseconds.
+const PATIENCE: u64 = 20_000_000_000;
+
 /// From, to, what.
 pub type Log = Vec<(u64, u64, Doing)>;
 
@@ -95,9 +98,9 @@ fn one(step: &Step, stream: &mut &TcpStream, log: &mut Log) -> bool {
         Step::Write(bytes) => {
             let mut left = *bytes;
             while left > 0 {
-                match stream.write(&BLOCK[..left.min(BLOCK.len())]) {
-                    Ok(n) => left -= n,
-                    Err(_) => break,
+                match write(stream, &BLOCK[..left.min(BLOCK.len())]) {
+                    Some(n) if now() < from + PATIENCE => left -= n,
+                    _ => break,
                 }
             }
             (Doing::Writing, left == 0)
@@ -120,7 +123,7 @@ fn one(step: &Step, stream: &mut &TcpStream, log: &mut Log) -> bool {
         Step::WriteFor(ms) => {
             let mut goes_on = true;
             while goes_on && now() < from + ms * 1_000_000 {
-                goes_on = stream.write(&BLOCK).is_ok();
+                goes_on = write(stream, &BLOCK).is_some();
             }
             (Doing::Writing, goes_on)
         }
@@ -161,6 +164,15 @@ fn one(step: &Step, stream: &mut &TcpStream, log: &mut Log) -> bool {
     };
     log.push((from, now(), doing));
     goes_on
+}
+
+/// What was written of `bytes`; nothing where the socket has no room for a while, `None` where it fails.
+fn write(stream: &mut &TcpStream, bytes: &[u8]) -> Option<usize> {
+    match stream.write(bytes) {
+        Ok(n) => Some(n),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Some(0),
+        Err(_) => None,
+    }
 }
 
 /// Whether a program does not read all the time.

@@ -16,6 +16,9 @@ const EVENTS: [&str; 8] = [
     "tcp/tcp_send_reset",
     "sock/inet_sock_set_state",
 ];
+/// Where instances are, and how ours are called: then the process, and the scenario.
+pub const INSTANCES: &str = "/sys/kernel/tracing/instances";
+pub const PREFIX: &str = "tcpprobe-test-truth-";
 /// KB for each CPU.
 const BUFFER_KB: u32 = 32_768;
 
@@ -25,7 +28,7 @@ pub struct Recording(PathBuf);
 impl Recording {
     /// Of the connections of a port.
     pub fn start(tag: &str, port: u16) -> Result<Self> {
-        let folder = Path::new("/sys/kernel/tracing/instances").join(format!("tcpprobe-test-truth-{tag}"));
+        let folder = Path::new(INSTANCES).join(format!("{PREFIX}{tag}"));
         fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
         let recording = Recording(folder);
         recording.set("buffer_size_kb", &BUFFER_KB.to_string())?;

@@ -224,6 +224,11 @@ impl Score {
         if !self.missing_findings.is_empty() {
             line += &format!("  lacks {}", self.missing_findings.join(" "));
         }
+        let wrong =
+            self.cells.iter().filter(|((truth, said), time)| truth != said && **time > 0.04 * 0.01 * self.judged);
+        for ((truth, said), time) in wrong {
+            line += &format!("  {}→{} {time:.2} s", Limit::ALL[*truth].name(), Limit::ALL[*said].name());
+        }
         if self.headline.is_some_and(|headline| headline < 1.0) {
             line += &format!("  expected {}", self.accept.join("/"));
         }

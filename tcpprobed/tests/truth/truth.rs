@@ -45,6 +45,7 @@ fn snapshot(sample: &Sample, is_rate_based: bool) -> Snapshot {
         queued: sample.queued(),
         send_buffer: sample.send_buffer(),
         window_limited_us: sample.window_limited_us(),
+        send_buffer_limited_us: sample.send_buffer_limited_us(),
     }
 }
 
@@ -129,7 +130,8 @@ impl Truth {
                     one.unsent,
                     one.queued,
                     one.send_buffer,
-                    one.window_limited_us
+                    one.window_limited_us,
+                    one.send_buffer_limited_us
                 ])
             })
             .collect();
@@ -200,6 +202,7 @@ impl Truth {
                 queued: word(4) as u32,
                 send_buffer: word(5) as u32,
                 window_limited_us: word(6),
+                send_buffer_limited_us: word(7),
             }
         };
         Ok(Truth {

@@ -14,10 +14,15 @@
 //! None.
 
 use super::Finding;
-use crate::diagnose::Diagnosis;
+use crate::diagnose::{Diagnosis, End};
 
 pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
-    found
-        .has_both_ends
-        .then(|| Finding::new("both_ends", "both ends are in the trace; this is the one that sends more"))
+    found.end.map(|end| {
+        let which = if end == End::Sender {
+            "sends more: what is said here holds"
+        } else {
+            "sends less: what is said of the other holds"
+        };
+        Finding::new("both_ends", format!("both ends are in the trace; this is the one that {which}"))
+    })
 }

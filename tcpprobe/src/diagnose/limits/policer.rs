@@ -3,7 +3,7 @@
 //! # How it is decided
 //! At each loss the bucket is empty. So what passes between two losses is what was filled in meanwhile: bytes over time are the same rate each time, however fast the
 //! sender was. With four pairs of losses, more than two round trips apart, whose rates differ by less than 15 % on average
-//! (weighted by time), and no queue before most of them. Inferred. After Flach et al., "An Internet-Wide Analysis of Traffic Policing", SIGCOMM 2016.
+//! (weighted by time), and no queue before most of them; and a rate 23 % above that for two round trips, once: a full bucket lets it pass, a link does not. Inferred. After Flach et al., "An Internet-Wide Analysis of Traffic Policing", SIGCOMM 2016.
 //!
 //! # What looks like it
 //! Random loss comes at any rate. A bottleneck with a short queue drops at one rate, too: there RTT rises before.
@@ -22,6 +22,8 @@ use crate::diagnose::track::Episode;
 const LEAST: usize = 4;
 /// How much their rates may differ.
 const SPREAD_MAX: f64 = 0.15;
+/// A full bucket lets pass more than its rate; a link never does, however short its queue.
+const PEAK_LEAST: f64 = 1.23;
 
 pub(super) fn words(found: &Diagnosis) -> Words {
     let rate_bytes = found.policer_rate.unwrap_or_else(|| found.rate());
@@ -41,11 +43,22 @@ pub(super) fn words(found: &Diagnosis) -> Words {
     )
 }
 
-/// Whether the losses of a connection look like those of a policer; `base` is its RTT in nanoseconds.
-pub(in crate::diagnose) fn is_policed(episodes: &[Episode], base: u64) -> bool {
-    spread(episodes, base).is_some_and(|(spread, _)| {
-        spread < SPREAD_MAX && episodes.iter().filter(|episode| episode.queue).count() * 2 < episodes.len()
-    })
+/// What drops at an even rate, and queues nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::diagnose) enum Pattern {
+    /// A token bucket.
+    Bucket,
+    /// A link with a short queue.
+    Link,
+}
+
+/// What losses at an even rate, with no queue before most of them, come from; `None` where they come by chance. `base` is the RTT in nanoseconds, `peak` the
+/// largest rate over two round trips, bytes a second.
+pub(in crate::diagnose) fn pattern(episodes: &[Episode], base: u64, peak: f64) -> Option<Pattern> {
+    let (spread, rate) = spread(episodes, base)?;
+    let queued = episodes.iter().filter(|episode| episode.queue).count();
+    (spread < SPREAD_MAX && queued * 2 < episodes.len()).then_some(())?;
+    Some(if peak > PEAK_LEAST * rate { Pattern::Bucket } else { Pattern::Link })
 }
 
 /// How much the rates between losses differ (mean deviation over mean, weighted by time), and the rate, bytes a second. `None` where there are too few.
@@ -82,10 +95,14 @@ mod tests {
     #[test]
     fn equal_rates_between_losses_are_a_policers() {
         let even = [0, 1_000_000, 1_050_000, 960_000, 1_010_000, 990_000];
-        assert!(is_policed(&episodes(&even, false), SECOND / 20));
-        assert!(!is_policed(&episodes(&even, true), SECOND / 20), "a queue queues: that is no policer");
-        assert!(!is_policed(&episodes(&[0, 300_000, 2_000_000, 90_000, 1_500_000, 700_000], false), SECOND / 20));
-        assert!(!is_policed(&episodes(&even[..4], false), SECOND / 20), "too few");
+        let check = |passed: &[u64], queue, peak, expected, why: &str| {
+            assert_eq!(pattern(&episodes(passed, queue), SECOND / 20, peak), expected, "{why}");
+        };
+        check(&even, false, 2e6, Some(Pattern::Bucket), "a bucket lets more pass for a while");
+        check(&even, false, 1.2e6, Some(Pattern::Link), "a link with a short queue never lets more pass");
+        check(&even, true, 2e6, None, "a queue queues");
+        check(&[0, 300_000, 2_000_000, 90_000, 1_500_000, 700_000], false, 2e6, None, "losses by chance");
+        check(&even[..4], false, 2e6, None, "too few");
         let (_, rate) = spread(&episodes(&even, false), SECOND / 20).unwrap_or_default();
         assert!((rate - 1_002_000.0).abs() < 1.0, "{rate}");
     }
