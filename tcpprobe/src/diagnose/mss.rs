@@ -96,7 +96,7 @@ impl Mss {
 
     /// The kernel says it.
     pub fn tell(&mut self, bytes: u32) {
-        if bytes >= LEAST {
+        if (LEAST..=MOST).contains(&bytes) {
             (self.assumed, self.usual) = (bytes, bytes);
         }
     }

@@ -83,13 +83,14 @@ impl<'a> Snapshots<'a> {
         let after = self.0.partition_point(|snapshot| snapshot.time <= time);
         let around = after.checked_sub(1).and_then(|before| Some((self.0.get(before)?, self.0.get(after)?)));
         around.is_some_and(|(a, b)| {
-            b.send_buffer_limited_us.saturating_sub(a.send_buffer_limited_us) * 10_000 >= (b.time - a.time).max(1)
+            b.send_buffer_limited_us.saturating_sub(a.send_buffer_limited_us).saturating_mul(10_000)
+                >= (b.time - a.time).max(1)
         })
     }
 
     /// What most of the snapshots near a time say of room in both windows; `has_room` tells at which times there was any.
     pub fn room(&self, from: u64, to: u64, has_room: impl Fn(u64) -> bool) -> Option<Limit> {
-        let first = self.0.partition_point(|snapshot| snapshot.time + NEAR_NS < from);
+        let first = self.0.partition_point(|snapshot| snapshot.time.saturating_add(NEAR_NS) < from);
         let end = self.0.partition_point(|snapshot| snapshot.time <= to.saturating_add(NEAR_NS));
         let mut votes = [0_usize; Limit::ALL.len()];
         let near = self.0.get(first..end).unwrap_or_default().iter();
