@@ -15,7 +15,7 @@ const PARTS: u32 = 8;
 fn bucket(value: u32) -> u8 {
     let value = value.max(1);
     let power = value.ilog2();
-    let part = (u64::from(value) * u64::from(PARTS) >> power) as u32 - PARTS;
+    let part = ((u64::from(value) * u64::from(PARTS)) >> power) as u32 - PARTS;
     (power * PARTS + part) as u8
 }
 

@@ -571,7 +571,7 @@ impl Track {
         self.facts.exchanges += u64::from(last.data_len > 0);
         // What a program ends seldom ends with a full segment; what waits unsent consists of them.
         let bytes = probe.snd_una.wrapping_sub(self.stretch.una);
-        let is_odd = last.data_len > 0 || !self.mss.is_known() || bytes % self.mss.bytes() != 0;
+        let is_odd = last.data_len > 0 || !self.mss.is_known() || !bytes.is_multiple_of(self.mss.bytes());
         let class = if probe.snd_wnd < self.closed() { Class::ClosedWindow } else { Class::Turn };
         let counts = if bytes > 0 { [1.0, f32::from(u8::from(is_odd)), 0.0, 0.0] } else { [0.0; 4] };
         self.push_counted(sent, class, counts);
