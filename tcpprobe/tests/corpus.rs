@@ -72,7 +72,7 @@ fn there_is_no_other_target() {
     let names = |list: Vec<PathBuf>| -> Vec<String> {
         list.iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
     };
-    let here = ["block", "filter", "format", "inet_diag", "page", "text", "trace"];
+    let here = ["block", "diagnose", "filter", "format", "inet_diag", "page", "text", "trace"];
     assert_eq!(names(folder(&fuzz_folder().join("fuzz_targets"))), here);
     assert_eq!(names(folder(&fuzz_folder().join("seeds"))), here);
 }

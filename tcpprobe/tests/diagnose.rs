@@ -104,7 +104,7 @@ fn snapshots_make_it_exact() {
                 queued: number(&row["skmeminfo"]["wmem_queued"]) as u32,
                 send_buffer: number(&row["skmeminfo"]["sndbuf"]) as u32,
                 window_limited_us: number(&row["tcp_info"]["tcpi_rwnd_limited"]),
-                send_buffer_limited_us: number(&row["tcp_info"]["tcpi_sndbuf_limited"]),
+                send_buffer_limited_us: row["tcp_info"]["tcpi_sndbuf_limited"].as_u64().unwrap_or(0),
             };
             diagnoser.snapshots(number(&row["cookie"]), [snapshot]);
         }

@@ -312,12 +312,11 @@ impl Observer for Tracker {
 
     fn open(&mut self, connection: &Connection) -> Self::State {
         let mut track = Track::new(self.has_states, connection.local.is_ipv6());
-        let snapshots = self.snapshots.get(&connection.cookie).cloned().unwrap_or_default();
-        if let Some(first) = snapshots.first() {
-            let largest = snapshots.iter().map(|snapshot| snapshot.mss).max().unwrap_or(0);
+        if let Some((first, all)) = self.snapshots.get(&connection.cookie).and_then(|all| Some((all.first()?, all))) {
+            let largest = all.iter().map(|snapshot| snapshot.mss).max().unwrap_or(0);
             track.tell_mss(if largest > 9000 { largest } else { first.mss });
         }
-        Kept { track, gaps_seen: self.gaps_seen, snapshots }
+        Kept { track, gaps_seen: self.gaps_seen, snapshots: Vec::new() }
     }
 
     fn event(&mut self, kept: &mut Self::State, time: u64, seen: &Observation) {
@@ -341,7 +340,10 @@ impl Observer for Tracker {
     }
 
     fn close(&mut self, connection: &Connection, kept: Self::State) {
-        let Kept { track, snapshots, .. } = kept;
+        let Kept { track, mut snapshots, .. } = kept;
+        if let Some(told) = self.snapshots.get(&connection.cookie).filter(|_| snapshots.is_empty()) {
+            snapshots.clone_from(told);
+        }
         self.slices = self.slices.saturating_sub(track.slices.list().len());
         let found = Diagnosis::new(connection, track, &snapshots);
         self.intervals += found.intervals.len();
@@ -385,7 +387,7 @@ impl Diagnoser {
         Tracker::fields()
     }
 
-    /// Snapshots of the socket with a cookie, in the order of time, where the trace has none; to be given before its connection begins.
+    /// Snapshots of the socket with a cookie, in the order of time, where the trace has none; to be given before its connection ends.
     pub fn snapshots(&mut self, cookie: u64, snapshots: impl IntoIterator<Item = Snapshot>) {
         self.table.parts_mut().0.snapshots.entry(cookie).or_default().extend(snapshots);
     }

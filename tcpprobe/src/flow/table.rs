@@ -59,7 +59,7 @@ struct Noted {
 ///     fn fields() -> Vec<&'static str> { vec![] }
 ///     fn open(&mut self, _: &Connection) -> u32 { 0 }
 ///     fn event(&mut self, resets: &mut u32, _time: u64, seen: &Observation) {
-///         *resets += u32::from(matches!(seen, Observation::ResetSent | Observation::ResetReceived));
+///         *resets += u32::from(matches!(seen, Observation::ResetSent { .. } | Observation::ResetReceived));
 ///     }
 ///     fn close(&mut self, connection: &Connection, resets: u32) {
 ///         println!("{} → {}: {resets}", connection.local, connection.peer);
