@@ -199,7 +199,9 @@ impl JobState {
     /// Its capture ended by itself, with this account so far. Gives whether it got nowhere since it did so before: then it is
     /// not resumed at once.
     pub fn failed(&mut self, account: Totals, why: &str) -> bool {
-        let is_stuck = self.failed_at() == Some(account);
+        // What is lost and filtered is told as it is read, also where nothing becomes of what was read with it.
+        let done = |account: Totals| (account.stored, account.dropped);
+        let is_stuck = self.failed_at().map(done) == Some(done(account));
         let pause = if is_stuck { RESUME_INTERVAL } else { Duration::ZERO };
         let (why, resume_due) = (why.to_owned(), Instant::now() + pause);
         self.0 = Phase::Failed { why, resume_due, failed_at: Some(account) };

@@ -20,6 +20,8 @@ fn check(what: &str, spec: JobSpec, traffic: impl Fn()) {
     let Some(daemon) = Daemon::start() else { return };
     let api = daemon.api();
     let name = spec.name.clone();
+    // The kernel cannot tell whose resets are; the others' are counted as filtered (`default_events.rs`).
+    let spec = if spec.events.is_empty() { JobSpec { events: vec!["minimal".into()], ..spec } } else { spec };
     let shadow = Shadow::start(what, &api.start(spec).plan);
     daemon.pause();
     traffic();

@@ -34,7 +34,8 @@ pub fn rehearsed(what: &str, hook: &Arc<impl FsHook + 'static>, work: impl FnOnc
     let maintenance = Arc::clone(&jobs);
     let maintenance = thread::spawn(move || maintenance.maintain());
     let site = Site::v4();
-    let spec = Spec { filter: site.filter(), buffer_kb: 64 << 10, ..Spec::default() };
+    let spec =
+        Spec { filter: site.filter(), buffer_kb: 64 << 10, events: vec!["minimal".to_owned()], ..Spec::default() };
     let started = jobs.start("web", spec.clone(), How::default(), ROOT).unwrap();
     let shadow = Shadow::start(what, &told_plan(&started.plan));
     let stop = AtomicBool::new(false);
