@@ -235,7 +235,10 @@ mod tests {
         assert!(!state.failed(account(5), "an error"), "the first time");
         assert!(state.resume_due().is_some_and(|due| due <= Instant::now()));
         assert!(!state.failed(account(6), "an error"), "it got somewhere");
-        assert!(state.failed(account(6), "an error"));
+        assert!(
+            state.failed(Totals { filtered: 7, lost: 1, ..account(6) }, "an error"),
+            "nothing came of what it read"
+        );
         assert!(state.resume_due().is_some_and(|due| due > Instant::now()));
         assert_eq!((state.shown(), state.message()), (State::Failed, "an error"));
     }
