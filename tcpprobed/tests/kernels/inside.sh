@@ -45,12 +45,14 @@ held=$(cat "$tracefs"/instances/tcpprobed*.small/buffer_total_size_kb)
 $client rm small --force
 
 # An address is for user space, a port is for the kernel.
-$client start web --filter 'port == 5201 && addr == 127.0.0.0/8' --buffer 32768
+$client start web --filter 'port == 5201 && addr == 127.0.0.0/8' --events 'tcp_probe,tcp_retransmit_skb,inet_sock_set_state' --buffer 32768
+$client start sets --filter 'port == 1' --buffer 4096
 # What this kernel lacks of the default events is said, and nothing else.
-lacking=$($client status web --json | tr -d ' \n' | grep -o '"lacking_events":\[[^]]*\]')
+lacking=$($client status sets --json | tr -d ' \n' | grep -o '"lacking_events":\[[^]]*\]')
 expected='"lacking_events":[]'
 [ -d "$tracefs/events/tcp/tcp_cong_state_set" ] || expected='"lacking_events":["tcp:tcp_cong_state_set"]'
 [ "$lacking" = "$expected" ] || fail "of the default events, it says $lacking"
+$client rm sets --force
 # A daemon with directories of its own has names of its own.
 instance=$(echo "$tracefs"/instances/tcpprobed*.web)
 [ -d "$instance" ] || fail "no instance: $(ls $tracefs/instances)"
