@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis, Snapshot};
+use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis};
+use tcpprobe::event::Snapshot;
 
 fn diagnose(path: &Path) -> Vec<Diagnosis> {
     let mut diagnoser = Diagnoser::default();
@@ -97,16 +98,15 @@ fn snapshots_make_it_exact() {
             let row: Value = serde_json::from_str(line).unwrap();
             let number = |value: &Value| value.as_u64().unwrap();
             let snapshot = Snapshot {
-                time: number(&row["clock_ns"]),
-                mss: number(&row["tcp_info"]["tcpi_snd_mss"]) as u32,
-                is_rate_based: row["congestion"] == "bbr",
-                unsent: number(&row["tcp_info"]["tcpi_notsent_bytes"]) as u32,
-                queued: number(&row["skmeminfo"]["wmem_queued"]) as u32,
-                send_buffer: number(&row["skmeminfo"]["sndbuf"]) as u32,
-                window_limited_us: number(&row["tcp_info"]["tcpi_rwnd_limited"]),
-                send_buffer_limited_us: row["tcp_info"]["tcpi_sndbuf_limited"].as_u64().unwrap_or(0),
+                snd_mss: number(&row["tcp_info"]["tcpi_snd_mss"]) as u32,
+                is_bbr: row["congestion"] == "bbr",
+                notsent_bytes: number(&row["tcp_info"]["tcpi_notsent_bytes"]) as u32,
+                wmem_queued: number(&row["skmeminfo"]["wmem_queued"]) as u32,
+                sndbuf: number(&row["skmeminfo"]["sndbuf"]) as u32,
+                rwnd_limited: number(&row["tcp_info"]["tcpi_rwnd_limited"]),
+                sndbuf_limited: row["tcp_info"]["tcpi_sndbuf_limited"].as_u64().unwrap_or(0),
             };
-            diagnoser.snapshots(number(&row["cookie"]), [snapshot]);
+            diagnoser.snapshots(number(&row["cookie"]), [(number(&row["clock_ns"]), snapshot)]);
         }
         for item in tcpprobe::open(folder.join("trace.tcpp")).unwrap() {
             diagnoser.item(&item.unwrap());

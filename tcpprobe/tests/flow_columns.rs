@@ -13,7 +13,7 @@ use tcpprobe::file::block::Schema;
 use tcpprobe::file::{Header, Item, Reader, Writer};
 use tcpprobe::flow::{Collect, Collector, Connection, CountTotals, FlowTable, Limits, Totals};
 use tcpprobe::kernel::format::Format;
-use tcpprobe::kernel::names::STATE_CLOSE;
+use tcpprobe::kernel::names::state;
 
 const KERNEL: &str = "6.18.44-fc-v669";
 const EVENTS: [&str; 5] =
@@ -171,7 +171,7 @@ fn typed(made: &Made) -> tcpprobe::event::Event {
 
 #[test]
 fn closed_connections_leave_and_come_back_as_others() {
-    for (last, number) in [("tcp_destroy_sock", 0), ("inet_sock_set_state", u32::from(STATE_CLOSE) - 1)] {
+    for (last, number) in [("tcp_destroy_sock", 0), ("inet_sock_set_state", u32::from(state::CLOSE) - 1)] {
         let mut flows = Collector::default();
         let (one, two) = (of_connection(0, "tcp_probe", 5000, 0), of_connection(0, "tcp_probe", 9_000_000, 0));
         flows.push(0, &typed(&one));

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis, Limit};
-use tcpprobe::source::{Item, Losses};
+use tcpprobe::filter::Filter;
+use tcpprobe::source::{EventFilter, Item, Losses};
 
 use crate::cli::RangeArgs;
 use crate::exit::{Exit, Failure};
@@ -11,44 +12,44 @@ use crate::interrupt::Interrupt;
 use crate::recording::Recording;
 use crate::report::Report;
 
-/// What `--filter` says of whole connections, which no event can meet: `limit == NAME`, `cause == NAME`.
+/// What `--filter` says of whole connections, which no event can meet: `limit == NAME`, `cause == NAME`. Of each term one is enough.
 #[derive(Debug, Default, PartialEq)]
 pub struct Whole {
-    limits: Vec<Limit>,
-    causes: Vec<Cause>,
+    limits: Vec<Vec<Limit>>,
+    causes: Vec<Vec<Cause>>,
 }
 
 impl Whole {
-    /// Takes such terms out of a filter, where they are joined by `&&`; the rest is about events.
-    pub fn split(text: &str) -> Result<(Self, String), Failure> {
-        let (mut whole, mut rest) = (Whole::default(), Vec::new());
-        for term in text.split("&&") {
-            let known = term.split_once("==").map(|(field, name)| (field.trim(), name.trim().trim_matches('"')));
-            match known {
-                Some(("limit", name)) => {
-                    let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name);
-                    whole.limits.push(limit.ok_or_else(|| unknown("limit", name))?);
-                }
-                Some(("cause", name)) => {
-                    let cause = Cause::ALL.into_iter().find(|cause| cause.name() == name);
-                    whole.causes.push(cause.ok_or_else(|| unknown("cause", name))?);
-                }
-                _ => rest.push(term),
-            }
-        }
-        Ok((whole, rest.join("&&").trim().to_owned()))
+    /// Takes such terms out of a filter; the rest is about events.
+    pub fn take(filter: &mut Filter) -> Result<Self, Failure> {
+        Ok(Whole {
+            limits: take(filter, "limit", &Limit::ALL, Limit::name)?,
+            causes: take(filter, "cause", &Cause::ALL, Cause::name)?,
+        })
     }
 
     /// Whether a connection has these limits as headline, and these causes.
     fn fits(&self, found: &Diagnosis) -> bool {
         let headline = found.headline().0;
-        self.limits.iter().all(|limit| headline == Some(*limit))
-            && self.causes.iter().all(|cause| found.causes.of(*cause) > 0)
+        self.limits.iter().all(|limits| headline.is_some_and(|headline| limits.contains(&headline)))
+            && self.causes.iter().all(|causes| causes.iter().any(|cause| found.causes.of(*cause) > 0))
     }
 }
 
-fn unknown(what: &str, name: &str) -> Failure {
-    Failure::new(Exit::Usage, format!("filter: no {what} {name}"), "`tcpprobectl explain` lists all")
+/// The terms about `field`, whose values are names of `all`.
+fn take<T: Copy>(
+    filter: &mut Filter,
+    field: &str,
+    all: &[T],
+    name: fn(T) -> &'static str,
+) -> Result<Vec<Vec<T>>, Failure> {
+    let terms = filter.take_names(field).map_err(|error| filter::failure(&error, filter.text()))?;
+    let known = |wanted: &String| {
+        let what = || format!("filter: no {field} {wanted}");
+        let found = all.iter().copied().find(|one| name(*one) == wanted);
+        found.ok_or_else(|| Failure::new(Exit::Usage, what(), "`tcpprobectl explain` lists all"))
+    };
+    terms.iter().map(|names| names.iter().map(known).collect()).collect()
 }
 
 /// What was read.
@@ -62,9 +63,9 @@ pub struct Diagnosed {
 
 /// Reads a trace, and fails where no connection is left.
 pub fn read(trace: &Recording, range: &RangeArgs, interrupt: &Interrupt) -> Result<Diagnosed> {
-    let (whole, rest) = Whole::split(range.filter.as_deref().unwrap_or_default())?;
-    let rest = Some(&*rest).filter(|rest| !rest.is_empty());
-    let filter = filter::of_connection(&[], rest, range.connection.as_ref())?;
+    let mut filter = filter::parse(range.filter.as_deref().unwrap_or_default())?;
+    let whole = Whole::take(&mut filter)?;
+    let filter = EventFilter::new(Vec::new(), filter::with_ends(Some(filter), range.connection.as_ref())?);
     let mut report = Report::new(&trace.title());
     let mut diagnoser = Diagnoser::default();
     let mut items = trace.open(&filter, Diagnoser::fields(), interrupt)?;
@@ -95,15 +96,32 @@ mod tests {
 
     #[test]
     fn terms_about_whole_connections_are_taken_out() {
-        let check = |text: &str, limits: &[Limit], causes: &[Cause], rest: &str| {
-            let expected = (Whole { limits: limits.to_vec(), causes: causes.to_vec() }, rest.to_owned());
-            assert_eq!(Whole::split(text).ok(), Some(expected), "{text}");
+        let take = |text: &str| {
+            let mut filter = Filter::parse(text).unwrap();
+            let whole = Whole::take(&mut filter);
+            (whole.map_err(|failure| failure.exit), filter.is_all())
         };
-        check("limit == receive_window", &[Limit::ReceiveWindow], &[], "");
-        check("sport == 80 && cause==timeout", &[], &[Cause::Timeout], "sport == 80");
-        check("cause == fast && sport == 80 && dport == 9", &[], &[Cause::Fast], "sport == 80 && dport == 9");
-        check("sport == 80 || dport == 80", &[], &[], "sport == 80 || dport == 80");
-        check("", &[], &[], "");
-        assert_eq!(Whole::split("limit == slow").err().map(|error| error.exit), Some(Exit::Usage));
+        let check = |text: &str, limits: &[&[Limit]], causes: &[&[Cause]], is_all: bool| {
+            let limits = limits.iter().map(|limits| limits.to_vec()).collect();
+            let causes = causes.iter().map(|causes| causes.to_vec()).collect();
+            assert_eq!(take(text), (Ok(Whole { limits, causes }), is_all), "{text}");
+        };
+        check("limit == receive_window", &[&[Limit::ReceiveWindow]], &[], true);
+        check("sport == 80 && cause==timeout", &[], &[&[Cause::Timeout]], false);
+        check("cause == fast && sport == 80 && dport == 9", &[], &[&[Cause::Fast]], false);
+        check(
+            "limit in {timeout, policer} && cause == 'fast'",
+            &[&[Limit::Timeout, Limit::Policer]],
+            &[&[Cause::Fast]],
+            true,
+        );
+        check("sport == 80 || dport == 80", &[], &[], false);
+        check("comm == 'a && limit == x'", &[], &[], false);
+        check("", &[], &[], true);
+        for text in
+            ["limit == slow", "limit != timeout", "limit == 7", "sport == 80 || limit == timeout", "!(cause == fast)"]
+        {
+            assert_eq!(take(text).0, Err(Exit::Usage), "{text}");
+        }
     }
 }

@@ -13,12 +13,16 @@ pub fn events(events: &[String], filter: Option<&str>) -> Result<EventFilter, Fa
 
 /// Of the events that one of `events` names, those that meet `filter` and are of a connection with these ends.
 pub fn of_connection(events: &[String], filter: Option<&str>, ends: Option<&Ends>) -> Result<EventFilter, Failure> {
+    Ok(EventFilter::new(events.to_vec(), with_ends(filter.map(parse).transpose()?, ends)?))
+}
+
+/// `filter`, of connections with these ends.
+pub fn with_ends(filter: Option<Filter>, ends: Option<&Ends>) -> Result<Option<Filter>, Failure> {
     let ends = ends.map(|ends| parse(&ends.filter())).transpose()?;
-    let filter = match (filter.map(parse).transpose()?, ends) {
+    Ok(match (filter, ends) {
         (Some(filter), Some(ends)) => Some(filter.and(&ends)),
         (filter, ends) => filter.or(ends),
-    };
-    Ok(EventFilter::new(events.to_vec(), filter))
+    })
 }
 
 /// Reads a filter as typed.

@@ -5,6 +5,7 @@
 //! RTO ≥ srtt + 200 ms (`TCP_RTO_MIN`), tail loss probes (RFC 8985, 7) come after 2 · srtt, all else is clocked by ACKs.
 
 use crate::flow::Probe;
+use crate::kernel::names::state::SYN_SENT;
 
 /// Why something was retransmitted. Names are those of `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +106,6 @@ pub(super) mod ca {
 const RTO_MIN_NS: u64 = 200_000_000;
 /// What is in flight where the last of it may be a single segment: the last ACK is not counted yet.
 const FEW_BYTES: u32 = 4 * 1460;
-/// States of sockets (`include/net/tcp_states.h`).
-const SYN_SENT: u8 = 2;
 
 /// What a tcp_retransmit_skb says.
 #[derive(Debug, Clone, Copy, Default)]
@@ -358,8 +357,8 @@ pub(super) fn is_before(a: u32, b: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::names::state::ESTABLISHED;
 
-    const ESTABLISHED: u8 = 1;
     const RTT_NS: u64 = 40_000_000;
 
     fn probe(snd_una: u32, snd_nxt: u32, snd_cwnd: u32) -> Probe {

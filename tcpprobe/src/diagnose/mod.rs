@@ -4,6 +4,7 @@
 //! a bounded number of them; when it leaves, they get their limits.
 
 mod cause;
+mod facts;
 mod findings;
 mod histogram;
 mod limit;
@@ -12,23 +13,24 @@ mod mss;
 mod page;
 mod slices;
 mod snapshot;
+mod summary;
 mod track;
 mod verdict;
 
 pub use cause::{Cause, Causes};
+pub use facts::Facts;
 pub use findings::Finding;
 pub use histogram::Histogram;
 pub use limit::Limit;
 pub use limits::Words;
 pub use page::{PAGES, Page, SECTIONS, Subject};
-pub use snapshot::Snapshot;
-pub use track::Facts;
+pub use summary::Summary;
 pub use verdict::Interval;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use crate::event::{EventReader, SNAPSHOT_FIELDS};
+use crate::event::{EventReader, SNAPSHOT_FIELDS, Snapshot};
 use crate::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
 use crate::source::{Batch, Item};
 use snapshot::Snapshots;
@@ -45,6 +47,15 @@ const INTERVALS_MAX: usize = 1 << 20;
 const SNAPSHOTS_MAX: usize = 4096;
 /// Slices of all open connections together; above it each loses half of its own, looked at after each batch.
 const SLICES_TOTAL: usize = 1 << 20;
+
+/// Lets every second one go.
+fn halve<T>(list: &mut Vec<T>) {
+    let mut at = 0;
+    list.retain(|_| {
+        at += 1;
+        at % 2 == 0
+    });
+}
 
 /// What is found of one connection.
 #[derive(Debug, Clone)]
@@ -79,7 +90,7 @@ pub enum End {
 }
 
 impl Diagnosis {
-    fn new(connection: &Connection, mut track: Track, snapshots: &[Snapshot]) -> Self {
+    fn new(connection: &Connection, mut track: Track, snapshots: &[(u64, Snapshot)]) -> Self {
         let snapshots = Snapshots::new(snapshots);
         track.finish();
         track.facts.is_rate_based |= snapshots.is_rate_based();
@@ -224,7 +235,7 @@ struct Tracker {
     has_states: bool,
     gaps_seen: u64,
     /// By cookie.
-    snapshots: HashMap<u64, Vec<Snapshot>>,
+    snapshots: HashMap<u64, Vec<(u64, Snapshot)>>,
     done: Vec<Diagnosis>,
     /// Intervals in `done`.
     intervals: usize,
@@ -261,25 +272,21 @@ struct Kept {
     track: Track,
     /// Gaps of the trace that it knows.
     gaps_seen: u64,
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<(u64, Snapshot)>,
 }
 
 impl Kept {
-    fn learn(&mut self, snapshot: Snapshot) {
+    fn learn(&mut self, time: u64, said: Snapshot) {
         // Over loopback it is bound to half of the largest window, which grows.
-        let largest = self.snapshots.iter().map(|known| known.mss).max().unwrap_or(0);
-        if self.snapshots.is_empty() || snapshot.mss > largest.max(9000) {
-            self.track.tell_mss(snapshot.mss);
+        let largest = self.snapshots.iter().map(|(_, known)| known.snd_mss).max().unwrap_or(0);
+        if self.snapshots.is_empty() || said.snd_mss > largest.max(9000) {
+            self.track.tell_mss(said.snd_mss);
         }
         if self.snapshots.len() >= SNAPSHOTS_MAX {
-            let mut at = 0;
-            self.snapshots.retain(|_| {
-                at += 1;
-                at % 2 == 0
-            });
+            halve(&mut self.snapshots);
         }
-        let place = self.snapshots.partition_point(|known| known.time <= snapshot.time);
-        self.snapshots.insert(place, snapshot);
+        let place = self.snapshots.partition_point(|(at, _)| *at <= time);
+        self.snapshots.insert(place, (time, said));
     }
 }
 
@@ -313,15 +320,15 @@ impl Observer for Tracker {
     fn open(&mut self, connection: &Connection) -> Self::State {
         let mut track = Track::new(self.has_states, connection.local.is_ipv6());
         if let Some((first, all)) = self.snapshots.get(&connection.cookie).and_then(|all| Some((all.first()?, all))) {
-            let largest = all.iter().map(|snapshot| snapshot.mss).max().unwrap_or(0);
-            track.tell_mss(if largest > 9000 { largest } else { first.mss });
+            let largest = all.iter().map(|(_, said)| said.snd_mss).max().unwrap_or(0);
+            track.tell_mss(if largest > 9000 { largest } else { first.1.snd_mss });
         }
         Kept { track, gaps_seen: self.gaps_seen, snapshots: Vec::new() }
     }
 
     fn event(&mut self, kept: &mut Self::State, time: u64, seen: &Observation) {
         if let Observation::Snapshot(said) = seen {
-            return kept.learn(Snapshot::of(time, said));
+            return kept.learn(time, *said);
         }
         let track = &mut kept.track;
         if kept.gaps_seen != self.gaps_seen {
@@ -387,8 +394,8 @@ impl Diagnoser {
         Tracker::fields()
     }
 
-    /// Snapshots of the socket with a cookie, in the order of time, where the trace has none; to be given before its connection ends.
-    pub fn snapshots(&mut self, cookie: u64, snapshots: impl IntoIterator<Item = Snapshot>) {
+    /// Snapshots of the socket with a cookie, each with its time, in the order of time, where the trace has none; to be given before its connection ends.
+    pub fn snapshots(&mut self, cookie: u64, snapshots: impl IntoIterator<Item = (u64, Snapshot)>) {
         self.table.parts_mut().0.snapshots.entry(cookie).or_default().extend(snapshots);
     }
 
@@ -473,7 +480,7 @@ mod tests {
         Connection { id: 0, family: 2, local: end(80), peer: end(1), cookie: 1, skaddr: 1 }
     }
 
-    fn diagnose(events: &[(u64, Observation)], snapshots: &[Snapshot], gaps: &[(u64, u64)]) -> Diagnosis {
+    fn diagnose(events: &[(u64, Observation)], snapshots: &[(u64, Snapshot)], gaps: &[(u64, u64)]) -> Diagnosis {
         let mut tracker = Tracker::default();
         tracker.snapshots.insert(1, snapshots.to_vec());
         let mut state = tracker.open(&connection());
@@ -515,15 +522,14 @@ mod tests {
 
     fn any_snapshot() -> impl Strategy<Value = Snapshot> {
         any::<(u32, bool, u32, u32, u32, u64)>().prop_map(
-            |(mss, is_rate_based, unsent, queued, send_buffer, window_limited_us)| Snapshot {
-                time: 0,
-                mss,
-                is_rate_based,
-                unsent,
-                queued,
-                send_buffer,
-                window_limited_us,
-                send_buffer_limited_us: window_limited_us / 2,
+            |(snd_mss, is_bbr, notsent_bytes, wmem_queued, sndbuf, rwnd_limited)| Snapshot {
+                snd_mss,
+                notsent_bytes,
+                rwnd_limited,
+                sndbuf_limited: rwnd_limited / 2,
+                wmem_queued,
+                sndbuf,
+                is_bbr,
             },
         )
     }
@@ -544,8 +550,8 @@ mod tests {
                 // Some come late, as between CPUs.
                 (now.saturating_sub(if step % 5 == 0 { late } else { 0 }), seen)
             }).collect();
-            let snapshots: Vec<Snapshot> =
-                snapshots.into_iter().zip(0..).map(|(one, at)| Snapshot { time: at * 1_000_000_000, ..one }).collect();
+            let snapshots: Vec<(u64, Snapshot)> =
+                snapshots.into_iter().zip(0..).map(|(one, at)| (at * 1_000_000_000, one)).collect();
             let gaps: Vec<(u64, u64)> = gaps.into_iter().map(|(from, length)| (from, from + length)).collect();
             let found = diagnose(&events, &snapshots, &gaps);
             tiles(&found);

@@ -5,106 +5,71 @@
 //! `tcp_cwnd_validate()`). Nothing unsent and room in the buffer: the program has not written.
 
 use super::limit::Limit;
-use crate::event;
+use crate::event::Snapshot;
 
 /// How far from a moment a snapshot still speaks for it: they come once a second.
 const NEAR_NS: u64 = 2_000_000_000;
 
-/// A socket at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Nanoseconds in the trace's clock.
-    pub time: u64,
-    /// Bytes of a full segment (`tcpi_snd_mss`).
-    pub mss: u32,
-    /// Whether the congestion control goes by a model of the path's rate, as BBR does.
-    pub is_rate_based: bool,
-    /// Bytes that were written and never sent (`tcpi_notsent_bytes`).
-    pub unsent: u32,
-    /// Bytes that the send buffer holds (`SK_MEMINFO_WMEM_QUEUED`).
-    pub queued: u32,
-    /// Size of the send buffer, bytes (`SK_MEMINFO_SNDBUF`).
-    pub send_buffer: u32,
-    /// Microseconds in which the peer's window held back, since the connection began (`tcpi_rwnd_limited`).
-    pub window_limited_us: u64,
-    /// The same of the send buffer (`tcpi_sndbuf_limited`); where it grows, it did, where not, it may have.
-    pub send_buffer_limited_us: u64,
-}
-
-impl Snapshot {
-    /// An event of a trace.
-    pub(super) fn of(time: u64, said: &event::Snapshot) -> Self {
-        Snapshot {
-            time,
-            mss: said.snd_mss,
-            is_rate_based: said.is_bbr,
-            unsent: said.notsent_bytes,
-            queued: said.wmem_queued,
-            send_buffer: said.sndbuf,
-            window_limited_us: said.rwnd_limited,
-            send_buffer_limited_us: said.sndbuf_limited,
-        }
+/// What holds a sender back that has room in both windows; `None` where a snapshot does not say.
+fn room(said: &Snapshot) -> Option<Limit> {
+    if said.notsent_bytes > said.snd_mss {
+        return Some(if said.is_bbr { Limit::Bandwidth } else { Limit::SenderHost });
     }
-
-    /// What holds a sender back that has room in both windows; `None` where it does not say.
-    fn room(&self) -> Option<Limit> {
-        if self.unsent > self.mss {
-            return Some(if self.is_rate_based { Limit::Bandwidth } else { Limit::SenderHost });
-        }
-        if self.queued >= self.send_buffer {
-            return Some(Limit::SendBuffer);
-        }
-        // Autotuning keeps the buffer just above what is in flight: nearly full says nothing.
-        (u64::from(self.queued) * 3 < u64::from(self.send_buffer) * 2).then_some(Limit::SenderApplication)
+    if said.wmem_queued >= said.sndbuf {
+        return Some(Limit::SendBuffer);
     }
+    // Autotuning keeps the buffer just above what is in flight: nearly full says nothing.
+    (u64::from(said.wmem_queued) * 3 < u64::from(said.sndbuf) * 2).then_some(Limit::SenderApplication)
 }
 
 /// The snapshots of one connection.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Snapshots<'a>(&'a [Snapshot]);
+pub(super) struct Snapshots<'a>(&'a [(u64, Snapshot)]);
 
 impl<'a> Snapshots<'a> {
-    /// In the order of time.
-    pub fn new(list: &'a [Snapshot]) -> Self {
+    /// Each with its time, in the order of time.
+    pub fn new(list: &'a [(u64, Snapshot)]) -> Self {
         Snapshots(list)
     }
 
     pub fn is_rate_based(&self) -> bool {
-        self.0.last().is_some_and(|last| last.is_rate_based)
+        self.0.last().is_some_and(|(_, last)| last.is_bbr)
     }
 
     /// The last known size of the send buffer; 0 where none is known.
     pub fn send_buffer(&self) -> u32 {
-        self.0.last().map_or(0, |last| last.send_buffer)
+        self.0.last().map_or(0, |(_, last)| last.sndbuf)
+    }
+
+    /// The two around a moment.
+    fn around(&self, time: u64) -> Option<[&'a (u64, Snapshot); 2]> {
+        let after = self.0.partition_point(|(at, _)| *at <= time);
+        Some([self.0.get(after.checked_sub(1)?)?, self.0.get(after)?])
     }
 
     /// Whether the kernel's clock of the send buffer ran for a tenth of the time around a moment.
     pub fn is_buffer_limited(&self, time: u64) -> bool {
-        let after = self.0.partition_point(|snapshot| snapshot.time <= time);
-        let around = after.checked_sub(1).and_then(|before| Some((self.0.get(before)?, self.0.get(after)?)));
-        around.is_some_and(|(a, b)| {
-            b.send_buffer_limited_us.saturating_sub(a.send_buffer_limited_us).saturating_mul(10_000)
-                >= (b.time - a.time).max(1)
+        self.around(time).is_some_and(|[(from, a), (to, b)]| {
+            b.sndbuf_limited.saturating_sub(a.sndbuf_limited).saturating_mul(10_000) >= (to - from).max(1)
         })
     }
 
     /// What most of the snapshots near a time say of room in both windows; `has_room` tells at which times there was any.
     pub fn room(&self, from: u64, to: u64, has_room: impl Fn(u64) -> bool) -> Option<Limit> {
-        let first = self.0.partition_point(|snapshot| snapshot.time.saturating_add(NEAR_NS) < from);
-        let end = self.0.partition_point(|snapshot| snapshot.time <= to.saturating_add(NEAR_NS));
+        let first = self.0.partition_point(|(at, _)| at.saturating_add(NEAR_NS) < from);
+        let end = self.0.partition_point(|(at, _)| *at <= to.saturating_add(NEAR_NS));
         let mut votes = [0_usize; Limit::ALL.len()];
         let near = self.0.get(first..end).unwrap_or_default().iter();
-        let said = near.filter(|snapshot| has_room(snapshot.time)).filter_map(Snapshot::room);
+        let said = near.filter(|(at, _)| has_room(*at)).filter_map(|(_, said)| room(said));
         said.for_each(|limit| votes[limit as usize] += 1);
         Limit::ALL.into_iter().filter(|&limit| votes[limit as usize] > 0).max_by_key(|&limit| votes[limit as usize])
     }
 
     /// The share of the time between the two snapshots around a moment in which the peer's window held back.
     pub fn window_share(&self, time: u64) -> Option<f64> {
-        let after = self.0.partition_point(|snapshot| snapshot.time <= time);
-        let (a, b) = (self.0.get(after.checked_sub(1)?)?, self.0.get(after)?);
-        let limited = b.window_limited_us.saturating_sub(a.window_limited_us) as f64 * 1000.0;
-        Some(limited / (b.time - a.time).max(1) as f64)
+        let [(from, a), (to, b)] = self.around(time)?;
+        let limited = b.rwnd_limited.saturating_sub(a.rwnd_limited) as f64 * 1000.0;
+        Some(limited / (to - from).max(1) as f64)
     }
 }
 
@@ -113,33 +78,29 @@ mod tests {
     use super::*;
 
     const FULL: Snapshot = Snapshot {
-        time: 0,
-        mss: 1448,
-        is_rate_based: false,
-        unsent: 0,
-        queued: 106_068,
-        send_buffer: 104_000,
-        window_limited_us: 0,
-        send_buffer_limited_us: 0,
+        snd_mss: 1448,
+        notsent_bytes: 0,
+        rwnd_limited: 0,
+        sndbuf_limited: 0,
+        wmem_queued: 106_068,
+        sndbuf: 104_000,
+        is_bbr: false,
     };
 
     #[test]
     fn what_waits_unsent_says_who_holds_back() {
-        assert_eq!(FULL.room(), Some(Limit::SendBuffer));
-        assert_eq!(Snapshot { unsent: 90_000, ..FULL }.room(), Some(Limit::SenderHost));
-        assert_eq!(Snapshot { unsent: 90_000, is_rate_based: true, ..FULL }.room(), Some(Limit::Bandwidth));
-        assert_eq!(Snapshot { queued: 20_000, ..FULL }.room(), Some(Limit::SenderApplication));
-        assert_eq!(Snapshot { queued: 84_672, send_buffer: 101_376, ..FULL }.room(), None);
+        assert_eq!(room(&FULL), Some(Limit::SendBuffer));
+        assert_eq!(room(&Snapshot { notsent_bytes: 90_000, ..FULL }), Some(Limit::SenderHost));
+        assert_eq!(room(&Snapshot { notsent_bytes: 90_000, is_bbr: true, ..FULL }), Some(Limit::Bandwidth));
+        assert_eq!(room(&Snapshot { wmem_queued: 20_000, ..FULL }), Some(Limit::SenderApplication));
+        assert_eq!(room(&Snapshot { wmem_queued: 84_672, sndbuf: 101_376, ..FULL }), None);
     }
 
     #[test]
     fn the_most_near_a_moment_decide() {
-        let idle = Snapshot { queued: 0, ..FULL };
-        let list: Vec<Snapshot> = [idle, FULL, FULL, FULL]
-            .iter()
-            .zip(10..)
-            .map(|(one, at)| Snapshot { time: at * 1_000_000_000, ..*one })
-            .collect();
+        let idle = Snapshot { wmem_queued: 0, ..FULL };
+        let list: Vec<(u64, Snapshot)> =
+            [idle, FULL, FULL, FULL].iter().zip(10..).map(|(one, at)| (at * 1_000_000_000, *one)).collect();
         let snapshots = Snapshots::new(&list);
         assert_eq!(snapshots.room(12_000_000_000, 12_100_000_000, |_| true), Some(Limit::SendBuffer));
         assert_eq!(snapshots.room(8_000_000_000, 8_100_000_000, |_| true), Some(Limit::SenderApplication));
@@ -153,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_kernels_clock_says_how_long_the_window_held_back() {
-        let list = [FULL, Snapshot { time: 1_000_000_000, window_limited_us: 960_000, ..FULL }];
+        let list = [(0, FULL), (1_000_000_000, Snapshot { rwnd_limited: 960_000, ..FULL })];
         let snapshots = Snapshots::new(&list);
         assert!((snapshots.window_share(500_000_000).unwrap_or(0.0) - 0.96).abs() < 1e-9);
         assert_eq!(snapshots.window_share(2_000_000_000), None);

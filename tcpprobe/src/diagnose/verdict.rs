@@ -1,10 +1,11 @@
 //! From slices to intervals: what looked the same gets its limit, now that all is known.
 
+use super::facts::Facts;
 use super::limit::Limit;
 use super::limits::policer::{self, Pattern};
 use super::slices::{Class, Slice};
 use super::snapshot::Snapshots;
-use super::track::{Episode, Facts, Track};
+use super::track::{Episode, Track};
 
 /// How far around a moment is looked, at least.
 const AROUND_NS: u64 = 1_000_000_000;

@@ -17,15 +17,13 @@ use foldhash::fast::RandomState;
 
 use super::table::EventKind;
 use super::typed::{Event, Socket};
-use crate::kernel::names::STATE_CLOSE;
+use crate::kernel::names::state;
 
 /// How long an address stays bound after its socket was closed, in nanoseconds, if nobody else has it: what was recorded beside
 /// the end is its own. Between CPUs it is microseconds; in text that somebody merged, more.
 pub const LINGER_NS: u64 = 100_000_000;
 /// `IPPROTO_TCP`.
 pub const PROTOCOL_TCP: u16 = 6;
-/// `TCP_LISTEN` (`include/net/tcp_states.h`).
-const STATE_LISTEN: u8 = 10;
 
 /// What an event means for the life of its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +43,9 @@ impl Step {
     #[must_use]
     pub fn of_state(old: u8, new: u8) -> Self {
         match (old, new) {
-            (_, STATE_CLOSE) => Step::Closes,
+            (_, state::CLOSE) => Step::Closes,
             // A socket that was made by accept() begins with the state of its listener.
-            (STATE_CLOSE | STATE_LISTEN, _) => Step::Begins,
+            (state::CLOSE | state::LISTEN, _) => Step::Begins,
             _ => Step::Goes,
         }
     }

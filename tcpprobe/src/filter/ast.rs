@@ -1,6 +1,6 @@
 //! A filter as it was written: terms, joined by `!`, `&&` and `||`.
 
-use super::error::Span;
+use super::error::{FilterError, Span};
 use super::ranges::Ranges;
 use crate::event::Side;
 
@@ -14,6 +14,14 @@ pub(super) enum Expr {
 }
 
 impl Expr {
+    /// What all must be met of it.
+    pub fn sides(self) -> Vec<Expr> {
+        match self {
+            Expr::All(list) => list.into_iter().flat_map(Expr::sides).collect(),
+            one => vec![one],
+        }
+    }
+
     /// Calls `visit` for each term, in the order of the text.
     pub fn each_term<'e>(&'e self, visit: &mut impl FnMut(&'e Term)) {
         match self {
@@ -34,6 +42,23 @@ pub(super) struct Term {
     pub op_span: Span,
     /// At least one; exactly one unless `op` is [`Op::Equal`].
     pub values: Vec<(Value, Span)>,
+}
+
+impl Term {
+    /// The names that it compares its field with.
+    pub fn names(self) -> Result<Vec<String>, FilterError> {
+        let field = self.field;
+        let hint = || format!("write {field} == NAME, or {field} in {{NAME, NAME}}");
+        if self.op != Op::Equal {
+            let message = format!("{field} is a name, which is equal to another or is not");
+            return Err(FilterError::new(self.op_span, message).hint(hint()));
+        }
+        let name = |(value, span): (Value, Span)| match value {
+            Value::Name(name) | Value::Text(name) => Ok(name),
+            _ => Err(FilterError::new(span, format!("{field} is a name")).hint(hint())),
+        };
+        self.values.into_iter().map(name).collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

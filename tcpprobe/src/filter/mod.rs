@@ -212,6 +212,40 @@ impl Filter {
         }
     }
 
+    /// Takes out the terms `field == NAME` and `field in {NAME, …}` that all must meet, for what no event has: of whole connections.
+    /// Gives the names of each.
+    ///
+    /// ```
+    /// use tcpprobe::filter::Filter;
+    /// let mut filter = Filter::parse("sport == 80 && limit in {timeout, policer}")?;
+    /// assert_eq!(filter.take_names("limit")?, [["timeout", "policer"]]);
+    /// assert!(filter.take_names("limit")?.is_empty() && !filter.is_all());
+    /// # Ok::<(), tcpprobe::filter::FilterError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For a term about `field` that compares otherwise, or that is not joined to the others by `&&` alone.
+    pub fn take_names(&mut self, field: &str) -> Result<Vec<Vec<String>>, FilterError> {
+        let sides = self.expr.take().map(Expr::sides).unwrap_or_default();
+        let (mut taken, mut rest) = (Vec::new(), Vec::new());
+        for side in sides {
+            match side {
+                Expr::Term(term) if term.field == field => taken.push(term.names()?),
+                other => rest.push(other),
+            }
+        }
+        let mut misplaced = None;
+        rest.iter().for_each(|side| {
+            side.each_term(&mut |term| misplaced = misplaced.or((term.field == field).then_some(term.field_span)));
+        });
+        if let Some(span) = misplaced {
+            let message = format!("{field} is of whole connections, and stands beside other terms only");
+            return Err(FilterError::new(span, message).hint("join it to the others by &&"));
+        }
+        self.expr = if rest.len() > 1 { Some(Expr::All(rest)) } else { rest.pop() };
+        Ok(taken)
+    }
+
     /// Checks it against the events it is meant for.
     ///
     /// # Errors

@@ -10,11 +10,10 @@ use crate::event::sockets::{LINGER_NS, PROTOCOL_TCP, Step};
 use crate::event::{Event, Socket};
 use crate::file::Batch;
 use crate::file::block::Row;
+use crate::kernel::names;
 
 /// Connections in a table, of itself: more than the ports of a host towards one peer, in some 40 MB.
 pub const OPEN_MAX: usize = 1 << 17;
-/// `TCP_SYN_SENT` (`include/net/tcp_states.h`).
-const STATE_SYN_SENT: u8 = 2;
 /// What a list of slots may hold beyond those that are in use, before what is stale is dropped.
 const STALE_MAX: usize = 64;
 
@@ -317,7 +316,7 @@ impl<O: Observer> FlowTable<O> {
     fn is_of_next_socket(&self, slot: u32, seen: &Observation) -> bool {
         let begins = match seen {
             Observation::State { .. } => !is_end(step(seen)),
-            Observation::Retransmission { state, .. } => *state == STATE_SYN_SENT,
+            Observation::Retransmission { state, .. } => *state == names::state::SYN_SENT,
             _ => false,
         };
         begins && self.slots[slot as usize].as_ref().is_some_and(|entry| entry.ended)

@@ -21,7 +21,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::names::{AF_INET, AF_INET6};
+use super::names::{AF_INET, AF_INET6, state};
 
 /// Bytes of a message's head: length, type, flags, sequence number, port.
 const HEAD_BYTES: usize = 16;
@@ -149,9 +149,9 @@ impl States {
     /// None at all: says only whether the kernel can be asked.
     pub const NONE: States = States(0);
     /// Those that wait for connections.
-    pub const LISTEN: States = States(1 << 10);
+    pub const LISTEN: States = States(1 << state::LISTEN);
     /// Those that are connected.
-    pub const ESTABLISHED: States = States(1 << 1);
+    pub const ESTABLISHED: States = States(1 << state::ESTABLISHED);
 }
 
 /// Appends a look-up of a socket. Its reply names the sequence number.

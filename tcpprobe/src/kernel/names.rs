@@ -1,8 +1,8 @@
 //! The kernel's names for numbers: states, families, protocols.
 //!
 //! ```
-//! use tcpprobe::kernel::names::{STATES, STATE_CLOSE};
-//! assert_eq!(STATES[usize::from(STATE_CLOSE) - 1], "CLOSE");
+//! use tcpprobe::kernel::names::{STATES, state};
+//! assert_eq!(STATES[usize::from(state::CLOSE) - 1], "CLOSE");
 //! ```
 
 /// States of a socket, from 1 (`include/net/tcp_states.h`), without the `TCP_` before them.
@@ -22,8 +22,17 @@ pub const STATES: [&str; 13] = [
     "BOUND_INACTIVE",
 ];
 
-/// The number of the state `CLOSE`.
-pub const STATE_CLOSE: u8 = 7;
+/// The numbers of [`STATES`] that mean something here.
+#[expect(missing_docs, reason = "they are the kernel's, and STATES has their names")]
+pub mod state {
+    pub const ESTABLISHED: u8 = 1;
+    pub const SYN_SENT: u8 = 2;
+    pub const FIN_WAIT1: u8 = 4;
+    pub const CLOSE: u8 = 7;
+    pub const CLOSE_WAIT: u8 = 8;
+    pub const LAST_ACK: u8 = 9;
+    pub const LISTEN: u8 = 10;
+}
 
 /// States of congestion control, from 0 (`enum tcp_ca_state` in `include/uapi/linux/tcp.h`), without `TCP_CA_`.
 pub const CONG_STATES: [&str; 5] = ["Open", "Disorder", "CWR", "Recovery", "Loss"];

@@ -102,6 +102,9 @@ pub const BINARY: Foreign = Foreign {
     hint: "Perfetto's traces and what brotli packed look so; it takes .tcpp and ftrace text, both also with .gz",
 };
 
+const JSON: Foreign =
+    Foreign { what: "JSON", hint: "what was exported as JSON is not read back; keep the trace as .tcpp" };
+
 /// How text that holds no event may begin, in lower case.
 const TEXTS: [(&str, Foreign); 13] = [
     ("<!doctype html", HTML),
@@ -113,9 +116,9 @@ const TEXTS: [(&str, Foreign); 13] = [
         Foreign { what: "a recording of asciinema", hint: "its text is read: asciinema cat FILE > FILE.txt" },
     ),
     ("{\"traceevents\"", Foreign { what: "a trace of Chrome's format (JSON)", hint: NO_EVENTS }),
-    ("{", Foreign { what: "JSON", hint: "what was exported as JSON is not read back; keep the trace as .tcpp" }),
-    ("[{", Foreign { what: "JSON", hint: "what was exported as JSON is not read back; keep the trace as .tcpp" }),
-    ("[\n", Foreign { what: "JSON", hint: "what was exported as JSON is not read back; keep the trace as .tcpp" }),
+    ("{", JSON),
+    ("[{", JSON),
+    ("[\n", JSON),
     (
         "time,time_ns,",
         Foreign { what: "CSV", hint: "what was exported as CSV is not read back; keep the trace as .tcpp" },

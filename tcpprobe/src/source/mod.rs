@@ -37,6 +37,7 @@ mod foreign;
 mod gzip;
 mod input;
 mod losses;
+mod rewritten;
 mod ring_dump;
 mod sniff;
 mod tcpp;

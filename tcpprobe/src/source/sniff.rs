@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Cursor, Read};
 use super::foreign::{self, Foreign};
 use super::gzip::{self, Gunzip};
 use super::input::{Damage, Input};
+use super::rewritten::Rewritten;
 use super::unwrap::{self, Unwrap};
 use super::utf16::{self, Utf16};
 use crate::file::{FRAME_HEAD_BYTES, Kind, MAGIC, frame_head};
@@ -45,7 +46,7 @@ fn told<'a>(mut head: Vec<u8>, mut rest: impl Read + 'a, damage: Damage) -> io::
         head.extend(peek(&mut rest, missing)?);
     }
     if let Some(order) = utf16::order(&head) {
-        let mut text = Utf16::new(Cursor::new(head).chain(rest), order);
+        let mut text = Rewritten::new(Cursor::new(head).chain(rest), Utf16(order));
         let head = peek(&mut text, FRAME_HEAD_BYTES)?;
         return Ok((Content::Text(foreign::of_text(&head)), Input::new(Cursor::new(head).chain(text), damage)));
     }
@@ -68,7 +69,11 @@ fn told<'a>(mut head: Vec<u8>, mut rest: impl Read + 'a, damage: Damage) -> io::
     };
     let is_wrapped = matches!(content, Content::Text(_)) && unwrap::is_wrapped(&head);
     let whole = io::repeat(0).take(nuls).chain(Cursor::new(head)).chain(rest);
-    Ok((content, if is_wrapped { Input::new(Unwrap::new(whole), damage) } else { Input::new(whole, damage) }))
+    let input = match is_wrapped {
+        true => Input::new(Rewritten::new(whole, Unwrap::default()), damage),
+        false => Input::new(whole, damage),
+    };
+    Ok((content, input))
 }
 
 /// The first bytes of `input`: what it gives at once, and no fewer than `least` unless it ends. (A pipe may give them one by one.)

@@ -1,11 +1,8 @@
 //! Text whose lines somebody wrapped: a mail, `fold`, a terminal of 80 columns that was copied from.
 
-use std::io::{self, Read};
-
+use super::rewritten::Rewrite;
 use crate::kernel::text::{Fields, LINE_BYTES_MAX, has_task};
 
-/// Read at once.
-const CHUNK_BYTES: usize = 64 << 10;
 /// Lines at the beginning that tell whether text is wrapped.
 const LINES_MAX: usize = 200;
 /// The widest that text is wrapped at. An event of the kernel's that is whole is longer, mostly.
@@ -44,51 +41,34 @@ fn unquoted(line: &str) -> &str {
     line.trim_start_matches("> ")
 }
 
-/// Gives the text of `input` with one line for each that was wrapped.
-pub struct Unwrap<R> {
-    input: R,
-    /// What came and is no line yet.
-    rest: Vec<u8>,
+/// Makes one line of each that was wrapped.
+#[derive(Default)]
+pub struct Unwrap {
     /// The line to which the next one may belong.
     line: String,
     has_line: bool,
-    text: Vec<u8>,
-    given: usize,
-    ended: bool,
 }
 
-impl<R: Read> Unwrap<R> {
-    pub fn new(input: R) -> Self {
-        let (rest, text) = (Vec::new(), Vec::new());
-        Unwrap { input, rest, line: String::new(), has_line: false, text, given: 0, ended: false }
-    }
-
-    fn fill(&mut self) -> io::Result<()> {
-        self.text.clear();
-        self.given = 0;
-        let start = self.rest.len();
-        self.rest.resize(start + CHUNK_BYTES, 0);
-        let read = self.input.read(&mut self.rest[start..]);
-        self.rest.truncate(start + read.as_ref().map_or(0, |count| *count));
-        self.ended = read? == 0;
-        let rest = std::mem::take(&mut self.rest);
-        let whole = match memchr::memrchr(b'\n', &rest) {
-            _ if self.ended || rest.len() > LINE_BYTES_MAX => rest.len(),
+impl Rewrite for Unwrap {
+    fn rewrite(&mut self, bytes: &[u8], is_end: bool, text: &mut Vec<u8>) -> usize {
+        let whole = match memchr::memrchr(b'\n', bytes) {
+            _ if is_end || bytes.len() > LINE_BYTES_MAX => bytes.len(),
             Some(end) => end + 1,
             None => 0,
         };
-        for line in rest[..whole].split_inclusive(|byte| *byte == b'\n') {
-            self.take(&String::from_utf8_lossy(line));
+        for line in bytes[..whole].split_inclusive(|byte| *byte == b'\n') {
+            self.take(&String::from_utf8_lossy(line), text);
         }
-        self.rest = rest[whole..].to_vec();
-        if self.ended {
-            self.give();
+        if is_end {
+            self.give(text);
         }
-        Ok(())
+        whole
     }
+}
 
+impl Unwrap {
     /// Adds a line to the one before, or puts it into its place.
-    fn take(&mut self, line: &str) {
+    fn take(&mut self, line: &str, text: &mut Vec<u8>) {
         let line = line.trim_end_matches(['\n', '\r']);
         let next = unquoted(line);
         let is_room = self.line.len() + next.len() <= JOINED_BYTES_MAX;
@@ -98,16 +78,16 @@ impl<R: Read> Unwrap<R> {
             }
             self.line.push_str(next.trim_ascii_start());
         } else {
-            self.give();
+            self.give(text);
             self.line.push_str(line);
             self.has_line = true;
         }
     }
 
-    fn give(&mut self) {
+    fn give(&mut self, text: &mut Vec<u8>) {
         if std::mem::take(&mut self.has_line) {
-            self.text.extend_from_slice(self.line.as_bytes());
-            self.text.push(b'\n');
+            text.extend_from_slice(self.line.as_bytes());
+            text.push(b'\n');
         }
         self.line.clear();
     }
@@ -123,18 +103,6 @@ fn is_apart(line: &str, next: &str) -> bool {
     let name = next.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
     let is_field = name > 0 && next[name..].starts_with('=');
     last.ends_with(':') && !last.contains('=') || is_field && last.contains('=')
-}
-
-impl<R: Read> Read for Unwrap<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.given == self.text.len() && !buffer.is_empty() && !self.ended {
-            self.fill()?;
-        }
-        let count = buffer.len().min(self.text.len() - self.given);
-        buffer[..count].copy_from_slice(&self.text[self.given..self.given + count]);
-        self.given += count;
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

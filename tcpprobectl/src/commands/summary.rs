@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tcpprobe::diagnose::{Diagnosis, Histogram, Limit};
+use tcpprobe::diagnose::{Diagnosis, Summary};
 
 use super::{print, print_json};
 use crate::cli::{GroupBy, SortBy, SummaryArgs};
@@ -52,68 +52,23 @@ pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
     Ok(report.sums(&losses))
 }
 
-/// Connections that have something in common; of one, it is that.
-#[derive(Debug, Clone, Default)]
+/// A row of the table.
+#[derive(Debug, Default)]
 struct Row {
     key: String,
-    connections: u64,
-    /// Nanoseconds of all of them together.
-    duration: u64,
-    bytes_acked: u64,
-    bytes_received: u64,
-    /// What was acknowledged, in full segments.
-    segments: u64,
-    retransmissions: u64,
-    rtts: Histogram,
-    cwnds: Histogram,
-    times: [u64; Limit::ALL.len()],
+    sums: Summary,
 }
 
 impl Row {
-    fn add(&mut self, found: &Diagnosis) {
-        self.connections += 1;
-        self.duration += found.duration();
-        self.bytes_acked += found.facts.bytes_acked;
-        self.bytes_received += found.facts.bytes_received;
-        self.segments += found.facts.bytes_acked.div_ceil(u64::from(found.facts.mss.max(1)));
-        self.retransmissions += found.causes.total();
-        self.rtts.merge(&found.rtts);
-        self.cwnds.merge(&found.cwnds);
-        found.intervals.iter().for_each(|interval| self.times[interval.limit as usize] += interval.to - interval.from);
-    }
-
-    fn bytes(&self) -> u64 {
-        self.bytes_acked + self.bytes_received
-    }
-
-    /// Bytes a second.
-    fn rate(&self) -> f64 {
-        self.bytes() as f64 * 1e9 / self.duration.max(1) as f64
-    }
-
-    /// Share of segments that were sent again.
-    fn loss(&self) -> f64 {
-        self.retransmissions as f64 / (self.segments + self.retransmissions).max(1) as f64
-    }
-
-    /// The limit of most time other than idle, and its share of all.
-    fn headline(&self) -> (Limit, f64) {
-        let most = Limit::ALL
-            .into_iter()
-            .filter(|&limit| limit != Limit::Idle)
-            .max_by_key(|&limit| self.times[limit as usize]);
-        let limit = most.filter(|&limit| self.times[limit as usize] > 0).unwrap_or(Limit::Idle);
-        (limit, self.times[limit as usize] as f64 / self.duration.max(1) as f64)
-    }
-
     fn to_json(&self) -> Value {
-        let (headline, share) = self.headline();
+        let Row { key, sums } = self;
+        let (headline, share) = sums.headline();
         json!({
-            "key": self.key, "connections": self.connections, "duration_ns": self.duration,
-            "bytes_acked": self.bytes_acked, "bytes_received": self.bytes_received, "bytes_per_second": self.rate(),
-            "segments": self.segments, "retransmissions": self.retransmissions, "loss": self.loss(),
-            "srtt_us": { "min": self.rtts.min(), "median": self.rtts.quantile(0.5), "p95": self.rtts.quantile(0.95) },
-            "cwnd": { "min": self.cwnds.min(), "median": self.cwnds.quantile(0.5), "p95": self.cwnds.quantile(0.95) },
+            "key": key, "connections": sums.connections, "duration_ns": sums.duration,
+            "bytes_acked": sums.bytes_acked, "bytes_received": sums.bytes_received, "bytes_per_second": sums.rate(),
+            "segments": sums.segments, "retransmissions": sums.retransmissions, "loss": sums.loss(),
+            "srtt_us": { "min": sums.rtts.min(), "median": sums.rtts.quantile(0.5), "p95": sums.rtts.quantile(0.95) },
+            "cwnd": { "min": sums.cwnds.min(), "median": sums.cwnds.quantile(0.5), "p95": sums.cwnds.quantile(0.95) },
             "headline": headline.name(), "headline_share": share, "owner": null,
         })
     }
@@ -157,20 +112,20 @@ fn group(found: &[Diagnosis], args: &SummaryArgs) -> Vec<Row> {
             }
             rows.len() - 1
         });
-        rows[place].add(diagnosis);
+        rows[place].sums.add(diagnosis);
     }
     rows
 }
 
 fn sort(rows: &mut [Row], by: SortBy) {
-    let value = |row: &Row| match by {
-        SortBy::Bytes => row.bytes() as f64,
-        SortBy::Duration => row.duration as f64,
-        SortBy::Rate => row.rate(),
-        SortBy::Loss => row.loss(),
-        SortBy::Retransmissions => row.retransmissions as f64,
-        SortBy::Srtt => f64::from(row.rtts.quantile(0.5).unwrap_or(0)),
-        SortBy::Connections => row.connections as f64,
+    let value = |Row { sums, .. }: &Row| match by {
+        SortBy::Bytes => sums.bytes() as f64,
+        SortBy::Duration => sums.duration as f64,
+        SortBy::Rate => sums.rate(),
+        SortBy::Loss => sums.loss(),
+        SortBy::Retransmissions => sums.retransmissions as f64,
+        SortBy::Srtt => f64::from(sums.rtts.quantile(0.5).unwrap_or(0)),
+        SortBy::Connections => sums.connections as f64,
     };
     rows.sort_by(|a, b| value(b).total_cmp(&value(a)));
 }
@@ -202,20 +157,20 @@ fn table(rows: &[Row], by: GroupBy) -> String {
     }
     titles.extend(["TIME>", "DATA>", "BIT/S>", "LOSS>", "SRTT MS>", "CWND>", "HEADLINE"]);
     let mut table = Table::new(&titles);
-    for row in rows {
+    for Row { key, sums } in rows {
         let ms = |us: Option<u32>| us.map_or("-".to_owned(), |us| format!("{:.1}", f64::from(us) / 1e3));
-        let (limit, share) = row.headline();
-        let mut cells = vec![row.key.clone()];
+        let (limit, share) = sums.headline();
+        let mut cells = vec![key.clone()];
         if by != GroupBy::Connection {
-            cells.push(row.connections.to_string());
+            cells.push(sums.connections.to_string());
         }
         cells.extend([
-            format!("{:.1}s", row.duration as f64 / 1e9),
-            short(row.bytes() as f64),
-            short(row.rate() * 8.0),
-            if row.retransmissions == 0 { "0".to_owned() } else { format!("{:.2}%", row.loss() * 100.0) },
-            format!("{}/{}/{}", ms(row.rtts.min()), ms(row.rtts.quantile(0.5)), ms(row.rtts.quantile(0.95))),
-            row.cwnds.quantile(0.5).map_or("-".to_owned(), |cwnd| cwnd.to_string()),
+            format!("{:.1}s", sums.duration as f64 / 1e9),
+            short(sums.bytes() as f64),
+            short(sums.rate() * 8.0),
+            if sums.retransmissions == 0 { "0".to_owned() } else { format!("{:.2}%", sums.loss() * 100.0) },
+            format!("{}/{}/{}", ms(sums.rtts.min()), ms(sums.rtts.quantile(0.5)), ms(sums.rtts.quantile(0.95))),
+            sums.cwnds.quantile(0.5).map_or("-".to_owned(), |cwnd| cwnd.to_string()),
             format!("{} {:.0}%", words(limit), share * 100.0),
         ]);
         table.row(None, cells);
@@ -245,25 +200,25 @@ fn csv(rows: &[Row]) -> Result<String> {
         "headline_share",
         "owner",
     ])?;
-    for row in rows {
+    for Row { key, sums } in rows {
         let number = |value: Option<u32>| value.map_or(String::new(), |value| value.to_string());
-        let (headline, share) = row.headline();
+        let (headline, share) = sums.headline();
         out.write_record([
-            row.key.clone(),
-            row.connections.to_string(),
-            row.duration.to_string(),
-            row.bytes_acked.to_string(),
-            row.bytes_received.to_string(),
-            format!("{:.0}", row.rate()),
-            row.segments.to_string(),
-            row.retransmissions.to_string(),
-            format!("{:.6}", row.loss()),
-            number(row.rtts.min()),
-            number(row.rtts.quantile(0.5)),
-            number(row.rtts.quantile(0.95)),
-            number(row.cwnds.min()),
-            number(row.cwnds.quantile(0.5)),
-            number(row.cwnds.quantile(0.95)),
+            key.clone(),
+            sums.connections.to_string(),
+            sums.duration.to_string(),
+            sums.bytes_acked.to_string(),
+            sums.bytes_received.to_string(),
+            format!("{:.0}", sums.rate()),
+            sums.segments.to_string(),
+            sums.retransmissions.to_string(),
+            format!("{:.6}", sums.loss()),
+            number(sums.rtts.min()),
+            number(sums.rtts.quantile(0.5)),
+            number(sums.rtts.quantile(0.95)),
+            number(sums.cwnds.min()),
+            number(sums.cwnds.quantile(0.5)),
+            number(sums.cwnds.quantile(0.95)),
             headline.name().to_owned(),
             format!("{share:.4}"),
             String::new(),

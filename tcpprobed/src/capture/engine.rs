@@ -274,7 +274,7 @@ impl Engine {
             }
             open = still;
         }
-        self.release(self.complete());
+        self.release(self.complete().unwrap_or(0));
         Ok(self.full_pages - before)
     }
 
@@ -345,16 +345,16 @@ impl Engine {
             self.shared.was_reset.store(true, Ordering::Relaxed);
         } else if self.shared.was_reset() {
             // Nothing is sure any more.
-        } else if let Some(complete) = self.cpus.iter().map(|cpu| cpu.complete).min() {
+        } else if let Some(complete) = self.complete() {
             self.shared.sure_until.fetch_max(complete, Ordering::Relaxed);
         }
         self.totals_read = Instant::now();
         Ok(waiting)
     }
 
-    /// Up to which time all CPUs were read.
-    fn complete(&self) -> u64 {
-        self.cpus.iter().map(|cpu| cpu.complete).min().unwrap_or(0)
+    /// Up to which time all CPUs were read; `None` where there are none.
+    fn complete(&self) -> Option<u64> {
+        self.cpus.iter().map(|cpu| cpu.complete).min()
     }
 
     /// Has it decided which of the events that name their sockets alone are stored, up to `until`. What a CPU recorded up to then
@@ -387,7 +387,7 @@ impl Engine {
         self.frame.clear();
         if let Some(times) = times {
             self.comms.learn(self.builder.pids());
-            let complete_until = self.cpus.iter().map(|cpu| cpu.complete).min().unwrap_or(times.1);
+            let complete_until = self.complete().unwrap_or(times.1);
             let pages = self.setup.staging.numbers();
             self.own.promise(complete_until);
             let seal = Seal { sequence: self.setup.run.sequence(), complete_until, pages };

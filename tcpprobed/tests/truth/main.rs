@@ -12,6 +12,7 @@ mod path;
 mod program;
 mod recording;
 mod scenario;
+mod scenarios;
 mod score;
 mod sys;
 mod truth;
@@ -22,7 +23,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use scenario::{SCENARIOS, Scenario};
+use scenario::Scenario;
+use scenarios::SCENARIOS;
 use score::{Given, print};
 use truth::Truth;
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tcpprobe::diagnose::{Cause, Limit, Snapshot};
+use tcpprobe::diagnose::{Cause, Limit};
+use tcpprobe::event::Snapshot;
 
 use super::experiment::{Observed, Sample};
 use super::label::{self, SLOT, Slot};
@@ -33,19 +34,18 @@ pub struct Truth {
     pub findings: Vec<String>,
     pub side: String,
     pub slots: Vec<Slot>,
-    pub snapshots: Vec<Snapshot>,
+    pub snapshots: Vec<(u64, Snapshot)>,
 }
 
-fn snapshot(sample: &Sample, is_rate_based: bool) -> Snapshot {
+fn snapshot(sample: &Sample, is_bbr: bool) -> Snapshot {
     Snapshot {
-        time: sample.time,
-        mss: sample.mss(),
-        is_rate_based,
-        unsent: sample.unsent(),
-        queued: sample.queued(),
-        send_buffer: sample.send_buffer(),
-        window_limited_us: sample.window_limited_us(),
-        send_buffer_limited_us: sample.send_buffer_limited_us(),
+        snd_mss: sample.mss(),
+        notsent_bytes: sample.unsent(),
+        rwnd_limited: sample.window_limited_us(),
+        sndbuf_limited: sample.send_buffer_limited_us(),
+        wmem_queued: sample.queued(),
+        sndbuf: sample.send_buffer(),
+        is_bbr,
     }
 }
 
@@ -55,10 +55,10 @@ impl Truth {
         let sender = &observed.ends[scenario.watch];
         let (from, to) = (sender.connecting, sender.closed);
         let options = scenario.options[scenario.watch];
-        let mut snapshots: Vec<Snapshot> = Vec::new();
+        let mut snapshots: Vec<(u64, Snapshot)> = Vec::new();
         for sample in &sender.samples {
-            if snapshots.last().is_none_or(|last| sample.time / 1_000_000_000 > last.time / 1_000_000_000) {
-                snapshots.push(snapshot(sample, options.contains("cc=bbr")));
+            if snapshots.last().is_none_or(|(last, _)| sample.time / 1_000_000_000 > last / 1_000_000_000) {
+                snapshots.push((sample.time, snapshot(sample, options.contains("cc=bbr"))));
             }
         }
         let (Some(first), Some(last)) = (sender.samples.first(), sender.samples.last()) else {
@@ -122,16 +122,16 @@ impl Truth {
         let snapshots: Vec<Value> = self
             .snapshots
             .iter()
-            .map(|one| {
+            .map(|(time, said)| {
                 json!([
-                    one.time,
-                    one.mss,
-                    one.is_rate_based,
-                    one.unsent,
-                    one.queued,
-                    one.send_buffer,
-                    one.window_limited_us,
-                    one.send_buffer_limited_us
+                    time,
+                    said.snd_mss,
+                    said.is_bbr,
+                    said.notsent_bytes,
+                    said.wmem_queued,
+                    said.sndbuf,
+                    said.rwnd_limited,
+                    said.sndbuf_limited
                 ])
             })
             .collect();
@@ -194,16 +194,16 @@ impl Truth {
         }
         let snapshot = |row: &Value| {
             let word = |at: usize| row[at].as_u64().unwrap_or(0);
-            Snapshot {
-                time: word(0),
-                mss: word(1) as u32,
-                is_rate_based: row[2].as_bool().unwrap_or(false),
-                unsent: word(3) as u32,
-                queued: word(4) as u32,
-                send_buffer: word(5) as u32,
-                window_limited_us: word(6),
-                send_buffer_limited_us: word(7),
-            }
+            let said = Snapshot {
+                snd_mss: word(1) as u32,
+                is_bbr: row[2].as_bool().unwrap_or(false),
+                notsent_bytes: word(3) as u32,
+                wmem_queued: word(4) as u32,
+                sndbuf: word(5) as u32,
+                rwnd_limited: word(6),
+                sndbuf_limited: word(7),
+            };
+            (word(0), said)
         };
         Ok(Truth {
             name: text("name"),
