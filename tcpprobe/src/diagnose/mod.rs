@@ -565,6 +565,46 @@ mod tests {
         }
     }
 
+    /// Its send buffer is full, and all of it is in flight.
+    const FULL: Snapshot = Snapshot {
+        snd_mss: 1448,
+        notsent_bytes: 0,
+        rwnd_limited: 0,
+        sndbuf_limited: 0,
+        wmem_queued: 106_068,
+        sndbuf: 104_000,
+        is_bbr: false,
+    };
+
+    /// A sender with room in both windows; what it waits for the kernel alone knows.
+    #[test]
+    fn snapshots_of_a_trace_are_evidence() {
+        let probes = (0..500_u32)
+            .map(|at| (u64::from(at) * 4_000_000, Observation::Probe(Probe { snd_cwnd: 100, ..probe(at, 40_000) })));
+        let probes: Vec<(u64, Observation)> = probes.collect();
+        let snapshots: Vec<(u64, Snapshot)> = (0..3).map(|second| (second * 900_000_000, FULL)).collect();
+        let mut events = probes.clone();
+        events.extend(snapshots.iter().map(|&(time, said)| (time, Observation::Snapshot(said))));
+        events.sort_by_key(|(time, _)| *time);
+        let (alone, beside, within) =
+            (diagnose(&probes, &[], &[]), diagnose(&probes, &snapshots, &[]), diagnose(&events, &[], &[]));
+        assert_ne!(alone.headline().0, Some(Limit::SendBuffer));
+        for found in [&beside, &within] {
+            assert_eq!(found.headline().0, Some(Limit::SendBuffer), "{:?}", found.shares());
+            assert!(found.is_exact(Limit::SendBuffer));
+        }
+        assert_eq!(format!("{:?}", within.intervals), format!("{:?}", beside.intervals));
+    }
+
+    /// However long it goes on.
+    #[test]
+    fn snapshots_are_bounded() {
+        let mut tracker = Tracker::default();
+        let mut kept = tracker.open(&connection());
+        (0..20_000_u64).for_each(|time| tracker.event(&mut kept, time, &Observation::Snapshot(FULL)));
+        assert!(kept.snapshots.len() <= SNAPSHOTS_MAX && kept.snapshots.is_sorted_by_key(|(time, _)| *time));
+    }
+
     /// A bulk sender that its window holds back, over a path of 40 ms.
     fn probe(at: u32, srtt: u32) -> Probe {
         let snd_una = 0xffff_0000_u32.wrapping_add(at * 1448);

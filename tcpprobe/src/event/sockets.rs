@@ -289,6 +289,15 @@ mod tests {
     }
 
     #[test]
+    fn what_may_name_another_socket_binds_nothing() {
+        let binding =
+            [EventKind::TcpProbe, EventKind::TcpRetransmitSkb, EventKind::TcpReceiveReset, EventKind::TcpDestroySock];
+        assert!(binding.into_iter().all(binds));
+        let others = [EventKind::TcpSendReset, EventKind::TcpRetransmitSynack, EventKind::Other];
+        assert!(!others.into_iter().any(binds));
+    }
+
+    #[test]
     fn steps_of_states() {
         for (old, new, step) in [
             (7, 2, Step::Begins),
