@@ -30,6 +30,8 @@ pub struct Config {
     pub limits: Limits,
     /// Defaults of a job.
     pub job: JobDefaults,
+    /// Whether jobs are told whose the sockets are.
+    pub owners: OwnersConfig,
     /// What the store may use.
     pub store: StoreConfig,
     /// Who may do what.
@@ -69,6 +71,14 @@ pub struct JobDefaults {
     /// Bytes kept; 0 is no limit.
     #[serde(deserialize_with = "byte_size::deserialize")]
     pub max_size: u64,
+}
+
+/// Whether jobs are told whose the sockets are that they record.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnersConfig {
+    /// Those that start from now on.
+    pub enabled: bool,
 }
 
 /// What the store may use.
@@ -113,6 +123,7 @@ impl Default for Config {
             tracefs: None,
             limits: Limits::default(),
             job: JobDefaults::default(),
+            owners: OwnersConfig::default(),
             store: StoreConfig::default(),
             access: Access::default(),
         }
@@ -137,6 +148,12 @@ impl Default for Limits {
 impl Default for JobDefaults {
     fn default() -> Self {
         JobDefaults { buffer_kb_per_cpu: 8192, subbuf_kb: 64, max_size: 0 }
+    }
+}
+
+impl Default for OwnersConfig {
+    fn default() -> Self {
+        OwnersConfig { enabled: true }
     }
 }
 

@@ -19,6 +19,7 @@ enum Source<'a> {
     CongState(Columns<'a, 1>),
     State(Columns<'a, 3>),
     Snapshot(Columns<'a, 6>),
+    Owner(Columns<'a, 2>),
     /// What says nothing but that it happened.
     Plain(Observation),
     /// An event that nobody observes.
@@ -43,6 +44,7 @@ impl<'a> Source<'a> {
             EventKind::TcpReceiveReset => Source::Plain(Observation::ResetReceived),
             EventKind::TcpRcvSpaceAdjust => Source::Plain(Observation::DataTaken),
             EventKind::TcpInfo => Source::Snapshot(block.columns(layout, SNAPSHOT_FIELDS)),
+            EventKind::Owner => Source::Owner(block.columns(layout, ["pid", "uid"])),
             EventKind::Other => Source::Nothing,
         }
     }
@@ -61,6 +63,10 @@ impl<'a> Source<'a> {
                 Observation::State { protocol: protocol as u16, old: old as u8, new: new as u8 }
             }
             Source::Snapshot(columns) => Observation::Snapshot(Snapshot::of(columns.get(row))),
+            Source::Owner(columns) => {
+                let [pid, uid] = columns.get(row);
+                Observation::Owner { pid: (pid as u32).cast_signed(), uid: uid as u32 }
+            }
             Source::Plain(observation) => *observation,
             Source::Nothing => return None,
         })

@@ -5,6 +5,7 @@ use tonic::Status;
 
 use crate::doctor::{Check, Level};
 use crate::jobs::{EventPlan, JobError, JobView, Plan, RunView, Sample, Spec, State};
+use crate::owners::{Counts, Standing};
 
 pub fn to_job(job: JobView, stored_bytes: u64) -> api::Job {
     api::Job {
@@ -31,7 +32,13 @@ pub fn to_job(job: JobView, stored_bytes: u64) -> api::Job {
         events_per_s: job.events_per_s,
         kernel_buffer_kb: job.kernel_buffer_kb,
         message: job.message,
+        owners: job.owners.map(to_owners),
     }
+}
+
+fn to_owners(of: Standing) -> api::Owners {
+    let Counts { known, bare, changed, ended, hidden, too_many, unseen } = of.counts;
+    api::Owners { known, bare, changed, ended, hidden, too_many, unseen, trouble: of.trouble }
 }
 
 pub fn to_check(check: Check) -> api::Check {

@@ -50,6 +50,7 @@ pub use view::{JobView, RunView, State};
 
 use crate::config::Config;
 use crate::lock::lock;
+use crate::owners::Owners;
 use crate::runtime_folder::RuntimeFolder;
 use crate::store::{Store, StoreError};
 use crate::tracefs::Tracefs;
@@ -72,6 +73,7 @@ pub struct Jobs {
     promised: Mutex<memory::MemoryByUser>,
     /// Held by whoever uses the scratch instance.
     scratch: Mutex<()>,
+    owners: Owners,
 }
 
 /// Who asks: for the log, and for the rules about owners.
@@ -100,8 +102,20 @@ impl Jobs {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
         let (config, by_name) = (Mutex::new(Arc::new(config)), Mutex::default());
         let (promised, scratch) = (Mutex::default(), Mutex::default());
-        let jobs =
-            Jobs { config, tracefs, store, runtime, prefix, jobs: by_name, changes, stopping, promised, scratch };
+        let owners = Owners::new(tracefs.clone(), &prefix);
+        let jobs = Jobs {
+            config,
+            tracefs,
+            store,
+            runtime,
+            prefix,
+            jobs: by_name,
+            changes,
+            stopping,
+            promised,
+            scratch,
+            owners,
+        };
         let mut unread = Vec::new();
         for name in jobs.store.jobs()? {
             if let Err(error) = jobs.load(&name) {
@@ -164,7 +178,7 @@ impl Jobs {
     /// All jobs, by name, each with its newest run.
     #[must_use]
     pub fn list(&self) -> Vec<JobView> {
-        self.all().iter().map(|job| job.now().view(&job.name, false, self.store.catalog())).collect()
+        self.all().iter().map(|job| self.view(job, false)).collect()
     }
 
     /// One job with all its runs, and its bytes on disk.
@@ -172,9 +186,17 @@ impl Jobs {
     /// # Errors
     /// [`JobError::NotFound`].
     pub fn get(&self, name: &str) -> Result<JobView, JobError> {
-        let job = self.job(name)?;
-        let now = job.now();
-        Ok(now.view(name, true, self.store.catalog()))
+        Ok(self.view(&*self.job(name)?, true))
+    }
+
+    fn view(&self, job: &Job, all_runs: bool) -> JobView {
+        let view = job.now().view(&job.name, all_runs, self.store.catalog());
+        JobView { owners: self.owners.standing(&job.name), ..view }
+    }
+
+    /// Tells jobs whose the sockets are that they record, until the daemon stops.
+    pub fn tell_owners(&self) {
+        self.owners.run();
     }
 
     /// Bytes on disk of a job.

@@ -10,6 +10,7 @@ use tcpprobe::kernel::format::Format;
 use super::{JobError, Spec};
 use crate::capture::Residual;
 use crate::config::Config;
+use crate::owners;
 use crate::tracefs::{EventName, Settings, Tracefs, held_kb, page_kb};
 
 /// A buffer has at least this many sub-buffers: with fewer, a page being read leaves too little room.
@@ -74,7 +75,7 @@ impl Plan {
         let can_choose = tracefs.features().subbuf_size;
         let subbuf_kb = can_choose.then(|| subbuf_kb(asked, config.job.subbuf_kb, page_kb()));
         let buffer_kb_per_cpu = held_kb(asked, subbuf_kb.unwrap_or_else(page_kb));
-        Ok(Plan { filter, events, own: own_formats(), buffer_kb_per_cpu, cpus, subbuf_kb, warnings: Vec::new() })
+        Ok(Plan { filter, events, own: own_formats(config), buffer_kb_per_cpu, cpus, subbuf_kb, warnings: Vec::new() })
     }
 
     /// Kernel memory over all CPUs, in KB.
@@ -121,8 +122,8 @@ impl Plan {
 }
 
 /// The formats of the events of our own. Their numbers are the highest that there are, which no kernel has.
-fn own_formats() -> Vec<Format> {
-    Vec::new()
+fn own_formats(config: &Config) -> Vec<Format> {
+    config.owners.enabled.then(owners::format).and_then(Result::ok).into_iter().collect()
 }
 
 /// The largest sub-buffer, up to `wanted`, of which a buffer has enough; a memory page at least.

@@ -3,6 +3,7 @@
 use tcpprobe::file::Totals;
 
 use super::Spec;
+use crate::owners::Standing;
 use crate::user::User;
 
 /// The state of a job.
@@ -60,4 +61,6 @@ pub struct JobView {
     pub kernel_buffer_kb: u64,
     /// A warning or error, in one line.
     pub message: String,
+    /// Whose sockets are that the newest run recorded; none where that was not asked since the daemon was started.
+    pub owners: Option<Standing>,
 }

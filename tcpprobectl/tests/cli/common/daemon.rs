@@ -10,9 +10,9 @@ use std::time::Duration;
 use tcpprobe_proto::v1::tcp_probe_server::{TcpProbe, TcpProbeServer};
 use tcpprobe_proto::v1::{
     Check, CheckLevel, DoctorReply, DoctorRequest, EventPlan, EventSample, GetJobReply, GetJobRequest, Job, JobSpec,
-    JobState, Ledger, ListJobsReply, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply, RemoveJobRequest, Run,
-    Sample, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest, VersionReply, VersionRequest, WatchJobsReply,
-    WatchJobsRequest,
+    JobState, Ledger, ListJobsReply, ListJobsRequest, Owners, ReadReply, ReadRequest, RemoveJobReply, RemoveJobRequest,
+    Run, Sample, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest, VersionReply, VersionRequest,
+    WatchJobsReply, WatchJobsRequest,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
@@ -119,6 +119,7 @@ pub fn jobs() -> Vec<Job> {
             events_per_s: 12_345.4,
             kernel_buffer_kb: 2_000_000,
             message: String::new(),
+            owners: Some(Owners { known: 1234, bare: 2, changed: 1, ended: 3, unseen: 40, ..Owners::default() }),
         },
         Job {
             spec: Some(spec("lossy")),
