@@ -2,7 +2,7 @@
 //!
 //! The events that a job records happen in whatever program was interrupted; they do not say whose the connection is. So the daemon has
 //! one small instance of its own, as long as a job wants to know, with events that happen in the context of the program itself
-//! (`ring.rs`). They name a socket by address, ends or cookie (`sockets.rs`) and a thread, of which `/proc` tells the process, its
+//! (`ring.rs`), all of them while they are few, and else by samples (`watch.rs`, `busy.rs`). They name a socket by address, ends or cookie (`sockets.rs`) and a thread, of which `/proc` tells the process, its
 //! user, and what of systemd or of a container it is in (`people.rs`, `procfs.rs`, `cgroup.rs`). Each job is told of the sockets that its filter
 //! lets pass (`client.rs`).
 //!

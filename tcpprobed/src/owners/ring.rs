@@ -1,7 +1,7 @@
 //! The daemon's own small instance: events that happen in the context of the program that uses a socket.
 //!
-//! Always on are changes of a socket's state, some of each connection. What happens at every call of a program (data taken, data sent) is on in windows
-//! alone, for it costs the program at each. The buffer is as small as the kernel makes it, and new events push out old ones.
+//! Changes of a socket's state are some of each connection, and on unless they are too many. What happens at every call of a program (data taken, data sent) costs the program
+//! at each, so it is on in a window that can be closed. The buffer is as small as the kernel makes it, and new events push out old ones.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use tcpprobe::event::{Event, EventReader, Socket};
 use tcpprobe::kernel::format::{Field, Format, PageLayout};
 use tcpprobe::kernel::page::{Lost, Page};
 
+use crate::clock;
 use crate::tracefs::{CpuReader, EventName, Instance, ReadOutcome, Settings, Tracefs, TracefsError, page_kb};
 
 /// Of each CPU; the kernel makes two sub-buffers of it at least.
@@ -49,11 +50,17 @@ pub struct Sighting {
 pub struct Reading {
     /// In the order of time.
     pub sightings: Vec<Sighting>,
-    /// Times in which events were overwritten on some CPU.
+    /// Times in which events were overwritten on some CPU, or changes of states were not recorded.
     pub gaps: Vec<(u64, u64)>,
+    /// Whether events were overwritten.
+    pub is_full: bool,
+    /// Changes of states.
+    pub states: usize,
+    /// Calls of programs that were recorded, also those that say nothing of a TCP socket.
+    pub calls: usize,
 }
 
-/// What is on in a window, with its filter.
+/// What is on in a window, with its filter; none is no filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
     /// Of tcp_rcv_space_adjust.
@@ -96,6 +103,10 @@ pub struct Ring {
     in_window: InWindow,
     /// The filters that are set.
     window: Option<Window>,
+    is_open: bool,
+    /// Since when changes of states are not recorded; and the time in which they were not, to be told with the next reading.
+    states_off: Option<u64>,
+    unseen: Option<(u64, u64)>,
     buffer: Vec<u8>,
 }
 
@@ -164,7 +175,18 @@ impl Ring {
         let cpus = cpus.collect::<Result<Vec<_>, TracefsError>>()?;
         let subbuf = cpus.iter().map(|(reader, _)| reader.subbuf_bytes()).max().unwrap_or(0);
         let (layout, buffer) = (tracefs.page_layout()?, vec![0; subbuf]);
-        Ok(Ring { instance, layout, cpus, readers, in_window, window: None, buffer })
+        Ok(Ring {
+            instance,
+            layout,
+            cpus,
+            readers,
+            in_window,
+            window: None,
+            is_open: false,
+            states_off: None,
+            unseen: None,
+            buffer,
+        })
     }
 
     /// Has what happens at every call be recorded too.
@@ -172,6 +194,10 @@ impl Ring {
     /// # Errors
     /// When the instance is not as it was made.
     pub fn open_window(&mut self, window: &Window) -> Result<(), TracefsError> {
+        if self.is_open && self.window.as_ref() == Some(window) {
+            return Ok(());
+        }
+        self.is_open = true;
         let events = self.in_window.events();
         if self.window.as_ref() != Some(window) {
             for (event, filter) in events.iter().zip([&window.taken, &window.sent, &window.probe]) {
@@ -184,10 +210,7 @@ impl Ring {
         for event in events[..2].iter().flatten() {
             self.instance.enable(event, true)?;
         }
-        if window.probe.is_some() {
-            self.instance.enable(&self.in_window.probe, true)?;
-        }
-        Ok(())
+        self.instance.enable(&self.in_window.probe, window.probe.is_some())
     }
 
     /// Ends the window.
@@ -195,7 +218,30 @@ impl Ring {
     /// # Errors
     /// See [`Ring::open_window`].
     pub fn close_window(&mut self) -> Result<(), TracefsError> {
+        self.is_open = false;
         self.in_window.events().into_iter().flatten().try_for_each(|event| self.instance.enable(event, false))
+    }
+
+    /// Has changes of states be recorded, or not.
+    ///
+    /// # Errors
+    /// See [`Ring::open_window`].
+    pub fn record_states(&mut self, on: bool) -> Result<(), TracefsError> {
+        match (on, self.states_off) {
+            (true, Some(since)) => {
+                self.instance.enable(&states(), true)?;
+                self.states_off = None;
+                // Nobody may have read meanwhile.
+                let since = self.unseen.map_or(since, |(since, _)| since);
+                self.unseen = Some((since, clock::boot_ns()));
+            }
+            (false, None) => {
+                self.states_off = Some(clock::boot_ns());
+                self.instance.enable(&states(), false)?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Takes what is in the buffer.
@@ -203,19 +249,25 @@ impl Ring {
     /// # Errors
     /// When it cannot be read.
     pub fn read(&mut self) -> Result<Reading, TracefsError> {
-        let Ring { cpus, readers, buffer, layout, .. } = self;
+        let Ring { cpus, readers, buffer, layout, unseen, .. } = self;
         let mut reading = Reading::default();
+        reading.gaps.extend(unseen.take());
         for (reader, last) in cpus {
             for _ in 0..PAGES_MAX {
                 let ReadOutcome::Page(_) = reader.read(buffer)? else { break };
                 let Ok(page) = Page::parse(*layout, buffer) else { continue };
                 if page.lost != Lost::None {
                     reading.gaps.push((*last, page.time));
+                    reading.is_full = true;
                 }
                 for (time, record) in page.records() {
                     *last = time;
                     let id = record.first_chunk().map_or(0, |id| u16::from_le_bytes(*id));
-                    let what = readers.get(&id).and_then(|reader| reader.read(record));
+                    let reader = readers.get(&id);
+                    let what = reader.and_then(|reader| reader.read(record));
+                    let is_call = matches!(reader, Some(Reader::Sent(_))) || matches!(what, Some(What::Used(_)));
+                    reading.calls += usize::from(is_call);
+                    reading.states += usize::from(matches!(what, Some(What::State(..))));
                     reading.sightings.extend(what.map(|what| Sighting { time, tid: thread(record), what }));
                 }
             }

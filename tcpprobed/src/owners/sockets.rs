@@ -325,9 +325,9 @@ impl Sockets {
         asked
     }
 
-    /// They were asked for, and nobody told.
-    pub fn give_up_asking(&mut self, asked: &[u64]) {
-        self.loose.retain(|address, _| !asked.contains(address));
+    /// Of those that were written to before this time, nobody is going to tell.
+    pub fn give_up_asking(&mut self, before: u64) {
+        self.loose.retain(|_, user| user.time >= before);
     }
 
     /// The entry of a socket whose owner was told, by its address.

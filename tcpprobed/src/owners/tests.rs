@@ -144,7 +144,9 @@ fn who_only_sends_is_joined_by_the_address() {
     assert_eq!(scene.see(None, What::Ends(socket(B, 81, 4001, 9))).told(), [(81, 200, 9, false)]);
     assert_eq!(scene.sockets.asked(), [0; 0]);
     scene.see(Some(201), What::Sent(B + 1));
-    scene.sockets.give_up_asking(&[B + 1]);
+    scene.sockets.give_up_asking(scene.time);
+    assert_eq!(scene.sockets.asked(), [B + 1]);
+    scene.sockets.give_up_asking(scene.time + 1);
     assert_eq!(scene.sockets.asked(), [0; 0]);
 }
 

@@ -16,14 +16,32 @@ use super::sockets::{Number, Sockets, Told};
 use crate::clock;
 use crate::tracefs::{Tracefs, TracefsError};
 
-/// So long what happens at every call of a program is on, once in [`WINDOW_ROUNDS`].
-pub const WINDOW: Duration = Duration::from_millis(50);
-/// Of these rounds, each [`ROUND`] long, one has a window.
-const WINDOW_ROUNDS: u32 = 5;
 /// Between two readings.
 pub const ROUND: Duration = Duration::from_millis(200);
+/// While a round has no more calls of programs than this, and none were overwritten, all of them are recorded: it costs 0.02 % of a core.
+const QUIET_CALLS_MAX: usize = 200;
+/// Where there are more, they are recorded so long, in one of so many rounds.
+const WINDOW: Duration = Duration::from_millis(50);
+const WINDOW_ROUNDS: u32 = 5;
+/// A round is so many windows long.
+const WINDOWS_IN_ROUND: usize = 4;
+/// So many changes of states in a round have room in the buffer.
+const QUIET_STATES_MAX: usize = 100;
+/// After so many windows it is looked whether it is quiet again.
+const TRIAL_WINDOWS: u32 = 10;
+/// So long the ends of a socket are asked for that was written to: two windows.
+const ASKED_NS_MAX: u64 = 2_500_000_000;
 /// Positive lengths of TCP sockets alone, for the address of any other is of no use.
 const SENT: &str = "protocol == 6 && ret > 0";
+
+/// When calls of programs are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Always, and all of them, so that it is seen when they become many.
+    Quiet,
+    /// In windows; rounds since the last one, and windows since it was looked whether it is quiet.
+    Windows { rounds: u32, windows: u32 },
+}
 
 /// The instance, and what is known by it.
 pub struct Watch {
@@ -31,7 +49,9 @@ pub struct Watch {
     sockets: Sockets,
     people: People,
     busy: Busy,
-    round: u32,
+    pace: Pace,
+    /// Whether changes of states are recorded outside of windows too.
+    states_always: bool,
     /// Jobs that were told what had been known when they came.
     greeted: Vec<Arc<Client>>,
 }
@@ -47,8 +67,8 @@ impl Watch {
             sockets: Sockets::default(),
             people: People::new(tracefs.clone()),
             busy: Busy::default(),
-            // The first round has a window.
-            round: WINDOW_ROUNDS - 1,
+            pace: Pace::Quiet,
+            states_always: true,
             greeted: Vec::new(),
         })
     }
@@ -60,13 +80,56 @@ impl Watch {
     pub fn round(&mut self, clients: &[Arc<Client>]) -> Result<(), TracefsError> {
         self.greet(clients);
         let reading = self.ring.read()?;
+        let (is_full, is_quiet) = (reading.is_full, reading.calls <= QUIET_CALLS_MAX && !reading.is_full);
         self.take(reading, clients, false);
-        self.round += 1;
-        if self.round >= WINDOW_ROUNDS {
-            self.round = 0;
-            self.window(clients)?;
+        if is_full && self.pace != Pace::Quiet {
+            // It is full of changes of states: so many connections are short that no more of them is known by recording all.
+            self.states_always = false;
+            self.ring.record_states(false)?;
         }
-        Ok(())
+        match self.pace {
+            Pace::Quiet if is_quiet => self.record_all(),
+            Pace::Quiet => {
+                self.ring.close_window()?;
+                // What they are is known by now.
+                self.pace = Pace::Windows { rounds: 0, windows: 0 };
+                Ok(())
+            }
+            Pace::Windows { rounds, windows } if rounds + 1 < WINDOW_ROUNDS => {
+                self.pace = Pace::Windows { rounds: rounds + 1, windows };
+                Ok(())
+            }
+            Pace::Windows { windows, .. } if windows + 1 < TRIAL_WINDOWS => {
+                self.pace = Pace::Windows { rounds: 0, windows: windows + 1 };
+                self.window(clients)
+            }
+            Pace::Windows { .. } => self.try_quiet(clients),
+        }
+    }
+
+    /// Has all calls be recorded, and the ends be told of sockets that were asked for.
+    fn record_all(&mut self) -> Result<(), TracefsError> {
+        let asked = self.sockets.asked();
+        let window = Window { probe: one_of(&asked), ..Window::default() };
+        self.ring.open_window(&window)
+    }
+
+    /// Looks whether it has become quiet: in a window for all.
+    fn try_quiet(&mut self, clients: &[Arc<Client>]) -> Result<(), TracefsError> {
+        self.ring.record_states(true)?;
+        self.record_all()?;
+        std::thread::sleep(WINDOW);
+        let reading = self.ring.read()?;
+        let is_quiet = reading.calls <= QUIET_CALLS_MAX / WINDOWS_IN_ROUND && !reading.is_full;
+        self.note_states(&reading)?;
+        self.take(reading, clients, false);
+        if is_quiet && self.states_always {
+            self.busy.clear();
+            self.pace = Pace::Quiet;
+            return Ok(());
+        }
+        self.pace = Pace::Windows { rounds: 0, windows: 0 };
+        self.ring.close_window()
     }
 
     /// What happened until now, for a run is about to end: nothing is put off.
@@ -88,10 +151,12 @@ impl Watch {
             sent: self.busy.without_addresses(Some(SENT)),
             probe: one_of(&asked),
         };
+        self.ring.record_states(true)?;
         self.ring.open_window(&window)?;
         std::thread::sleep(WINDOW);
         self.ring.close_window()?;
         let reading = self.ring.read()?;
+        self.note_states(&reading)?;
         let mut counts: HashMap<u64, u32> = HashMap::new();
         for seen in &reading.sightings {
             if let What::Used(tcpprobe::event::Socket { skaddr: address, .. }) | What::Sent(address) = seen.what {
@@ -99,12 +164,18 @@ impl Watch {
             }
         }
         self.take(reading, clients, false);
-        self.sockets.give_up_asking(&asked);
         self.busy.note(&counts, &self.sockets, Instant::now());
         Ok(())
     }
 
+    /// Has changes of states be recorded outside of windows again when they have become few.
+    fn note_states(&mut self, reading: &Reading) -> Result<(), TracefsError> {
+        self.states_always |= reading.states <= QUIET_STATES_MAX / WINDOWS_IN_ROUND;
+        self.ring.record_states(self.states_always)
+    }
+
     fn take(&mut self, reading: Reading, clients: &[Arc<Client>], at_last: bool) {
+        self.sockets.give_up_asking(clock::boot_ns().saturating_sub(ASKED_NS_MAX));
         self.sockets.begin(reading.gaps);
         reading.sightings.iter().for_each(|seen| self.sockets.note(seen));
         let mut told: Vec<Told> = Vec::new();

@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use tcpprobe::event::{Event, EventReader, Owner, owner};
 use tcpprobe_proto::v1::Owners;
 
-use crate::common::actor::{BRIEF, Log, Owned};
+use crate::common::actor::{BRIEF, Log, MANY, Owned};
 use crate::common::{Daemon, Site, Trace, actor, job, wait_until};
 
 /// Not a test: the programs. See [`actor::play`].
@@ -132,6 +132,24 @@ fn check(truth: &[Owned], told: &BTreeMap<(u16, u16), Vec<Owner>>, brief: &[u16]
     eprintln!("not known: {of_brief} of {} brief ones, {:?} of others", 2 * BRIEF, unknown.len() - of_brief);
     assert!(unknown.iter().all(is_brief), "not known: {unknown:?}");
     assert!(of_brief < BRIEF, "of most of the brief ones it is known");
+}
+
+/// One that reads in small pieces as fast as it can would push everybody's events out of the buffer.
+#[test]
+fn a_busy_program_hides_nobody() {
+    let Some(daemon) = Daemon::configured(ON) else { return };
+    let (api, log) = (daemon.api(), Log::at(&daemon.path("")));
+    let [flood, many] = ports::<2>();
+    api.start(job("all", &format!("port in {{{flood}, {many}}}")));
+    let roles = [("flood-server", flood), ("flood-client", flood), ("many-server", many), ("many-client", many)];
+    let mut programs: Vec<_> = roles.map(|(role, port)| (role.to_owned(), log.start(role, port))).into();
+    let known = || api.get("all").owners.map_or(0, |owners: Owners| owners.known);
+    wait_until("all are known", || known() == 2 * MANY as u64 + 2);
+    assert!(programs.iter_mut().all(|(_, program)| program.try_wait().unwrap().is_none()), "not when they close alone");
+    end(programs);
+    let status = api.stop("all").owners.unwrap();
+    check(&log.owned(), &told(api.trace("all")), &[]);
+    assert_eq!((status.known, status.changed), (2 * MANY as u64 + 2, 0), "{status:?}");
 }
 
 /// A job that comes later is told what is known, and one with another filter is told nothing of it.

@@ -161,6 +161,22 @@ pub fn play() -> bool {
             drop(writer);
             drain.join().unwrap();
         }
+        "flood-server" => {
+            let mut stream = accept(&listen());
+            let mut piece = [0; 64];
+            while stream.read(&mut piece).unwrap() > 0 {}
+        }
+        "flood-client" => {
+            let (mut stream, until) = (connect(), Instant::now() + 4 * LIFE);
+            while Instant::now() < until {
+                stream.write_all(&[7; 64 << 10]).unwrap();
+            }
+        }
+        "many-server" => {
+            let listener = listen();
+            thread::scope(|scope| (0..MANY).for_each(|_| drop(scope.spawn(|| echo(accept(&listener))))));
+        }
+        "many-client" => thread::scope(|scope| (0..MANY).for_each(|_| drop(scope.spawn(|| ask(connect(), 4 * LIFE))))),
         "brief-server" => {
             let listener = listen();
             (0..BRIEF).for_each(|_| echo(accept(&listener)));
@@ -171,6 +187,8 @@ pub fn play() -> bool {
     true
 }
 
+/// Connections of a many-client, at a time.
+pub const MANY: usize = 8;
 /// Connections of a brief client, one after the other.
 pub const BRIEF: usize = 40;
 
