@@ -311,7 +311,7 @@ fn owners_in_words(owners: &Owners, paint: Paint) -> String {
         let _ = write!(text, ", of {} by the name of the process alone, which had ended", count::human(owners.bare));
     }
     if owners.changed > 0 {
-        let _ = write!(text, ", taken over {} times", count::human(owners.changed));
+        let _ = write!(text, ", taken over by another process {}×", count::human(owners.changed));
     }
     let reasons = [
         (owners.ended, "whose process had ended"),
