@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use tcpprobe_proto::v1::{Defaults, Job, JobSpec, JobState, Ledger, Run, Snapshots};
+use tcpprobe_proto::v1::{Defaults, Job, JobSpec, JobState, Ledger, Owners, Run, Snapshots};
 
 use crate::escape;
 use crate::paint::{Paint, Tone};
@@ -35,8 +35,29 @@ pub struct JobJson {
     stored_bytes: u64,
     /// Of the run that goes on; null where it has none.
     snapshots: Option<SnapshotsJson>,
+    /// Of the newest run; null where nobody asked whose the sockets are.
+    owners: Option<OwnersJson>,
     /// Oldest first; in a list only the newest.
     runs: Vec<RunJson>,
+}
+
+/// Sockets whose owner is known, and those that were closed and whose owner is not, by why.
+#[derive(Debug, Serialize)]
+struct OwnersJson {
+    known: u64,
+    /// Of these, those whose owner had ended, and of whom only pid and name are known.
+    bare: u64,
+    changed: u64,
+    unknown: UnknownJson,
+    trouble: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct UnknownJson {
+    ended: u64,
+    hidden: u64,
+    too_many: u64,
+    unseen: u64,
 }
 
 /// `generated = stored + filtered + lost + dropped`.
@@ -110,8 +131,17 @@ impl From<&Job> for JobJson {
             kernel_buffer_kb: job.kernel_buffer_kb,
             stored_bytes: job.stored_bytes,
             snapshots: job.snapshots.as_ref().map(SnapshotsJson::from),
+            owners: job.owners.as_ref().map(OwnersJson::from),
             runs: job.runs.iter().map(RunJson::from).collect(),
         }
+    }
+}
+
+impl From<&Owners> for OwnersJson {
+    fn from(owners: &Owners) -> Self {
+        let &Owners { known, bare, changed, ended, hidden, too_many, unseen, .. } = owners;
+        let unknown = UnknownJson { ended, hidden, too_many, unseen };
+        OwnersJson { known, bare, changed, unknown, trouble: some(&owners.trouble) }
     }
 }
 
@@ -226,6 +256,9 @@ pub fn details(job: &Job, now_ns: i64, paint: Paint) -> String {
         line("sockets", &told);
     }
     line("ledger", &account(&ledger(job), paint));
+    if let Some(owners) = &job.owners {
+        line("owners", &owners_in_words(owners, paint));
+    }
     if !job.runs.is_empty() {
         text.push('\n');
         text.push_str(&indented(&runs(job, now_ns, paint)));
@@ -318,6 +351,34 @@ fn account(ledger: &Ledger, paint: Paint) -> String {
         part("lost", ledger.lost, Some(Tone::Bad)),
         part("dropped", ledger.dropped, Some(Tone::Bad)),
     )
+}
+
+fn owners_in_words(owners: &Owners, paint: Paint) -> String {
+    if !owners.trouble.is_empty() {
+        return paint.text(Tone::Bad, escape::text(&owners.trouble)).into_owned();
+    }
+    let mut text = format!("known of {} sockets", count::human(owners.known));
+    if owners.bare > 0 {
+        let _ = write!(text, ", of {} by the name of the process alone, which had ended", count::human(owners.bare));
+    }
+    if owners.changed > 0 {
+        let _ = write!(text, ", taken over by another process {}×", count::human(owners.changed));
+    }
+    let reasons = [
+        (owners.ended, "whose process had ended"),
+        (owners.hidden, "whose process /proc hides"),
+        (owners.too_many, "of too many at a time"),
+        (owners.unseen, "that nobody was seen to use"),
+    ];
+    let unknown: Vec<String> = reasons
+        .iter()
+        .filter(|(sockets, _)| *sockets > 0)
+        .map(|(sockets, why)| format!("{} {why}", count::human(*sockets)))
+        .collect();
+    if !unknown.is_empty() {
+        let _ = write!(text, "; not of {}", unknown.join(", "));
+    }
+    text
 }
 
 fn events(spec: &JobSpec, lacking: &[String]) -> String {

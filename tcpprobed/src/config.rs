@@ -33,6 +33,8 @@ pub struct Config {
     pub job: JobDefaults,
     /// What the kernel is asked of sockets.
     pub snapshots: SnapshotConfig,
+    /// Whether jobs are told whose the sockets are.
+    pub owners: OwnersConfig,
     /// What the store may use.
     pub store: StoreConfig,
     /// Who may do what.
@@ -86,6 +88,14 @@ pub struct SnapshotConfig {
     pub cpu_permille: u32,
 }
 
+/// Whether jobs are told whose the sockets are that they record.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnersConfig {
+    /// Those that start from now on.
+    pub enabled: bool,
+}
+
 /// What the store may use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -129,6 +139,7 @@ impl Default for Config {
             limits: Limits::default(),
             job: JobDefaults::default(),
             snapshots: SnapshotConfig::default(),
+            owners: OwnersConfig::default(),
             store: StoreConfig::default(),
             access: Access::default(),
         }
@@ -167,6 +178,12 @@ impl SnapshotConfig {
     #[must_use]
     pub fn cost(&self) -> Cost {
         Cost { per_second: self.per_second, cpu_permille: self.cpu_permille }
+    }
+}
+
+impl Default for OwnersConfig {
+    fn default() -> Self {
+        OwnersConfig { enabled: true }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod hash;
 pub mod jobs;
 pub mod listen_fds;
 pub mod lock;
+pub mod owners;
 pub mod read_stream;
 pub mod runtime_folder;
 pub mod sockdiag;

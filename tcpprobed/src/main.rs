@@ -161,6 +161,8 @@ async fn serve(flags: &Flags, jobs: Arc<Jobs>, quota: Quota, listener: std::os::
     let mut hangup = signal(SignalKind::hangup())?;
     let maintained = Arc::clone(&jobs);
     abort_on_panic::spawn("maintenance", move || maintained.maintain())?;
+    let owned = Arc::clone(&jobs);
+    abort_on_panic::spawn("owners", move || owned.tell_owners())?;
     let (trouble, told) = watch::channel(String::new());
     tokio::spawn(tell_systemd(Arc::clone(&jobs), told));
     let service = Service::new(Arc::clone(&jobs), quota);

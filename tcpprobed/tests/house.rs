@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, from the lowest to the highest, and the one thing that each is.
-const ROOMS: [(&str, &str); 24] = [
+const ROOMS: [(&str, &str); 25] = [
     ("lock", "a mutex's lock that a panic elsewhere does not spoil"),
     ("hash", "a short hash of names and of our own bytes"),
     ("byte_size", "sizes in the configuration"),
@@ -21,6 +21,7 @@ const ROOMS: [(&str, &str); 24] = [
     ("store", "what was recorded, on disk"),
     ("capture", "the data plane: from a kernel instance to the store, a thread a job"),
     ("sockdiag", "what the kernel says of sockets when it is asked: snapshots"),
+    ("owners", "whose the sockets are that jobs record"),
     ("config", "the configuration"),
     ("descriptors", "how many files may be open, and for whom"),
     ("runtime_folder", "what outlives the daemon and not the machine"),

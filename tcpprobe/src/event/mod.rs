@@ -21,6 +21,7 @@
 //! ```
 
 pub mod address;
+pub mod owner;
 mod reader;
 mod record;
 mod set;
@@ -30,13 +31,14 @@ pub mod tcp_info;
 mod typed;
 
 pub use address::{AF_INET, AF_INET6, Side, socket_address};
+pub use owner::Owner;
 pub use reader::{EventReader, SNAPSHOT_FIELDS};
 pub use record::Record;
 pub use set::EventSet;
 pub use table::EventKind;
 pub use typed::{
-    Event, InetSockSetState, SSTHRESH_INFINITE, Snapshot, Socket, TcpCongStateSet, TcpDestroySock, TcpInfo, TcpProbe,
-    TcpRcvSpaceAdjust, TcpReceiveReset, TcpRetransmitSkb, TcpRetransmitSynack, TcpSendReset,
+    Event, InetSockSetState, SSTHRESH_INFINITE, Snapshot, Socket, SocketOwner, TcpCongStateSet, TcpDestroySock,
+    TcpInfo, TcpProbe, TcpRcvSpaceAdjust, TcpReceiveReset, TcpRetransmitSkb, TcpRetransmitSynack, TcpSendReset,
 };
 
 pub use crate::kernel::value::Value;

@@ -3,8 +3,8 @@
 use super::address::{AF_INET, AF_INET6, Ends, family_of};
 use super::table::EventKind;
 use super::typed::{
-    Event, InetSockSetState, Snapshot, Socket, TcpCongStateSet, TcpDestroySock, TcpInfo, TcpProbe, TcpRcvSpaceAdjust,
-    TcpReceiveReset, TcpRetransmitSkb, TcpRetransmitSynack, TcpSendReset,
+    Event, InetSockSetState, Snapshot, Socket, SocketOwner, TcpCongStateSet, TcpDestroySock, TcpInfo, TcpProbe,
+    TcpRcvSpaceAdjust, TcpReceiveReset, TcpRetransmitSkb, TcpRetransmitSynack, TcpSendReset,
 };
 use crate::kernel::format::{Field, Format, Kind};
 
@@ -129,6 +129,7 @@ fn fields(kind: EventKind) -> &'static [&'static str] {
         EventKind::InetSockSetState => &["protocol", "oldstate", "newstate"],
         EventKind::TcpSendReset => &["state", "skbaddr", "reason"],
         EventKind::TcpInfo => &SNAPSHOT_FIELDS,
+        EventKind::Owner => &["pid", "uid"],
         _ => &[],
     }
 }
@@ -264,6 +265,10 @@ impl EventReader {
             EventKind::TcpRcvSpaceAdjust => Event::TcpRcvSpaceAdjust(TcpRcvSpaceAdjust { socket }),
             EventKind::TcpInfo => {
                 Event::TcpInfo(TcpInfo { socket, snapshot: Snapshot::of(std::array::from_fn(field)) })
+            }
+            EventKind::Owner => {
+                let (pid, uid) = ((field(0) as u32).cast_signed(), field(1) as u32);
+                Event::Owner(SocketOwner { socket, pid, uid })
             }
             EventKind::TcpProbe | EventKind::Other => return None,
         })

@@ -34,6 +34,8 @@ pub enum EventKind {
     TcpRcvSpaceAdjust,
     /// What the kernel said of a socket when it was asked: no event of the kernel's.
     TcpInfo,
+    /// Whose a socket is: no event of the kernel's.
+    Owner,
     /// Any other event.
     Other,
 }
@@ -106,7 +108,7 @@ macro_rules! split_ends {
 }
 
 /// The events, those that are recorded most first.
-pub const EVENTS: [Known; 10] = [
+pub const EVENTS: [Known; 11] = [
     Known {
         kind: EventKind::TcpProbe,
         system: "tcp",
@@ -194,6 +196,14 @@ pub const EVENTS: [Known; 10] = [
         system: "tcpprobe",
         name: "tcp_info",
         text: split_ends!([], ["sock_cookie"]),
+        required: ENDS,
+    },
+    // See `event::owner`.
+    Known {
+        kind: EventKind::Owner,
+        system: "tcpprobe",
+        name: "owner",
+        text: split_ends!([], ["sock_cookie", "skaddr"]),
         required: ENDS,
     },
 ];

@@ -167,6 +167,17 @@ pub struct TcpInfo {
     pub snapshot: Snapshot,
 }
 
+/// Whose a socket is ([`crate::event::owner`]): told once a socket, and again where another process takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketOwner {
+    /// Whose.
+    pub socket: Socket,
+    /// The process.
+    pub pid: i32,
+    /// Its user; [`crate::event::owner::UNKNOWN_UID`] where it is not known.
+    pub uid: u32,
+}
+
 /// What of a snapshot explains what holds a connection back. Every kernel that has tcp_probe gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
@@ -210,6 +221,8 @@ pub enum Event {
     TcpRcvSpaceAdjust(TcpRcvSpaceAdjust),
     /// What the kernel said of a socket when it was asked.
     TcpInfo(TcpInfo),
+    /// Whose a socket is.
+    Owner(SocketOwner),
 }
 
 impl Event {
@@ -227,6 +240,7 @@ impl Event {
             Event::TcpReceiveReset(_) => EventKind::TcpReceiveReset,
             Event::TcpRcvSpaceAdjust(_) => EventKind::TcpRcvSpaceAdjust,
             Event::TcpInfo(_) => EventKind::TcpInfo,
+            Event::Owner(_) => EventKind::Owner,
         }
     }
 
@@ -245,6 +259,7 @@ impl Event {
             Event::TcpReceiveReset(event) => event.socket,
             Event::TcpRcvSpaceAdjust(event) => event.socket,
             Event::TcpInfo(event) => event.socket,
+            Event::Owner(event) => event.socket,
         }
     }
 

@@ -20,6 +20,7 @@ enum Source<'a> {
     State(Columns<'a, 3>),
     Reset(Columns<'a, 1>),
     Snapshot(Columns<'a, 7>),
+    Owner(Columns<'a, 2>),
     /// What says nothing but that it happened.
     Plain(Observation),
     /// An event that nobody observes.
@@ -44,6 +45,7 @@ impl<'a> Source<'a> {
             EventKind::TcpReceiveReset => Source::Plain(Observation::ResetReceived),
             EventKind::TcpRcvSpaceAdjust => Source::Plain(Observation::DataTaken),
             EventKind::TcpInfo => Source::Snapshot(block.columns(layout, SNAPSHOT_FIELDS)),
+            EventKind::Owner => Source::Owner(block.columns(layout, ["pid", "uid"])),
             EventKind::Other => Source::Nothing,
         }
     }
@@ -63,6 +65,10 @@ impl<'a> Source<'a> {
             }
             Source::Reset(columns) => Observation::ResetSent { reason: columns.get(row)[0] as u32 },
             Source::Snapshot(columns) => Observation::Snapshot(Snapshot::of(columns.get(row))),
+            Source::Owner(columns) => {
+                let [pid, uid] = columns.get(row);
+                Observation::Owner { pid: (pid as u32).cast_signed(), uid: uid as u32 }
+            }
             Source::Plain(observation) => *observation,
             Source::Nothing => return None,
         })

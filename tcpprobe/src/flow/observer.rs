@@ -65,6 +65,13 @@ pub enum Observation {
     DataTaken,
     /// What the kernel said of the socket when it was asked.
     Snapshot(Snapshot),
+    /// Whose the socket is; what else is known of the owner, [`crate::event::Owner`] reads from a record.
+    Owner {
+        /// The process.
+        pid: i32,
+        /// Its user; [`crate::event::owner::UNKNOWN_UID`] where it is not known.
+        uid: u32,
+    },
 }
 
 impl Observation {
@@ -96,6 +103,7 @@ impl Observation {
             Event::TcpReceiveReset(_) => Observation::ResetReceived,
             Event::TcpRcvSpaceAdjust(_) => Observation::DataTaken,
             Event::TcpInfo(event) => Observation::Snapshot(event.snapshot),
+            Event::Owner(event) => Observation::Owner { pid: event.pid, uid: event.uid },
         }
     }
 
@@ -113,6 +121,7 @@ impl Observation {
             Observation::ResetReceived => EventKind::TcpReceiveReset,
             Observation::DataTaken => EventKind::TcpRcvSpaceAdjust,
             Observation::Snapshot(_) => EventKind::TcpInfo,
+            Observation::Owner { .. } => EventKind::Owner,
         }
     }
 }

@@ -6,6 +6,7 @@ use tonic::Status;
 use crate::config::Config;
 use crate::doctor::{Check, Level};
 use crate::jobs::{EventPlan, JobError, JobView, Plan, RunView, Sample, Spec, State};
+use crate::owners::{Counts, Standing};
 
 pub fn to_job(job: JobView, stored_bytes: u64, lacking: &[&str]) -> api::Job {
     api::Job {
@@ -44,6 +45,7 @@ pub fn to_job(job: JobView, stored_bytes: u64, lacking: &[&str]) -> api::Job {
         }),
         defaults: None,
         store_warning: String::new(),
+        owners: job.owners.map(to_owners),
     }
 }
 
@@ -54,6 +56,11 @@ pub fn to_defaults(config: &Config) -> api::Defaults {
         max_size_bytes: config.job.max_size,
         store_max_size_bytes: config.store.max_size,
     }
+}
+
+fn to_owners(of: Standing) -> api::Owners {
+    let Counts { known, bare, changed, ended, hidden, too_many, unseen } = of.counts;
+    api::Owners { known, bare, changed, ended, hidden, too_many, unseen, trouble: of.trouble }
 }
 
 pub fn to_check(check: Check) -> api::Check {

@@ -63,6 +63,12 @@ impl OwnEvents {
         self.0.waiting.store(queue.events.len() + usize::from(queue.dropped > 0), Ordering::Relaxed);
         true
     }
+
+    /// Whether the capture has ended, so that nobody takes anything any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        lock(&self.0.queue).has_ended
+    }
 }
 
 /// The capture's side.
@@ -239,7 +245,7 @@ mod tests {
             (Intake::new(own.clone(), 0), BlockBuilder::new(schema()), vec![]);
         assert!(own.hand_over([event(1, 0)]));
         intake.end();
-        assert!(!own.hand_over([event(2, 0)]));
+        assert!(!own.hand_over([event(2, 0)]) && own.has_ended());
         intake.take(&mut builder, 10, &mut accounts);
         assert_eq!(accounts[0].stored, 1, "what came before is in the last block");
         drop(intake);

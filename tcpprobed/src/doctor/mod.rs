@@ -5,10 +5,12 @@
 mod events;
 mod jobs;
 mod kernel;
+mod owners;
 mod snapshots;
 mod space;
 
 use crate::jobs::Jobs;
+use crate::owners::Means;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +75,7 @@ pub fn examine(of: &Jobs) -> Vec<Check> {
         checks.extend(events::events(tracefs));
         checks.push(kernel::sub_buffers(tracefs.features(), of.config().job.subbuf_kb));
         checks.push(kernel::clock(tracefs, kernel::clock_source().as_deref()));
+        checks.push(owners::owners(of.config().owners.enabled, Means::of(tracefs)));
         checks.push(jobs::preflight(of));
         checks.push(kernel::others(tracefs, of.instance_prefix()));
     }

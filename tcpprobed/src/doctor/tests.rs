@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Check, Level, events, jobs, kernel, snapshots};
+use super::{Check, Level, events, jobs, kernel, owners, snapshots};
 use crate::jobs::{JobView, RunView, Spec, State};
+use crate::owners::Means;
 use crate::tracefs::{Features, Tracefs};
 use crate::user::User;
 
@@ -217,6 +218,7 @@ fn jobs_that_are_not_well_are_told() {
         events_per_s: 0.0,
         kernel_buffer_kb: 16_384,
         message: message.to_owned(),
+        owners: None,
     };
     let good = || job("good", State::Running, 0, "");
     let check = |other: JobView| jobs::jobs(&[good(), other]);
@@ -242,4 +244,14 @@ fn snapshots_are_missed_only_where_they_are_wanted() {
     check(true, Ok(Some(232)), Level::Ok, "; off");
     check(false, Err("not permitted"), Level::Warning, "inferred: not permitted");
     check(true, Err("not permitted"), Level::Ok, "not possible: not permitted");
+}
+
+#[test]
+fn how_far_owners_are_told() {
+    let all = Means { taken: true, sent: true, processes: true };
+    expect(&owners::owners(true, all), Level::Ok, &["connect, receive, send"]);
+    expect(&owners::owners(true, Means { sent: false, ..all }), Level::Ok, &["of sending alone"]);
+    expect(&owners::owners(true, Means { taken: false, ..all }), Level::Warning, &["tcp_rcv_space_adjust"]);
+    expect(&owners::owners(true, Means { processes: false, ..all }), Level::Warning, &["/proc hides", "ProtectProc="]);
+    expect(&owners::owners(false, all), Level::Ok, &["not asked for"]);
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tcpprobe::event::EventKind;
 use tcpprobe::file::Header;
+use tcpprobe::filter::Filter;
 
 use super::job::Job;
 use super::kept_instance::KeptInstance;
@@ -129,8 +131,12 @@ impl Jobs {
         let elapsed = clock::wall_ns().saturating_sub(record.meta.started_ns).max(0).cast_unsigned() / 1_000_000_000;
         let deadline = (duration > 0).then(|| Instant::now() + Duration::from_secs(duration.saturating_sub(elapsed)));
         let (meta_file, sure_until) = (setup.run.meta_file(), setup.sure_until);
+        let tells_owners = setup.schema.layouts().iter().any(|layout| layout.kind == EventKind::Owner);
         let capture = Capture::start(&job.name, setup).map_err(|source| JobError::Io { doing: "a thread", source })?;
         let mut now = job.now();
+        if tells_owners && let Ok(filter) = Filter::parse(&now.file.spec.filter) {
+            self.owners.watch(&job.name, capture.own_events().clone(), &filter);
+        }
         now.note_run(record);
         now.state.launched(Running::new(
             capture,

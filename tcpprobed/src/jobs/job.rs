@@ -108,6 +108,7 @@ impl Now {
             kernel_buffer_kb: running.map_or(0, |running| running.kernel_buffer_kb),
             snapshots: running.and_then(Running::snapshots),
             message: trouble.or(notice).unwrap_or_else(|| self.state.message().to_owned()),
+            owners: None,
         }
     }
 

@@ -22,6 +22,8 @@ impl Jobs {
     /// Lets go of everything: what was read is stored, and the next daemon resumes the jobs.
     pub fn suspend(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.owners.catch_up();
+        self.owners.stop();
         for job in self.all() {
             let _change = job.change();
             if let Err(error) = self.close_rest(&job) {

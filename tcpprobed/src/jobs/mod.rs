@@ -52,6 +52,7 @@ pub use view::{JobView, RunView, State};
 
 use crate::config::Config;
 use crate::lock::lock;
+use crate::owners::Owners;
 use crate::runtime_folder::RuntimeFolder;
 use crate::sockdiag::SockDiag;
 use crate::store::{Store, StoreError};
@@ -77,6 +78,7 @@ pub struct Jobs {
     scratch: Mutex<()>,
     /// Who takes snapshots, or why nobody does.
     sock_diag: Result<Arc<SockDiag>, String>,
+    owners: Owners,
 }
 
 /// Who asks: for the log, and for the rules about owners.
@@ -107,6 +109,7 @@ impl Jobs {
         let (changes, stopping) = (watch::Sender::new(0), AtomicBool::new(false));
         let (config, by_name) = (Mutex::new(Arc::new(config)), Mutex::default());
         let (promised, scratch) = (Mutex::default(), Mutex::default());
+        let owners = Owners::new(tracefs.clone(), &prefix);
         let jobs = Jobs {
             config,
             tracefs,
@@ -119,6 +122,7 @@ impl Jobs {
             promised,
             scratch,
             sock_diag,
+            owners,
         };
         let mut unread = Vec::new();
         for name in jobs.store.jobs()? {
@@ -182,7 +186,7 @@ impl Jobs {
     /// All jobs, by name, each with its newest run.
     #[must_use]
     pub fn list(&self) -> Vec<JobView> {
-        self.all().iter().map(|job| job.now().view(&job.name, false, self.store.catalog())).collect()
+        self.all().iter().map(|job| self.view(job, false)).collect()
     }
 
     /// One job with all its runs, and its bytes on disk.
@@ -190,9 +194,17 @@ impl Jobs {
     /// # Errors
     /// [`JobError::NotFound`].
     pub fn get(&self, name: &str) -> Result<JobView, JobError> {
-        let job = self.job(name)?;
-        let now = job.now();
-        Ok(now.view(name, true, self.store.catalog()))
+        Ok(self.view(&*self.job(name)?, true))
+    }
+
+    fn view(&self, job: &Job, all_runs: bool) -> JobView {
+        let view = job.now().view(&job.name, all_runs, self.store.catalog());
+        JobView { owners: self.owners.standing(&job.name), ..view }
+    }
+
+    /// Tells jobs whose the sockets are that they record, until the daemon stops.
+    pub fn tell_owners(&self) {
+        self.owners.run();
     }
 
     /// Bytes on disk of a job.

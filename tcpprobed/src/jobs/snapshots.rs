@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tcpprobe::event::tcp_info;
+use tcpprobe::event::{owner, tcp_info};
 use tcpprobe::kernel::format::Format;
 
 use super::{JobError, Jobs, Plan, Spec};
@@ -58,6 +58,9 @@ impl Jobs {
     pub(super) fn plan(&self, spec: &Spec) -> Result<Plan, JobError> {
         let config = self.config();
         let mut plan = Plan::new(spec, &config, &self.tracefs)?;
+        if config.owners.enabled {
+            plan.own.push(owner::format().map_err(|error| JobError::Events(error.to_string()))?);
+        }
         let seconds = spec.snapshots_s.unwrap_or(config.snapshots.interval_seconds);
         match &self.sock_diag {
             _ if seconds == 0 || config.snapshots.per_second == 0 => {}

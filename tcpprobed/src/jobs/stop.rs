@@ -42,6 +42,7 @@ impl Jobs {
         if has_failed && let Err(error) = self.resume(job) {
             return self.give_up(job, &format!("{why}, when it could not be resumed: {error}"));
         }
+        self.owners.catch_up();
         let running = job.now().state.take_for_stop().map_err(|found| match found {
             NotRunning::Stopped => JobError::NotRunning(job.name.clone()),
             NotRunning::LetGo => JobError::Stopping,

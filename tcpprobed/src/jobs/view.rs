@@ -3,6 +3,7 @@
 use tcpprobe::file::Totals;
 
 use super::{SnapshotView, Spec};
+use crate::owners::Standing;
 use crate::user::User;
 
 /// The state of a job.
@@ -62,4 +63,6 @@ pub struct JobView {
     pub snapshots: Option<SnapshotView>,
     /// A warning or error, in one line.
     pub message: String,
+    /// Whose sockets are that the newest run recorded; none where that was not asked since the daemon was started.
+    pub owners: Option<Standing>,
 }

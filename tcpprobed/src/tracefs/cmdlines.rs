@@ -19,6 +19,36 @@ impl Tracefs {
         Ok(saved_cmdlines(&file::read_bytes(&self.root.join("saved_cmdlines"))?))
     }
 
+    /// The same as bytes, as the kernel has them: a name need not be UTF-8.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn saved_comms(&self) -> Result<HashMap<i32, Vec<u8>>, TracefsError> {
+        let bytes = file::read_bytes(&self.root.join("saved_cmdlines"))?;
+        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
+            let (pid, comm) = line.split_at_checked(line.iter().position(|byte| *byte == b' ')?)?;
+            let comm = comm.get(1..)?;
+            Some((std::str::from_utf8(pid).ok()?.trim().parse().ok()?, comm[..comm.len().min(COMM_BYTES)].to_vec()))
+        });
+        Ok(lines.collect())
+    }
+
+    /// Thread → process of the threads that the kernel remembers, also of those that ended: `saved_tgids`, at the top level only,
+    /// filled while an instance is told to ([`super::Instance::record_tgids`]).
+    ///
+    /// The kernel looks at every number that a thread may have (`kernel.pid_max`, up to four million): it may take long.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn saved_tgids(&self) -> Result<HashMap<i32, i32>, TracefsError> {
+        let bytes = file::read_bytes(&self.root.join("saved_tgids"))?;
+        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
+            let (tid, tgid) = std::str::from_utf8(line).ok()?.trim().split_once(' ')?;
+            Some((tid.parse().ok()?, tgid.trim().parse().ok()?))
+        });
+        Ok(lines.collect())
+    }
+
     /// Whether the kernel notes the names of tasks that cause events (`options/record-cmd`, on by default).
     ///
     /// An instance inherits it when it is made and has no such option of its own.
@@ -45,7 +75,8 @@ pub fn task_comm(pid: i32) -> Option<String> {
 /// Of kernel threads, `/proc` tells more than their name: all of a long one, and behind a worker's what it works on,
 /// after a `+` or `-` (`proc_task_name` in `fs/proc/array.c`, `wq_worker_comm` in `kernel/workqueue.c`). A rescuer's
 /// (`kworker/R-`) has a `-` of its own.
-fn traced_comm(told: &[u8]) -> &[u8] {
+#[must_use]
+pub fn traced_comm(told: &[u8]) -> &[u8] {
     let is_worker = told.starts_with(b"kworker/") && !told.starts_with(b"kworker/R");
     let end = told.iter().position(|byte| is_worker && matches!(byte, b'+' | b'-')).unwrap_or(told.len());
     &told[..end.min(COMM_BYTES)]

@@ -18,7 +18,9 @@ impl fmt::Display for EventName {
 }
 
 impl EventName {
-    pub(super) fn new(system: &str, name: &str) -> Self {
+    /// The event of this name.
+    #[must_use]
+    pub fn new(system: &str, name: &str) -> Self {
         EventName { system: system.to_owned(), name: name.to_owned() }
     }
 }

@@ -86,6 +86,12 @@ impl Tracefs {
         lacking
     }
 
+    /// Whether this kernel has an event, of any system.
+    #[must_use]
+    pub fn has(&self, event: &EventName) -> bool {
+        self.event_dir(event).is_dir()
+    }
+
     /// The kernel's description of an event.
     ///
     /// # Errors

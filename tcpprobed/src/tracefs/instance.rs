@@ -316,6 +316,14 @@ impl Instance {
         Ok(())
     }
 
+    /// Has the kernel remember which process the threads are of that cause events ([`Tracefs::saved_tgids`]), as long as this instance is there.
+    ///
+    /// # Errors
+    /// When the option cannot be written, or there is no memory for as many threads as there may be.
+    pub fn record_tgids(&self) -> Result<(), TracefsError> {
+        file::write_flag(&self.path("options/record-tgid"), true)
+    }
+
     /// The events that are enabled, of any system.
     ///
     /// # Errors

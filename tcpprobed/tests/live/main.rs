@@ -18,6 +18,7 @@ mod filters;
 mod follow;
 mod ledger;
 mod load;
+mod owners;
 mod panics;
 mod power_loss;
 mod private;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tcpprobe_proto::v1::tcp_probe_server::{TcpProbe, TcpProbeServer};
 use tcpprobe_proto::v1::{
     Check, CheckLevel, Defaults, DoctorReply, DoctorRequest, EventPlan, EventSample, GetJobReply, GetJobRequest, Job,
-    JobSpec, JobState, Ledger, ListJobsReply, ListJobsRequest, ReadReply, ReadRequest, RemoveJobReply,
+    JobSpec, JobState, Ledger, ListJobsReply, ListJobsRequest, Owners, ReadReply, ReadRequest, RemoveJobReply,
     RemoveJobRequest, Run, Sample, Snapshots, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest,
     VersionReply, VersionRequest, WatchJobsReply, WatchJobsRequest,
 };
@@ -133,6 +133,7 @@ pub fn jobs() -> Vec<Job> {
             }),
             defaults,
             store_warning: String::new(),
+            owners: Some(Owners { known: 1234, bare: 2, changed: 1, ended: 3, unseen: 40, ..Owners::default() }),
         },
         Job {
             spec: Some(spec("lossy")),

@@ -1,5 +1,6 @@
 //! A daemon, a client, a shadow and traffic.
 
+pub mod actor;
 mod api;
 mod client;
 mod daemon;
