@@ -480,7 +480,9 @@ Examples:
   tcpprobectl diagnose trace.txt.gz --json | jq '.connections[].headline'
 
 In --filter, `limit == NAME` (the headline) and `cause == NAME` (of retransmissions) choose
-whole connections, joined to the rest by &&; `tcpprobectl explain` lists the names.")]
+whole connections, joined to the rest by &&; `tcpprobectl explain` lists the names. So do
+comm, unit, container, pod, exe, uid and pid of the owner, and cc:
+`unit == nginx.service && cc == bbr`.")]
 pub struct DiagnoseArgs {
     /// The job or file
     #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
@@ -525,7 +527,7 @@ pub enum SortBy {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 SRTT MS is the least, the median and the 95th percentile. LOSS is retransmissions of all segments sent.
---by peer puts networks together, /24 and /48. Process and unit are told once owners are recorded.
+--by peer puts networks together, /24 and /48. Process and unit (or container) are the owner's.
 
 Examples:
   tcpprobectl summary web

@@ -9,6 +9,7 @@ use crate::cli::RangeArgs;
 use crate::exit::{Exit, Failure};
 use crate::filter;
 use crate::interrupt::Interrupt;
+use crate::owned;
 use crate::recording::Recording;
 use crate::report::Report;
 
@@ -65,7 +66,9 @@ pub struct Diagnosed {
 pub fn read(trace: &Recording, range: &RangeArgs, interrupt: &Interrupt) -> Result<Diagnosed> {
     let mut filter = filter::parse(range.filter.as_deref().unwrap_or_default())?;
     let whole = Whole::take(&mut filter)?;
-    let filter = EventFilter::new(Vec::new(), filter::with_ends(Some(filter), range.connection.as_ref())?);
+    let filter = filter::with_ends(filter, range.connection.as_ref())?;
+    let filter =
+        owned::of_connections(&[], filter, |fields| trace.open(&EventFilter::default(), fields, interrupt).map(Some))?;
     let mut report = Report::new(&trace.title());
     let mut diagnoser = Diagnoser::default();
     let mut items = trace.open(&filter, Diagnoser::fields(), interrupt)?;
@@ -102,8 +105,8 @@ mod tests {
             (whole.map_err(|failure| failure.exit), filter.is_all())
         };
         let check = |text: &str, limits: &[&[Limit]], causes: &[&[Cause]], is_all: bool| {
-            let limits = limits.iter().map(|limits| limits.to_vec()).collect();
-            let causes = causes.iter().map(|causes| causes.to_vec()).collect();
+            let limits: Vec<Vec<Limit>> = limits.iter().map(|limits| limits.to_vec()).collect();
+            let causes: Vec<Vec<Cause>> = causes.iter().map(|causes| causes.to_vec()).collect();
             assert_eq!(take(text), (Ok(Whole { limits, causes }), is_all), "{text}");
         };
         check("limit == receive_window", &[&[Limit::ReceiveWindow]], &[], true);

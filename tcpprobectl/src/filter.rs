@@ -11,17 +11,16 @@ pub fn events(events: &[String], filter: Option<&str>) -> Result<EventFilter, Fa
     Ok(EventFilter::new(events.to_vec(), filter.map(parse).transpose()?))
 }
 
-/// Of the events that one of `events` names, those that meet `filter` and are of a connection with these ends.
-pub fn of_connection(events: &[String], filter: Option<&str>, ends: Option<&Ends>) -> Result<EventFilter, Failure> {
-    Ok(EventFilter::new(events.to_vec(), with_ends(filter.map(parse).transpose()?, ends)?))
+/// The filter as typed, if there is one, of connections with these ends.
+pub fn of_connection(filter: Option<&str>, ends: Option<&Ends>) -> Result<Filter, Failure> {
+    with_ends(parse(filter.unwrap_or_default())?, ends)
 }
 
 /// `filter`, of connections with these ends.
-pub fn with_ends(filter: Option<Filter>, ends: Option<&Ends>) -> Result<Option<Filter>, Failure> {
-    let ends = ends.map(|ends| parse(&ends.filter())).transpose()?;
-    Ok(match (filter, ends) {
-        (Some(filter), Some(ends)) => Some(filter.and(&ends)),
-        (filter, ends) => filter.or(ends),
+pub fn with_ends(filter: Filter, ends: Option<&Ends>) -> Result<Filter, Failure> {
+    Ok(match ends {
+        Some(ends) => filter.and(&parse(&ends.filter())?),
+        None => filter,
     })
 }
 

@@ -16,6 +16,7 @@ mod interrupt;
 mod job;
 mod lines;
 mod output;
+mod owned;
 mod paint;
 mod private_daemon;
 mod progress;

@@ -30,8 +30,8 @@ pub use verdict::Interval;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use crate::event::{EventReader, SNAPSHOT_FIELDS, Snapshot};
-use crate::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
+use crate::event::{SNAPSHOT_FIELDS, Snapshot};
+use crate::flow::{Connection, FlowTable, Label, OPEN_MAX, Observation, Observer, Readers, Told};
 use crate::source::{Batch, Item};
 use snapshot::Snapshots;
 use track::Track;
@@ -62,6 +62,8 @@ fn halve<T>(list: &mut Vec<T>) {
 pub struct Diagnosis {
     /// Whose it is.
     pub connection: Connection,
+    /// Whose it is, and its congestion control.
+    pub told: Told,
     /// Its life, without gaps, in the trace's clock.
     pub intervals: Vec<Interval>,
     /// Its retransmissions.
@@ -97,6 +99,7 @@ impl Diagnosis {
         track.facts.send_buffer = snapshots.send_buffer();
         Diagnosis {
             connection: *connection,
+            told: Told::default(),
             intervals: verdict::intervals(&track, snapshots),
             causes: track.retransmissions.causes,
             facts: track.facts,
@@ -273,6 +276,7 @@ struct Kept {
     /// Gaps of the trace that it knows.
     gaps_seen: u64,
     snapshots: Vec<(u64, Snapshot)>,
+    told: Told,
 }
 
 impl Kept {
@@ -314,6 +318,7 @@ impl Observer for Tracker {
             "newstate",
         ];
         fields.extend(SNAPSHOT_FIELDS);
+        fields.extend(["pid", "uid"]);
         fields
     }
 
@@ -323,7 +328,8 @@ impl Observer for Tracker {
             let largest = all.iter().map(|(_, said)| said.snd_mss).max().unwrap_or(0);
             track.tell_mss(if largest > 9000 { largest } else { first.1.snd_mss });
         }
-        Kept { track, gaps_seen: self.gaps_seen, snapshots: Vec::new() }
+        let gaps_seen = self.gaps_seen;
+        Kept { track, gaps_seen, snapshots: Vec::new(), told: Told::default() }
     }
 
     fn event(&mut self, kept: &mut Self::State, time: u64, seen: &Observation) {
@@ -346,13 +352,17 @@ impl Observer for Tracker {
         self.slices = (self.slices + track.slices.list().len()).saturating_sub(before);
     }
 
+    fn label(&mut self, kept: &mut Self::State, label: &Label) {
+        kept.told.learn(label);
+    }
+
     fn close(&mut self, connection: &Connection, kept: Self::State) {
-        let Kept { track, mut snapshots, .. } = kept;
-        if let Some(told) = self.snapshots.get(&connection.cookie).filter(|_| snapshots.is_empty()) {
-            snapshots.clone_from(told);
+        let Kept { track, mut snapshots, told, .. } = kept;
+        if let Some(given) = self.snapshots.get(&connection.cookie).filter(|_| snapshots.is_empty()) {
+            snapshots.clone_from(given);
         }
         self.slices = self.slices.saturating_sub(track.slices.list().len());
-        let found = Diagnosis::new(connection, track, &snapshots);
+        let found = Diagnosis { told, ..Diagnosis::new(connection, track, &snapshots) };
         self.intervals += found.intervals.len();
         self.done.push(found);
         self.drop_smallest(CONNECTIONS_MAX, INTERVALS_MAX);
@@ -377,13 +387,13 @@ impl Observer for Tracker {
 #[derive(Debug)]
 pub struct Diagnoser {
     table: FlowTable<Tracker>,
-    readers: Vec<EventReader>,
+    readers: Readers,
     gaps: Vec<(u64, u64)>,
 }
 
 impl Default for Diagnoser {
     fn default() -> Self {
-        Diagnoser { table: FlowTable::new(Tracker::default(), OPEN_MAX), readers: Vec::new(), gaps: Vec::new() }
+        Diagnoser { table: FlowTable::new(Tracker::default(), OPEN_MAX), readers: Readers::default(), gaps: Vec::new() }
     }
 }
 
@@ -403,16 +413,17 @@ impl Diagnoser {
     pub fn item(&mut self, item: &Item) {
         match item {
             Item::Begin(about) => {
-                self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
+                self.readers = Readers::new(about);
             }
             Item::Events(Batch::Columns(batch)) => self.table.batch(batch),
             Item::Events(Batch::Rows(rows)) => {
-                for record in rows.iter() {
-                    let event = self.readers.get(record.index).and_then(|reader| reader.read(record.bytes));
-                    event.into_iter().for_each(|event| {
-                        self.table.event(record.time, &event);
-                    });
-                }
+                let table = &mut self.table;
+                self.readers.each(rows, |time, event, label| {
+                    table.event(time, event);
+                    if let Some(label) = label {
+                        table.label(&event.socket(), label);
+                    }
+                });
             }
             Item::Lost(gap) => {
                 self.table.lose();

@@ -119,13 +119,16 @@ impl Owner {
             Some(Value::Text(text)) => text.to_vec(),
             _ => Vec::new(),
         };
-        let Some(Value::Signed(pid)) = value("pid") else { return None };
-        let uid = match value("uid") {
-            Some(Value::Unsigned(uid)) => u32::try_from(uid).unwrap_or(UNKNOWN_UID),
-            _ => UNKNOWN_UID,
+        // Text does not tell whether a number has a sign.
+        let number = |name: &str| match value(name)? {
+            Value::Signed(number) => Some(number),
+            Value::Unsigned(number) => i64::try_from(number).ok(),
+            _ => None,
         };
+        let pid = i32::try_from(number("pid")?).ok()?;
+        let uid = number("uid").and_then(|uid| u32::try_from(uid).ok()).unwrap_or(UNKNOWN_UID);
         let [comm, exe, cgroup, unit, container, pod] = ["comm", "exe", "cgroup", "unit", "container", "pod"].map(text);
-        Some(Owner { pid: i32::try_from(pid).ok()?, uid, comm, exe, cgroup, unit, container, pod })
+        Some(Owner { pid, uid, comm, exe, cgroup, unit, container, pod })
     }
 }
 

@@ -22,6 +22,21 @@ impl Expr {
         }
     }
 
+    /// With text instead of names: what stands beside fields that are text, and have no names for their values.
+    pub fn names_as_text(self) -> Expr {
+        let all = |list: Vec<Expr>| list.into_iter().map(Expr::names_as_text).collect();
+        let text = |(value, span)| match value {
+            Value::Name(name) => (Value::Text(name), span),
+            other => (other, span),
+        };
+        match self {
+            Expr::Any(list) => Expr::Any(all(list)),
+            Expr::All(list) => Expr::All(all(list)),
+            Expr::Not(inner) => Expr::Not(Box::new(inner.names_as_text())),
+            Expr::Term(term) => Expr::Term(Term { values: term.values.into_iter().map(text).collect(), ..term }),
+        }
+    }
+
     /// Calls `visit` for each term, in the order of the text.
     pub fn each_term<'e>(&'e self, visit: &mut impl FnMut(&'e Term)) {
         match self {

@@ -226,23 +226,51 @@ impl Filter {
     /// # Errors
     /// For a term about `field` that compares otherwise, or that is not joined to the others by `&&` alone.
     pub fn take_names(&mut self, field: &str) -> Result<Vec<Vec<String>>, FilterError> {
+        let taken = self.take_sides(|side| matches!(side, Expr::Term(term) if term.field == field), &[field])?;
+        let terms = taken.into_iter().filter_map(|side| if let Expr::Term(term) = side { Some(term) } else { None });
+        terms.map(ast::Term::names).collect()
+    }
+
+    /// Takes out what all must meet and is about `fields` alone, for what is known of whole connections beside their events. Text
+    /// of one word needs no quotes in it.
+    ///
+    /// ```
+    /// use tcpprobe::filter::Filter;
+    /// let mut filter = Filter::parse("sport == 80 && (unit ~ \"nginx*\" || uid == 33)")?;
+    /// assert!(!filter.take_about(&["unit", "uid"])?.is_all());
+    /// assert!(filter.take_about(&["unit", "uid"])?.is_all() && !filter.is_all());
+    /// # Ok::<(), tcpprobe::filter::FilterError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For a term about one of `fields` that is joined to others than such by `||` or `!`.
+    pub fn take_about(&mut self, fields: &[&str]) -> Result<Filter, FilterError> {
+        let is_about = |side: &Expr| {
+            let mut is = true;
+            side.each_term(&mut |term| is &= fields.contains(&term.field.as_str()));
+            is
+        };
+        let taken = self.take_sides(is_about, fields)?;
+        let taken = taken.into_iter().map(Expr::names_as_text).collect();
+        Ok(Filter { text: self.text.clone(), expr: joined(taken) })
+    }
+
+    /// Takes out the sides that `is_taken`; none of the others may be about one of `fields`.
+    fn take_sides(&mut self, is_taken: impl Fn(&Expr) -> bool, fields: &[&str]) -> Result<Vec<Expr>, FilterError> {
         let sides = self.expr.take().map(Expr::sides).unwrap_or_default();
-        let (mut taken, mut rest) = (Vec::new(), Vec::new());
-        for side in sides {
-            match side {
-                Expr::Term(term) if term.field == field => taken.push(term.names()?),
-                other => rest.push(other),
-            }
-        }
+        let (taken, rest): (Vec<Expr>, Vec<Expr>) = sides.into_iter().partition(is_taken);
         let mut misplaced = None;
         rest.iter().for_each(|side| {
-            side.each_term(&mut |term| misplaced = misplaced.or((term.field == field).then_some(term.field_span)));
+            side.each_term(&mut |term| {
+                let is_one = fields.contains(&term.field.as_str());
+                misplaced = misplaced.take().or(is_one.then(|| (term.field_span, term.field.clone())));
+            });
         });
-        if let Some(span) = misplaced {
+        if let Some((span, field)) = misplaced {
             let message = format!("{field} is of whole connections, and stands beside other terms only");
             return Err(FilterError::new(span, message).hint("join it to the others by &&"));
         }
-        self.expr = if rest.len() > 1 { Some(Expr::All(rest)) } else { rest.pop() };
+        self.expr = joined(rest);
         Ok(taken)
     }
 
@@ -368,4 +396,8 @@ impl fmt::Display for Predicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+/// All of these.
+fn joined(mut sides: Vec<Expr>) -> Option<Expr> {
+    if sides.len() > 1 { Some(Expr::All(sides)) } else { sides.pop() }
 }

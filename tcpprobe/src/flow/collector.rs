@@ -5,10 +5,13 @@ use std::cmp::Reverse;
 use super::columns::Cursor;
 use super::connection::Connection;
 use super::curves::{CURVES_FIELDS, Curves};
+use super::label::Label;
 use super::observer::{Observation, Observer};
+use super::readers::Readers;
 use super::table::{FlowTable, OPEN_MAX};
 use super::totals::{Counted, TOTALS_FIELDS, Totals};
-use crate::event::{Event, EventReader};
+use super::whose::Told;
+use crate::event::Event;
 use crate::file::Batch;
 use crate::source::{self, Item};
 
@@ -53,13 +56,15 @@ pub struct Flow<'a> {
     pub connection: &'a Connection,
     /// Sums over its events.
     pub totals: &'a Totals,
+    /// Whose it is, and its congestion control.
+    pub told: &'a Told,
     /// Its values over time, where they were collected.
     pub curves: Option<&'a Curves>,
 }
 
 impl<'a> Flow<'a> {
     fn new(connection: &'a Connection, kept: &'a Kept) -> Self {
-        Flow { connection, totals: &kept.counted.totals, curves: kept.curves.as_deref() }
+        Flow { connection, totals: &kept.counted.totals, told: &kept.told, curves: kept.curves.as_deref() }
     }
 
     /// The largest connections first, and of equal ones the one that was first.
@@ -72,6 +77,7 @@ impl<'a> Flow<'a> {
 #[derive(Debug, Clone)]
 struct Kept {
     counted: Counted,
+    told: Told,
     curves: Option<Box<Curves>>,
 }
 
@@ -93,6 +99,7 @@ impl Observer for Keeper {
     fn fields() -> Vec<&'static str> {
         let mut fields = TOTALS_FIELDS.to_vec();
         fields.extend(CURVES_FIELDS.iter().filter(|field| !TOTALS_FIELDS.contains(field)));
+        fields.extend(["pid", "uid"]);
         fields
     }
 
@@ -103,7 +110,7 @@ impl Observer for Keeper {
             Collect::Only(ids) => ids.binary_search(&connection.id).is_ok(),
         };
         let curves = is_wanted.then(|| Box::new(Curves::new(self.limits.bins)));
-        Kept { counted: Counted::default(), curves }
+        Kept { counted: Counted::default(), told: Told::default(), curves }
     }
 
     #[inline(always)]
@@ -114,6 +121,10 @@ impl Observer for Keeper {
         {
             self.bins += grow(curves, time, seen);
         }
+    }
+
+    fn label(&mut self, state: &mut Kept, label: &Label) {
+        state.told.learn(label);
     }
 
     fn close(&mut self, connection: &Connection, state: Kept) {
@@ -154,7 +165,7 @@ pub struct Collector {
     table: FlowTable<Keeper>,
     limits: Limits,
     /// Of the formats that a source told.
-    readers: Vec<EventReader>,
+    readers: Readers,
 }
 
 impl Default for Collector {
@@ -171,7 +182,7 @@ impl Collector {
             ids.sort_unstable();
         }
         let keeper = Keeper { collect, limits, left: Vec::new(), untracked: Totals::default(), bins: 0 };
-        Collector { table: FlowTable::new(keeper, limits.open), limits, readers: Vec::new() }
+        Collector { table: FlowTable::new(keeper, limits.open), limits, readers: Readers::default() }
     }
 
     /// The fields that it looks at, beside those that tell what an event is about; a
@@ -194,14 +205,18 @@ impl Collector {
     pub fn item(&mut self, item: &Item) {
         match item {
             Item::Begin(about) => {
-                self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
+                self.readers = Readers::new(about);
             }
             Item::Events(source::Batch::Columns(batch)) => self.push_batch(batch),
             Item::Events(source::Batch::Rows(rows)) => {
-                for record in rows.iter() {
-                    let event = self.readers.get(record.index).and_then(|reader| reader.read(record.bytes));
-                    event.into_iter().for_each(|event| self.push(record.time, &event));
-                }
+                let readers = std::mem::take(&mut self.readers);
+                readers.each(rows, |time, event, label| {
+                    self.push(time, event);
+                    if let Some(label) = label {
+                        self.table.label(&event.socket(), label);
+                    }
+                });
+                self.readers = readers;
             }
             _ => {}
         }

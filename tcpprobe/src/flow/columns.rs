@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::label::Label;
 use super::observer::{Observation, Probe};
 use crate::event::{EventKind, SNAPSHOT_FIELDS, Snapshot};
 use crate::file::Batch;
@@ -139,6 +140,14 @@ impl<'a> View<'a> {
     pub fn observation(&self, row: &Row) -> Option<Observation> {
         let identity = &self.identities[row.key as usize];
         self.sources.get(identity.layout as usize)?.observation(row)
+    }
+
+    /// What `row` tells in words.
+    #[cold]
+    pub fn label(&self, row: &Row) -> Option<Label> {
+        let layout = &self.block.schema().layouts()[self.block.layout_of(row)];
+        let mut buffer = Vec::new();
+        Label::read(layout.kind, &layout.format, self.block.record(row, &mut buffer).bytes)
     }
 }
 

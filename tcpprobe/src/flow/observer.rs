@@ -1,6 +1,7 @@
 //! What looks at the events of connections, one after the other.
 
 use super::connection::Connection;
+use super::label::Label;
 use crate::event::{Event, EventKind, Snapshot};
 
 /// What a tcp_probe says, without whom it is about.
@@ -150,6 +151,9 @@ pub trait Observer {
     /// Something happened on a connection at `time`, nanoseconds in the trace's clock.
     fn event(&mut self, state: &mut Self::State, time: u64, seen: &Observation);
 
+    /// Something is told of a connection in words; beside the [`Observation`] of the same event, if its connection was known then.
+    fn label(&mut self, _state: &mut Self::State, _label: &Label) {}
+
     /// A connection leaves: it was closed, or is the one longest without an event of too many, or the trace ends.
     fn close(&mut self, connection: &Connection, state: Self::State);
 }
@@ -175,6 +179,11 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn event(&mut self, state: &mut Self::State, time: u64, seen: &Observation) {
         self.0.event(&mut state.0, time, seen);
         self.1.event(&mut state.1, time, seen);
+    }
+
+    fn label(&mut self, state: &mut Self::State, label: &Label) {
+        self.0.label(&mut state.0, label);
+        self.1.label(&mut state.1, label);
     }
 
     fn close(&mut self, connection: &Connection, state: Self::State) {

@@ -5,9 +5,10 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::columns::{Cursor, Found, View};
 use super::connection::{Connection, Index};
+use super::label::{Label, Waiting};
 use super::observer::{Observation, Observer};
 use crate::event::sockets::{LINGER_NS, PROTOCOL_TCP, Step};
-use crate::event::{Event, Socket};
+use crate::event::{Event, EventKind, Socket};
 use crate::file::Batch;
 use crate::file::block::Row;
 use crate::kernel::names;
@@ -77,6 +78,7 @@ pub struct FlowTable<O: Observer> {
     slots: Vec<Option<Slot<O::State>>>,
     free: Vec<u32>,
     index: Index,
+    waiting: Waiting,
     limit: usize,
     opened: u64,
     /// Events observed.
@@ -100,6 +102,7 @@ impl<O: Observer> FlowTable<O> {
             slots: Vec::new(),
             free: Vec::new(),
             index: Index::default(),
+            waiting: Waiting::default(),
             limit: limit.clamp(1, u32::MAX as usize),
             opened: 0,
             events: 0,
@@ -118,6 +121,16 @@ impl<O: Observer> FlowTable<O> {
         let Some(slot) = self.slot_of(&event.socket(), &seen) else { return false };
         self.observe(slot, time, &seen);
         true
+    }
+
+    /// Takes in what the event of a record tells in words, after [`FlowTable::event`] of it; batches tell it by themselves.
+    pub fn label(&mut self, socket: &Socket, label: Label) {
+        let label = self.waiting.shared(label);
+        match self.find(socket).and_then(|slot| self.slots[slot as usize].as_mut()) {
+            Some(slot) => self.observer.label(&mut slot.state, &label),
+            None if socket.has_ends() => self.waiting.put(socket, label),
+            None => {}
+        }
     }
 
     /// Takes in the events of a batch. The same as each of them, in a fraction of the time.
@@ -149,9 +162,16 @@ impl<O: Observer> FlowTable<O> {
         let identity = &mut view.identities[row.key as usize].found;
         let Some(socket) = view.block.identity(row.key).socket() else { return };
         self.pass(row.time);
-        let Some(slot) = self.slot_of(&socket, seen) else { return };
-        *identity = self.found(slot, &socket);
-        self.observe(slot, row.time, seen);
+        let slot = self.slot_of(&socket, seen);
+        if let Some(slot) = slot {
+            *identity = self.found(slot, &socket);
+            self.observe(slot, row.time, seen);
+        }
+        if matches!(seen.kind(), EventKind::Owner | EventKind::TcpInfo)
+            && let Some(label) = view.label(row)
+        {
+            self.label(&socket, label);
+        }
     }
 
     /// Takes in an event of the connection that was found, if its identity is still of that one.
@@ -334,7 +354,10 @@ impl<O: Observer> FlowTable<O> {
         self.opened += 1;
         let (connection, moved) = self.index.add(id, slot, key);
         self.moves = self.moves.wrapping_add(u32::from(moved));
-        let state = self.observer.open(&connection);
+        let mut state = self.observer.open(&connection);
+        if let Some(label) = self.waiting.take(key) {
+            self.observer.label(&mut state, &label);
+        }
         self.slots[slot as usize] = Some(Slot { connection, state, seen: self.events, ended: false });
         self.idle.push(Reverse(Noted { at: self.events, slot, id }));
         self.drop_stale();

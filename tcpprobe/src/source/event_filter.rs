@@ -1,9 +1,13 @@
 //! Which events of a trace are wanted, beyond their time.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::Error;
+use crate::event::address::Ends;
 use crate::event::{EventSet, Record};
+use crate::file::block::connection_id;
 use crate::filter::{Context, Filter, Joined, Predicate, glob};
 use crate::kernel::format::Format;
 
@@ -29,6 +33,10 @@ pub struct EventFilter {
     wanted: Vec<Wanted>,
     /// What events tell of the sockets that others only name.
     joined: Joined,
+    /// The sockets whose events are wanted, by [`connection_id`]; `None` for all.
+    sockets: Option<Arc<HashSet<u64>>>,
+    /// By place of the format, where `sockets` are chosen: where the ends of its sockets are.
+    ends: Vec<Option<Ends>>,
 }
 
 /// What is wanted of the events of one format.
@@ -47,10 +55,16 @@ impl EventFilter {
         EventFilter { events, filter: filter.filter(|filter| !filter.is_all()), ..EventFilter::default() }
     }
 
+    /// Only events of the sockets with these ids ([`connection_id`]): those that tell the ends of their socket.
+    #[must_use]
+    pub fn of_sockets(self, ids: HashSet<u64>) -> Self {
+        EventFilter { sockets: Some(Arc::new(ids)), ..self }
+    }
+
     /// Whether nothing is left out.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        self.events.is_empty() && self.filter.is_none()
+        self.events.is_empty() && self.filter.is_none() && self.sockets.is_none()
     }
 
     /// Prepares for events of these formats; gives for each whether some of its events may be wanted.
@@ -108,12 +122,14 @@ impl EventFilter {
             let predicate = if let Wanted::Some(predicate) = &wanted { Some(predicate) } else { None };
             self.joined.add(format, predicate);
             self.wanted.push(wanted);
+            self.ends.push(self.sockets.as_ref().and_then(|_| Ends::of(format)));
         }
     }
 
     /// Lets go of the formats in force.
     pub(super) fn forget_formats(&mut self) {
         self.wanted.clear();
+        self.ends.clear();
         self.joined.forget_formats();
     }
 
@@ -134,6 +150,11 @@ impl EventFilter {
     #[inline]
     pub fn takes(&mut self, record: &Record<'_>) -> bool {
         self.joined.note(record.index, record.time, record.bytes);
+        if let Some(sockets) = &self.sockets
+            && !self.is_of(sockets, record)
+        {
+            return false;
+        }
         match self.wanted.get(record.index) {
             None | Some(Wanted::Nothing) => false,
             Some(Wanted::Everything) => true,
@@ -143,6 +164,11 @@ impl EventFilter {
                 predicate.matches(record.bytes, &context)
             }
         }
+    }
+
+    fn is_of(&self, sockets: &HashSet<u64>, record: &Record<'_>) -> bool {
+        let ends = self.ends.get(record.index).and_then(Option::as_ref).and_then(|ends| ends.read(record.bytes));
+        ends.is_some_and(|(local, peer)| sockets.contains(&connection_id(local, peer)))
     }
 
     fn names(&self, format: &Format) -> bool {

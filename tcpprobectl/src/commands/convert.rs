@@ -1,8 +1,8 @@
 //! `convert`: a trace file, or a folder of pages, as another format.
 
 use anyhow::{Context, Result};
-use tcpprobe::file::block::PointerKey;
-use tcpprobe::source::{self, RingDump};
+use tcpprobe::file::block::{PointerKey, Projection};
+use tcpprobe::source::{self, EventFilter, RingDump, Trace, Wanted};
 
 use crate::cli::ConvertArgs;
 use crate::exit::Exit;
@@ -11,6 +11,7 @@ use crate::filter;
 use crate::input;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
+use crate::owned;
 use crate::range;
 
 pub fn run(args: &ConvertArgs) -> Result<Exit> {
@@ -19,13 +20,23 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
     if format.is_binary() {
         output::refuse_terminal(path, "the trace", &format!("FILE.{}", format.extension()))?;
     }
-    let filter = filter::events(&args.events, args.filter.as_deref())?;
+    let filter = filter::of_connection(args.filter.as_deref(), None)?;
     if args.formats.is_some() && (args.time.since.is_some() || args.time.until.is_some() || args.time.last.is_some()) {
         return Err(tcpprobe::Error::NoWallClock { name: args.file.display().to_string() }.into());
     }
     let select = range::of_file(&args.file, &args.time)?;
     let interrupt = Interrupt::install()?;
     let name = args.file.display().to_string();
+    let first = |fields: Vec<&'static str>| {
+        if args.formats.is_some() || !args.file.is_file() {
+            return Ok(None);
+        }
+        let mut select = select.clone();
+        select.wanted.fields = Projection::fields(fields).fields;
+        let input = input::open(&args.file, interrupt.clone())?;
+        Ok(Some(Trace::sniff(&name, input, Wanted { select, events: EventFilter::default() })?))
+    };
+    let filter = owned::of_connections(&args.events, filter, first)?;
     let source = match &args.formats {
         Some(formats) => {
             let mut secret = [0; 16];

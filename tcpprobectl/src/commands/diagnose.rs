@@ -12,8 +12,10 @@ use tcpprobe::diagnose::{Cause, Diagnosis, End, Interval, Limit};
 use super::{print, print_json, print_json_line};
 use crate::cli::DiagnoseArgs;
 use crate::diagnosed::{self, Diagnosed, words};
+use crate::escape;
 use crate::exit::{self, Exit};
 use crate::interrupt::Interrupt;
+use crate::owned;
 use crate::recording::Recording;
 use crate::wrap::wrap;
 
@@ -101,7 +103,8 @@ fn to_json(diagnosis: &Diagnosis) -> Value {
         "local": diagnosis.connection.local.to_string(),
         "peer": diagnosis.connection.peer.to_string(),
         "cookie": diagnosis.connection.cookie,
-        "owner": null,
+        "owner": owned::to_json(diagnosis.told.owner.as_deref()),
+        "congestion_control": diagnosis.told.congestion_control.as_deref(),
         "end": end,
         "from_ns": diagnosis.from(),
         "to_ns": diagnosis.to(),
@@ -159,6 +162,11 @@ fn one(diagnosis: &Diagnosis) -> String {
         "{} → {}   {seconds:.1} s, {rate:.1} Mbit/s of data\n",
         diagnosis.connection.local, diagnosis.connection.peer
     );
+    if let Some(owner) = &diagnosis.told.owner {
+        let cc =
+            diagnosis.told.congestion_control.as_ref().map_or(String::new(), |cc| format!(", {}", escape::text(cc)));
+        text.push_str(&wrap("  ", &format!("of {}{cc}", owned::in_words(owner)), 4));
+    }
     let (headline, share) = diagnosis.headline();
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     if let Some(limit) = headline {

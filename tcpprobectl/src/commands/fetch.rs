@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use tcpprobe::export::ExportFormat;
+use tcpprobe::file::block::Projection;
+use tcpprobe::source::{EventFilter, Trace, Wanted};
 use tcpprobe_client::{Client, JobStream};
 
 use crate::cli::FetchArgs;
@@ -12,6 +14,7 @@ use crate::export::{self, Request, Source};
 use crate::filter;
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
+use crate::owned;
 use crate::progress::Progress;
 use crate::range;
 use crate::say;
@@ -26,11 +29,22 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
     if format.is_binary() {
         output::refuse_terminal(path, "the trace", &format!("{}.{}", args.name, format.extension()))?;
     }
-    let filter = filter::of_connection(&args.events, args.range.filter.as_deref(), args.range.connection.as_ref())?;
+    let filter = filter::of_connection(args.range.filter.as_deref(), args.range.connection.as_ref())?;
     let request = range::request(client, &args.name, &args.range)?;
     let select = range::select(&request);
 
     let interrupt = Interrupt::install()?;
+    let first = |fields: Vec<&'static str>| {
+        let interrupt = interrupt.clone();
+        let mut select = select.clone();
+        select.wanted.fields = Projection::fields(fields).fields;
+        let stream = JobStream::open(client, request.clone(), move |_| {
+            interrupt.check()?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Some(Trace::tcpp(&args.name, stream, Wanted { select, events: EventFilter::default() })))
+    };
+    let filter = owned::of_connections(&args.events, filter, first)?;
     let bar = Progress::bytes(&args.name, !output::is_terminal(path));
     let stream = JobStream::open(client, request, move |progress| {
         interrupt.check()?;

@@ -14,6 +14,7 @@ use crate::cli::{PlotArgs, PlotFormat};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
+use crate::owned;
 use crate::recording::Recording;
 use crate::report::Report;
 use crate::{filter, say};
@@ -22,7 +23,7 @@ use crate::{filter, say};
 const GAPS_MAX: usize = 10_000;
 
 pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
-    let filter = filter::of_connection(&[], args.range.filter.as_deref(), args.range.connection.as_ref())?;
+    let filter = filter::of_connection(args.range.filter.as_deref(), args.range.connection.as_ref())?;
     let format = format(args)?;
     let trace = Recording::of(socket, &args.source, &args.range, "drawn")?;
     let target = target(args, &trace.stem(), format);
@@ -32,6 +33,8 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     let options = plot::Options { top: usize::from(args.top), ssh: args.ssh, raw_time: args.raw_time };
 
     let interrupt = Interrupt::install()?;
+    let first = |fields| trace.open(&EventFilter::default(), fields, &interrupt).map(Some);
+    let filter = owned::of_connections(&[], filter, first)?;
     let mut report = Report::new(&trace.title());
     let (mut drawing, losses) = draw(&trace, Collect::All, &filter, &interrupt, &mut report)?;
     let chosen = plot::choose(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &report, &losses))?;

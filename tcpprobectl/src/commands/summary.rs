@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use tcpprobe::diagnose::{Diagnosis, Summary};
+use tcpprobe::event::Owner;
 
 use super::{print, print_json};
 use crate::cli::{GroupBy, SortBy, SummaryArgs};
 use crate::diagnosed::{self, Diagnosed, words};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::owned;
 use crate::paint::Paint;
 use crate::recording::Recording;
 use crate::say;
@@ -20,6 +23,8 @@ use crate::table::Table;
 
 /// Rows of a table of itself.
 const TOP: usize = 40;
+/// The key of connections of which it was not told.
+const UNKNOWN: &str = "not known";
 /// Bits of an address that stand for a network, IPv4 and IPv6.
 const PREFIXES: (u8, u8) = (24, 48);
 
@@ -57,11 +62,13 @@ pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
 struct Row {
     key: String,
     sums: Summary,
+    /// Of a row of one connection, or of one process.
+    owner: Option<Arc<Owner>>,
 }
 
 impl Row {
     fn to_json(&self) -> Value {
-        let Row { key, sums } = self;
+        let Row { key, sums, .. } = self;
         let (headline, share) = sums.headline();
         json!({
             "key": key, "connections": sums.connections, "duration_ns": sums.duration,
@@ -69,7 +76,8 @@ impl Row {
             "segments": sums.segments, "retransmissions": sums.retransmissions, "loss": sums.loss(),
             "srtt_us": { "min": sums.rtts.min(), "median": sums.rtts.quantile(0.5), "p95": sums.rtts.quantile(0.95) },
             "cwnd": { "min": sums.cwnds.min(), "median": sums.cwnds.quantile(0.5), "p95": sums.cwnds.quantile(0.95) },
-            "headline": headline.name(), "headline_share": share, "owner": null,
+            "headline": headline.name(), "headline_share": share,
+            "owner": owned::to_json(self.owner.as_deref()),
         })
     }
 }
@@ -96,9 +104,14 @@ fn group(found: &[Diagnosis], args: &SummaryArgs) -> Vec<Row> {
         GroupBy::Peer => network(found.connection.peer.ip(), args.prefix),
         // The lower port is the service's.
         GroupBy::Port => found.connection.local.port().min(found.connection.peer.port()).to_string(),
-        GroupBy::Cc if found.facts.is_rate_based => "by rate (bbr)".to_owned(),
-        GroupBy::Cc => "by loss, or not seen".to_owned(),
-        GroupBy::Process | GroupBy::Unit => "not recorded".to_owned(),
+        GroupBy::Cc => found.told.congestion_control.as_deref().unwrap_or(UNKNOWN).to_owned(),
+        GroupBy::Process => found.told.owner.as_ref().map_or(UNKNOWN.to_owned(), |owner| owned::process(owner)),
+        GroupBy::Unit => match &found.told.owner {
+            Some(owner) if !owner.unit.is_empty() => owned::printable(&owner.unit),
+            Some(owner) if !owner.container.is_empty() => owned::printable(&owner.container),
+            Some(_) => "of no unit".to_owned(),
+            None => UNKNOWN.to_owned(),
+        },
     };
     let (mut rows, mut places): (Vec<Row>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
     for diagnosis in found {
@@ -106,7 +119,8 @@ fn group(found: &[Diagnosis], args: &SummaryArgs) -> Vec<Row> {
         let is_one = args.by == GroupBy::Connection;
         let place = if is_one { None } else { places.get(&key).copied() };
         let place = place.unwrap_or_else(|| {
-            rows.push(Row { key: key.clone(), ..Row::default() });
+            let owner = found_owner(diagnosis, args.by);
+            rows.push(Row { key: key.clone(), owner, ..Row::default() });
             if !is_one {
                 places.insert(key, rows.len() - 1);
             }
@@ -115,6 +129,11 @@ fn group(found: &[Diagnosis], args: &SummaryArgs) -> Vec<Row> {
         rows[place].sums.add(diagnosis);
     }
     rows
+}
+
+/// The owner that stands in a row.
+fn found_owner(found: &Diagnosis, by: GroupBy) -> Option<Arc<Owner>> {
+    found.told.owner.clone().filter(|_| matches!(by, GroupBy::Connection | GroupBy::Process))
 }
 
 fn sort(rows: &mut [Row], by: SortBy) {
@@ -151,13 +170,17 @@ fn table(rows: &[Row], by: GroupBy) -> String {
         GroupBy::Process => "PROCESS",
         GroupBy::Unit => "UNIT",
     };
+    let has_owners = by == GroupBy::Connection && rows.iter().any(|row| row.owner.is_some());
     let mut titles = vec![title];
     if by != GroupBy::Connection {
         titles.push("N>");
     }
     titles.extend(["TIME>", "DATA>", "BIT/S>", "LOSS>", "SRTT MS>", "CWND>", "HEADLINE"]);
+    if has_owners {
+        titles.push("OWNER");
+    }
     let mut table = Table::new(&titles);
-    for Row { key, sums } in rows {
+    for Row { key, sums, owner } in rows {
         let ms = |us: Option<u32>| us.map_or("-".to_owned(), |us| format!("{:.1}", f64::from(us) / 1e3));
         let (limit, share) = sums.headline();
         let mut cells = vec![key.clone()];
@@ -173,6 +196,9 @@ fn table(rows: &[Row], by: GroupBy) -> String {
             sums.cwnds.quantile(0.5).map_or("-".to_owned(), |cwnd| cwnd.to_string()),
             format!("{} {:.0}%", words(limit), share * 100.0),
         ]);
+        if has_owners {
+            cells.push(owner.as_ref().map_or("-".to_owned(), |owner| owned::process(owner)));
+        }
         table.row(None, cells);
     }
     table.render(Paint::stdout())
@@ -200,7 +226,7 @@ fn csv(rows: &[Row]) -> Result<String> {
         "headline_share",
         "owner",
     ])?;
-    for Row { key, sums } in rows {
+    for Row { key, sums, owner } in rows {
         let number = |value: Option<u32>| value.map_or(String::new(), |value| value.to_string());
         let (headline, share) = sums.headline();
         out.write_record([
@@ -221,7 +247,7 @@ fn csv(rows: &[Row]) -> Result<String> {
             number(sums.cwnds.quantile(0.95)),
             headline.name().to_owned(),
             format!("{share:.4}"),
-            String::new(),
+            owner.as_ref().map_or(String::new(), |owner| owned::in_words(owner)),
         ])?;
     }
     Ok(String::from_utf8(out.into_inner()?)?)

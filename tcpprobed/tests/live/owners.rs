@@ -7,7 +7,7 @@ use tcpprobe::event::{Event, EventReader, Owner, owner};
 use tcpprobe_proto::v1::Owners;
 
 use crate::common::actor::{BRIEF, Log, MANY, Owned};
-use crate::common::{Daemon, Site, Trace, actor, job, wait_until};
+use crate::common::{Client, Daemon, Site, Trace, actor, job, wait_until};
 
 /// Not a test: the programs. See [`actor::play`].
 #[test]
@@ -205,4 +205,39 @@ fn nobody_is_told_where_it_is_switched_off() {
     assert_eq!(daemon.instances(), ["web"]);
     assert_eq!(api.stop("web").owners, None);
     assert!(told(api.trace("web")).is_empty());
+}
+
+/// Tables and reasons say whose connections are, and a filter chooses by it.
+#[test]
+fn the_client_shows_them() {
+    let Some(daemon) = Daemon::configured(ON) else { return };
+    let Some(client) = Client::of(&daemon) else { return };
+    let (api, log) = (daemon.api(), Log::at(&daemon.path("")));
+    let [port] = ports::<1>();
+    api.start(job("web", &format!("port == {port}")));
+    end(["echo-server", "echo-client"].map(|role| (role.to_owned(), log.start(role, port))).into());
+    api.stop("web");
+    let truth = log.owned();
+    let server = truth.iter().find(|owned| owned.local == port).unwrap();
+    let (name, pid) = (format!("{}[{}]", server.comm, server.pid), server.pid.to_string());
+
+    let status = client.run(&["status", "web"]).expect(0);
+    assert!(status.contains("known of 2 sockets"), "{status}");
+    let by_process = client.run(&["summary", "web", "--by", "process"]).expect(0);
+    assert!(by_process.contains("PROCESS") && by_process.contains(&name), "{by_process}");
+    let table = client.run(&["summary", "web"]).expect(0);
+    assert!(table.contains("OWNER") && table.contains(&name), "{table}");
+    let of = |filter: &str| client.run(&["diagnose", "web", "--json", "--filter", filter]);
+    let json = of(&format!("pid == {pid}")).expect(0);
+    assert_eq!(json.matches("\"owner\": {").count(), 1, "{json}");
+    assert!(json.contains(&format!("\"pid\": {pid}")) && json.contains("\"uid\": 0"), "{json}");
+    of("pid == 1").refused(5, &["no event"]);
+    let fetched = |filter: &str| {
+        let text = client.run(&["fetch", "web", "--format", "text", "--filter", filter]).expect(0);
+        let probes: Vec<String> = text.lines().filter(|l| l.contains(" tcp_probe: ")).map(str::to_owned).collect();
+        (probes.len(), probes.iter().filter(|line| line.contains(&format!(" src=127.0.0.1:{port} "))).count())
+    };
+    let (all, of_server) = fetched("unit == \"\" || pid > 0");
+    assert!(0 < of_server && of_server < all, "{of_server} of {all}");
+    assert_eq!(fetched(&format!("pid == {pid}")), (of_server, of_server), "whole connections");
 }
