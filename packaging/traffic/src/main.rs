@@ -27,6 +27,9 @@ struct Flags {
     /// The same through small receive buffers: more segments and ACKs for the same bytes
     #[arg(long, value_name = "N", default_value_t = 0)]
     narrow: usize,
+    /// Connections whose client reads 64 bytes at a time
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pieces: usize,
     /// Connections with bursts and pauses
     #[arg(long, value_name = "N", default_value_t = 0)]
     bursts: usize,
@@ -52,19 +55,21 @@ struct Flags {
 enum Kind {
     Bulk,
     Narrow,
+    Pieces,
     Bursts,
     Slow,
     PingPong,
     Short,
 }
 
-const KINDS: [Kind; 6] = [Kind::Bulk, Kind::Narrow, Kind::Bursts, Kind::Slow, Kind::PingPong, Kind::Short];
+const KINDS: [Kind; 7] =
+    [Kind::Bulk, Kind::Narrow, Kind::Pieces, Kind::Bursts, Kind::Slow, Kind::PingPong, Kind::Short];
 /// One write, or read, of the large kinds.
 const CHUNK_BYTES: usize = 64 << 10;
 /// What a short connection is answered with, and how long its client then waits.
 const ANSWER_BYTES: usize = 20 << 10;
 const THINK_TIME: Duration = Duration::from_millis(10);
-/// A message of a ping-pong.
+/// A message of a ping-pong, and a piece of a client that reads in pieces.
 const PING_BYTES: usize = 64;
 /// Bursts, and the pauses between them.
 const BURSTS: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(120), Duration::from_millis(500)];
@@ -100,7 +105,7 @@ fn run(flags: &Flags) -> Result<()> {
     let address = listener.local_addr()?;
     let end = Instant::now() + Duration::try_from_secs_f64(flags.seconds).context("--seconds")?;
     let tally = Tally::default();
-    let counts = [flags.bulk, flags.narrow, flags.bursts, flags.slow, flags.ping_pong, flags.short];
+    let counts = [flags.bulk, flags.narrow, flags.pieces, flags.bursts, flags.slow, flags.ping_pong, flags.short];
     let kinds = KINDS.iter().zip(counts).flat_map(|(&kind, count)| std::iter::repeat_n(kind, count));
 
     thread::scope(|scope| -> Result<()> {
@@ -135,7 +140,7 @@ fn serve<'scope>(scope: &'scope Scope<'scope, '_>, listener: &TcpListener, end: 
 /// The sending end of a connection.
 fn server(kind: Kind, stream: &mut TcpStream, end: Instant) -> io::Result<()> {
     match kind {
-        Kind::Bulk | Kind::Narrow | Kind::Slow => send(stream, end),
+        Kind::Bulk | Kind::Narrow | Kind::Pieces | Kind::Slow => send(stream, end),
         Kind::Bursts => send_bursts(stream, end),
         Kind::PingPong => echo(stream),
         Kind::Short => stream.write_all(&[0x55; ANSWER_BYTES]),
@@ -180,6 +185,7 @@ fn client(kind: Kind, address: SocketAddr, end: Instant, tally: &Tally) -> io::R
             Kind::PingPong => ping(&mut stream, end)?,
             Kind::Slow => take_slowly(&mut stream, end)?,
             Kind::Narrow => take_narrowly(&mut stream)?,
+            Kind::Pieces => take_pieces(&mut stream)?,
             Kind::Bulk | Kind::Bursts | Kind::Short => io::copy(&mut stream, &mut io::sink())?,
         };
         tally.connections.fetch_add(1, Ordering::Relaxed);
@@ -200,6 +206,16 @@ fn ping(stream: &mut TcpStream, end: Instant) -> io::Result<u64> {
         bytes += message.len() as u64;
     }
     Ok(bytes)
+}
+
+fn take_pieces(stream: &mut TcpStream) -> io::Result<u64> {
+    let (mut piece, mut bytes) = ([0; PING_BYTES], 0);
+    loop {
+        match stream.read(&mut piece)? as u64 {
+            0 => return Ok(bytes),
+            count => bytes += count,
+        }
+    }
 }
 
 fn take_narrowly(stream: &mut TcpStream) -> io::Result<u64> {

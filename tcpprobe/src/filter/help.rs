@@ -1,6 +1,6 @@
 //! What `help filter` prints.
 
-/// The language of filters in plain words, with ten examples, of at most 80 columns.
+/// The language of filters in plain words, with examples, of at most 80 columns.
 ///
 /// The lines of the examples are indented by four blanks, the filter up to the first run of two blanks.
 pub const HELP: &str = "\
@@ -27,6 +27,15 @@ port != 22 means that neither port is 22; a v4-mapped address is its IPv4
 address. A term about a field that an event lacks never leaves the event out.
 An event that names its socket and no ports (a reset that the kernel sends of
 itself) has the ports and addresses of that socket.
+
+Commands that read a trace (plot, fetch, diagnose, summary, convert) choose
+whole connections by what it tells of their owner (comm, unit, container, pod,
+exe, cgroup, uid, pid) and congestion control (cc): such terms stand beside the
+others, joined by &&. comm is the task's name where a trace tells no owners.
+
+    unit == nginx.service && sport == 443
+    comm ~ \"nginx*\" || uid == 33
+    cc in {bbr, cubic}
 
 Examples:
 

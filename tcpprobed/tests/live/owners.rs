@@ -231,7 +231,7 @@ fn the_client_shows_them() {
     let json = of(&format!("pid == {pid}")).expect(0);
     assert_eq!(json.matches("\"owner\": {").count(), 1, "{json}");
     assert!(json.contains(&format!("\"pid\": {pid}")) && json.contains("\"uid\": 0"), "{json}");
-    of("pid == 1").refused(5, &["no event"]);
+    of("pid == 1").refused(5, &["no such events"]);
     let fetched = |filter: &str| {
         let text = client.run(&["fetch", "web", "--format", "text", "--filter", filter]).expect(0);
         let probes: Vec<String> = text.lines().filter(|l| l.contains(" tcp_probe: ")).map(str::to_owned).collect();
