@@ -52,7 +52,7 @@ inside() {
     ip link set lo up
     useradd ann; useradd eve
     local step
-    for step in installing unit sandbox access snapshots reloading restarts upgrading watchdog stopping socket_activation \
+    for step in installing unit sandbox access snapshots owners reloading restarts upgrading watchdog stopping socket_activation \
         what_stays_off removing purging from_rpm from_source; do
         hash -r
         printf '\n== %s\n' "${step//_/ }"
@@ -253,6 +253,23 @@ snapshots() {
     check "snapshots go on" soon more_than "$before"
     wait "$load"
 }
+
+# Whose the connections are, by an instance of the daemon's own and by /proc, which its sandbox leaves it.
+owners() {
+    check "they can be known" says '^ok +owners ' ann doctor
+    traffic --seconds 3 --bulk 2 --short 4
+    check "status counts them" says 'known of [1-9][0-9]* sockets' ann status web
+    check "they are those of the program" says '^[1-9][0-9]*$' told_of traffic
+    check "with user and program" says 'pid=[1-9][0-9]* uid=0 comm=traffic exe=[^ ]*traffic ' owner_lines
+    check "of nobody else" is 0 told_of_others
+    check "summary has them" says '^traffic\[[0-9]+\] ' ann summary web --by process
+    check "a filter chooses by them" says '"comm": "traffic"' ann diagnose web --json --filter 'comm == "traffic" && uid == 0'
+    check "nothing was lost" says '\+ 0 lost \+ 0 dropped$' ann status web
+}
+
+owner_lines() { tcpprobectl fetch web --events owner --format text 2>/dev/null; }
+told_of() { owner_lines | grep -c " comm=$1 "; }
+told_of_others() { owner_lines | grep -vc " comm=traffic " || true; }
 
 more_than() { [ "$(taken)" -gt "$1" ]; }
 taken() { tcpprobectl fetch web --events tcp_info --format csv 2>/dev/null | tail -n +2 | wc -l; }
