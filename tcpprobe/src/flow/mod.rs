@@ -48,7 +48,7 @@ mod totals;
 
 pub use collector::{Collect, Collector, Flow, Limits};
 pub use connection::Connection;
-pub use curves::{CollectCurves, Curves, Metric};
+pub use curves::{CollectCurves, Curves, Metric, Moved};
 pub use observer::{Observation, Observer, Probe};
 pub use series::{Bin, Mark, Marks, Series};
 pub use table::{FlowTable, OPEN_MAX};
