@@ -46,7 +46,7 @@ fn retransmit(probe: &TcpProbe) -> Event {
 }
 
 fn input<'a>(flows: &'a Collector, gaps: &'a [Gap]) -> PlotInput<'a> {
-    PlotInput { flows, title: "web", kernel: None, host: None, utc_offset_ns: None, gaps }
+    PlotInput { flows, diagnoses: &[], title: "web", kernel: None, host: None, utc_offset_ns: None, gaps }
 }
 
 fn picture(input: &PlotInput, options: &Options, format: Format, size: Size) -> Vec<u8> {
@@ -151,10 +151,10 @@ fn the_rest_is_counted() {
     assert_eq!((choice.shown.as_slice(), choice.more, choice.ssh), ([18, 17, 16, 15, 14].as_slice(), 14, 1));
     let share = f64::from((1..=14).sum::<u32>()) / f64::from((1..=19).sum::<u32>());
     assert!((choice.more_share - share).abs() < 1e-9);
-    let svg_text = svg(&input(&flows, &[]), options);
+    let svg_text = svg(&input(&flows, &[]), options.clone());
     check_texts(&svg_text, &["and 14 more connections (55 % of bytes)", "1 connection on port 22 (SSH) left out"]);
     check_texts(&svg_text, &["10.0.0.18:43210 → 192.0.2.1:80", "19.0 kB"]);
-    let with_ssh = choose(&flows, &Options { ssh: true, ..options }).unwrap();
+    let with_ssh = choose(&flows, &Options { ssh: true, ..options.clone() }).unwrap();
     assert_eq!((with_ssh.shown[0], with_ssh.more, with_ssh.ssh), (19, 15, 0));
     assert_eq!(choose(&flows, &Options { top: 1000, ..options }).unwrap().shown.len(), TOP_MAX);
 }

@@ -204,7 +204,8 @@ mod tests {
                 curves.push(time, &probe(start.wrapping_add(una), data_len));
             }
             let moved: Vec<Moved> = curves.moved().collect();
-            let sums = (moved.iter().map(|one| one.acked).sum::<u64>(), moved.iter().map(|one| one.received).sum::<u64>());
+            let sums =
+                (moved.iter().map(|one| one.acked).sum::<u64>(), moved.iter().map(|one| one.received).sum::<u64>());
             assert_eq!(sums, (6000, 12), "{bins} bins");
             let early: u64 = moved.iter().filter(|one| one.first_time < 9_000_000).map(|one| one.acked).sum();
             // The 2000 that the third event shows were acknowledged by the second.
