@@ -120,7 +120,8 @@ fn a_spike_of_one_event_in_a_million_is_visible() {
         flows
     };
     let Color(red, _, blue) = PALETTE[0];
-    let is_first = |pixel: &[u8]| pixel[2].saturating_sub(pixel[0]) > (blue - red) / 2;
+    // A band lets some of the paper through.
+    let is_first = |pixel: &[u8]| pixel[2].saturating_sub(pixel[0]) > (blue - red) / 3;
     // Rows of pixels that the first connection reaches, by column, in the panels.
     let reach = |spike: Option<u64>| -> Vec<usize> {
         let flows = events(spike);
@@ -132,8 +133,8 @@ fn a_spike_of_one_event_in_a_million_is_visible() {
     let flat = reach(None);
     for spike in [500_001, 123_456, 999_999] {
         let with_spike = reach(Some(spike));
-        let higher: Vec<usize> = (0..flat.len()).filter(|&x| with_spike[x] > flat[x] + 150).collect();
-        assert!((1..=3).contains(&higher.len()), "spike at {spike}: columns {higher:?}");
+        let higher: Vec<usize> = (0..flat.len()).filter(|&x| with_spike[x] > flat[x] + 100).collect();
+        assert!((1..=5).contains(&higher.len()), "spike at {spike}: columns {higher:?}");
     }
 }
 
@@ -186,7 +187,8 @@ fn gaps_are_shaded_and_named() {
 fn retransmissions_alone_are_drawn() {
     let events = [(5, retransmit(&probe(0, 80))), (9, retransmit(&probe(0, 80)))];
     let svg = svg(&input(&flows(&events), &[]), Options::default());
-    check_texts(&svg, &["Retransmissions by connection", "no tcp_probe events", "–", "2"]);
+    check_texts(&svg, &["Retransmissions by connection", "–", "2"]);
+    assert!(!svg.contains("Congestion window"), "an empty panel");
 }
 
 #[test]

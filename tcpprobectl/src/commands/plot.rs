@@ -52,7 +52,11 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
         drawings.push(drawn);
     }
     let filter = args.range.filter.as_deref();
-    let titles: Vec<String> = traces.iter().map(|trace| trace.heading(filter)).collect();
+    let mut titles: Vec<String> = traces.iter().map(|trace| trace.heading(filter)).collect();
+    if is_comparison && titles.iter().any(|title| titles.iter().filter(|other| *other == title).count() > 1) {
+        // Files of one name, in folders that tell them apart.
+        titles.clone_from(&args.sources);
+    }
     let inputs: Vec<PlotInput> = drawings.iter().zip(&titles).map(|(drawn, title)| drawn.plot_input(title)).collect();
     let drawn = match &inputs[..] {
         [input] => plot::Plot::new(input, &options)?,

@@ -16,8 +16,6 @@ const HEADING_HEIGHT: f32 = 40.0;
 /// Below the panels, for the labels of the time axis.
 const TIME_HEIGHT: f32 = 66.0;
 const CURVES_HEIGHT_MIN: f32 = 170.0;
-/// How panels of curves share what room there is: the first, which people look at most, and each of the others.
-const SHARES: [f32; 2] = [11.0, 9.0];
 /// Between the table and the lower edge.
 const FOOT_HEIGHT: f32 = 14.0;
 
@@ -45,8 +43,6 @@ impl Areas {
         let curves = plot.panels.iter().filter(|panel| matches!(panel.content, Content::Curves(_))).count();
         let height = height.max((fixed + curves as f32 * CURVES_HEIGHT_MIN).ceil());
         let room = height - fixed;
-        let mut shares = SHARES.into_iter().chain(std::iter::repeat(SHARES[1]));
-        let all_shares: f32 = shares.clone().take(curves).sum();
         let labels = plot.panels.iter().map(|panel| match &panel.content {
             Content::Curves(_) => 0.0,
             Content::Lanes(lanes) => lanes::labels_width(lanes, fonts),
@@ -55,7 +51,7 @@ impl Areas {
         let mut bottom = HEAD_HEIGHT;
         let panels = plot.panels.iter().map(|panel| {
             let height = match &panel.content {
-                Content::Curves(_) => shares.next().unwrap_or(SHARES[1]) / all_shares * room,
+                Content::Curves(_) => room / curves as f32,
                 fixed => fixed_height(fixed),
             };
             let top = bottom + HEADING_HEIGHT;

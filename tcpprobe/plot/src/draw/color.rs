@@ -27,7 +27,7 @@ pub const WINDOW: Color = Color(0x00, 0x9e, 0x73);
 /// How much of the colour of what holds a connection back is behind its curves.
 pub const BACKDROP: f32 = 0.12;
 /// How much of a colour a band has, so that a line over it can be seen.
-pub const BAND: f32 = 0.4;
+pub const BAND: f32 = 0.45;
 
 /// The colour of a limit or a cause: programs blue, receivers yellow, the path from green to red, timers black.
 pub fn of_sort(sort: Sort) -> Color {

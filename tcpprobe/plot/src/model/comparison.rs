@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 
 use super::from_flows::{self, Connection, Limit, Options, PlotInput, TOP_MAX, choose};
-use super::gap::{Gap, Lost};
+use super::gap::{self, Gap, Lost};
 use super::limits::words;
 use super::panel::{Content, Ink, Panel};
 use super::table::{Row, Table};
 use super::time::Time;
-use super::{Plot, Scene, panels};
+use super::{Plot, Scene, gaps_within, panels};
 use crate::error::PlotError;
 use crate::units::{bit_rate, counted, duration, grouped, millis, percent};
 
@@ -34,7 +34,8 @@ impl Plot {
             gaps.push(moved_gaps(input.gaps, first));
         }
         let span = connections.iter().map(|one| one.time_range().1).max().unwrap_or(0);
-        let scene = Scene { connections: &connections, gaps: &gaps, range: (0, span) };
+        let disjoint: Vec<Vec<Gap>> = gaps.iter().map(|gaps| gap::disjoint(gaps.iter().copied())).collect();
+        let scene = Scene { connections: &connections, gaps: &disjoint, range: (0, span) };
         let mut panels = panels(&scene, options);
         if options.stack {
             panels = panels.into_iter().flat_map(|panel| stacked(&panel, inputs)).collect();
@@ -43,10 +44,10 @@ impl Plot {
             title: inputs.iter().map(|input| input.title).collect::<Vec<_>>().join("  ·  "),
             facts: facts(inputs, &connections),
             time: Time::aligned(span),
-            gaps: gaps.concat(),
+            gaps: gaps_within(&gaps.concat(), (0, span)),
             backdrop: Vec::new(),
             panels,
-            table: table(inputs, &connections),
+            table: table(inputs),
             notes: notes(inputs, &connections),
         })
     }
@@ -109,7 +110,7 @@ fn against(first: f64, value: f64, text: String) -> String {
     }
 }
 
-fn table(inputs: &[PlotInput], connections: &[Connection]) -> Table {
+fn table(inputs: &[PlotInput]) -> Table {
     let sums: Vec<_> = inputs.iter().map(from_flows::summary).collect();
     let mut limits: Vec<(Limit, f64)> = Limit::ALL
         .into_iter()
@@ -143,28 +144,20 @@ fn table(inputs: &[PlotInput], connections: &[Connection]) -> Table {
             srtt(0.95),
         ];
         cells.extend(limits.iter().map(|(limit, _)| percent(sum.share(*limit))));
-        let drawn = connections.iter().filter(|one| one.source == source);
-        let name = match drawn.collect::<Vec<_>>()[..] {
-            [one] => format!("{}: {}", input.title, one.name()),
-            _ => input.title.to_owned(),
-        };
-        Row { color: source, name, cells }
+        Row { color: source, name: input.title.to_owned(), cells }
     };
-    Table {
-        name_heading: "trace and what is drawn of it",
-        headings,
-        rows: inputs.iter().enumerate().map(row).collect(),
-    }
+    Table { name_heading: "trace", headings, rows: inputs.iter().enumerate().map(row).collect() }
 }
 
 fn notes(inputs: &[PlotInput], connections: &[Connection]) -> Vec<String> {
     let mut notes = vec!["in brackets: against the first; duration and rate are the mean of a connection".to_owned()];
     for (source, input) in inputs.iter().enumerate() {
-        let drawn = connections.iter().filter(|one| one.source == source).count();
-        let all = from_flows::summary(input).connections as usize;
-        if all > drawn {
-            notes.push(format!("{}: {drawn} of {all} connections drawn; the numbers are of all", input.title));
-        }
+        let drawn: Vec<&Connection> = connections.iter().filter(|one| one.source == source).collect();
+        let what = match drawn[..] {
+            [one] => one.name(),
+            _ => counted(drawn.len() as u64, "connection", "connections"),
+        };
+        notes.push(format!("{}: {what} drawn", input.title));
         if !input.gaps.is_empty() {
             notes.push(format!("{}: {}", input.title, Lost::of(input.gaps)));
         }

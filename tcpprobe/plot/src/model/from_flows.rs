@@ -265,11 +265,6 @@ impl<'a> Connection<'a> {
         self.flow.totals.retransmissions
     }
 
-    /// Smoothed RTT, on average, microseconds.
-    pub fn srtt_mean(&self) -> u64 {
-        self.flow.totals.srtt_mean()
-    }
-
     /// Its retransmissions, as many as were kept apart.
     pub fn retransmission_bars(&self) -> Vec<Bar> {
         let bins = self.curves.retransmissions.bins();

@@ -61,7 +61,7 @@ const PANELS: [(PanelKind, Make); 6] = [
 /// What panels are made of.
 struct Scene<'a> {
     connections: &'a [Connection<'a>],
-    /// By trace.
+    /// By trace; none overlaps another.
     gaps: &'a [Vec<Gap>],
     /// The time that all panels share.
     range: (u64, u64),
@@ -100,7 +100,7 @@ impl Plot {
         let ranges = connections.iter().map(Connection::time_range);
         let range = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).ok_or(PlotError::NoEvents)?;
         let time = Time::new(range, options.raw_time, input.utc_offset_ns);
-        let scene = Scene { connections: &connections, gaps: &[input.gaps.to_vec()], range };
+        let scene = Scene { connections: &connections, gaps: &[gap::disjoint(input.gaps.iter().copied())], range };
         Ok(Plot {
             title: input.title.to_owned(),
             facts: facts(input, &time, &counts),

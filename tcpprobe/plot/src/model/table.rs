@@ -81,7 +81,7 @@ pub fn notes(counts: &Counts, choice: &Choice, gaps: &[Gap]) -> Vec<String> {
     }
     if choice.ends > 0 {
         let ends = counted(choice.ends as u64, "receiving end", "receiving ends");
-        notes.push(format!("{ends} left out, the sender's being here"));
+        notes.push(format!("{ends} left out; --both-ends draws them too"));
     }
     if choice.ssh > 0 {
         let ssh = counted(choice.ssh as u64, "connection", "connections");

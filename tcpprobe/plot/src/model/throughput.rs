@@ -12,10 +12,8 @@ const MEANS: u64 = 200;
 pub fn panel(scene: &Scene) -> Panel {
     let width = mean_width(scene);
     let curve = |one: &Connection| {
-        let round_trip = round_trip(one);
-        // What is acknowledged now went over the path in the round trip before.
-        let moved = one.bytes_over_time().map(|(from, to, bytes)| (from.saturating_sub(round_trip), to, bytes));
-        let samples = rates(moved, one.time_range(), width, &scene.gaps[one.source]);
+        let moved = one.bytes_over_time().collect::<Vec<_>>();
+        let samples = rates(&moved, round_trip(one), one.time_range(), width, &scene.gaps[one.source]);
         (one.row, samples)
     };
     let curves: Vec<(usize, Vec<Sample>)> =
@@ -66,21 +64,25 @@ fn mean_width(scene: &Scene) -> u64 {
     [1, 2, 5].into_iter().map(|factor| factor * power).find(|width| *width >= least).unwrap_or(power.saturating_mul(10))
 }
 
-/// Bits a second, a mean for each `width` of time from the first on.
+/// Bits a second, a mean for each `width` of time from the first on, of what `moved` from time to time.
+///
+/// What is acknowledged at a time went over the path in the round trip before; what moved while events were lost is known from
+/// the first event after them, and went over it in that time. `gaps` do not overlap.
 fn rates(
-    moved: impl Iterator<Item = (u64, u64, u64)>,
+    moved: &[(u64, u64, u64)],
+    round_trip: u64,
     (first, last): (u64, u64),
     width: u64,
     gaps: &[Gap],
 ) -> Vec<Sample> {
-    let moved: Vec<(u64, u64, u64)> = moved.collect();
     let count = ((last - first) / width + 1) as usize;
     let mut bytes = vec![0.0; count];
     for (at, &(from, to, amount)) in moved.iter().enumerate() {
         let next = moved.get(at + 1).map_or(to, |next| next.0);
-        let is_gap = gaps.iter().any(|gap| gap.start_ns < next && gap.end_ns > to);
-        // What moved while events were lost is known from the first after them: it is spread over that time.
-        spread(&mut bytes, (from.saturating_sub(first), if is_gap { next } else { to } - first), amount as f64, width);
+        let gap = gaps.get(gaps.partition_point(|gap| gap.end_ns <= to));
+        let to = if gap.is_some_and(|gap| gap.start_ns < next) { next.max(to) } else { to };
+        let from = from.saturating_sub(round_trip).max(first);
+        spread(&mut bytes, (from - first, to.max(from) - first), amount as f64, width);
     }
     if bytes.iter().all(|bytes| *bytes == 0.0) {
         return Vec::new();
@@ -116,8 +118,8 @@ fn spread(means: &mut [f64], (from, to): (u64, u64), amount: f64, width: u64) {
 mod tests {
     use super::*;
 
-    fn megabits(moved: &[(u64, u64, u64)], range: (u64, u64), gaps: &[Gap]) -> Vec<f64> {
-        let samples = rates(moved.iter().copied(), range, 1_000_000_000, gaps);
+    fn megabits(moved: &[(u64, u64, u64)], round_trip: u64, range: (u64, u64), gaps: &[Gap]) -> Vec<f64> {
+        let samples = rates(moved, round_trip, range, 1_000_000_000, gaps);
         samples.iter().map(|sample| (sample.first.unwrap_or(-1.0) / 1e4).round() / 100.0).collect()
     }
 
@@ -131,10 +133,13 @@ mod tests {
             (7 * second + second / 2, 8 * second + second / 2, 500_000),
         ];
         let range = (5 * second, 9 * second - 1);
-        assert_eq!(megabits(&moved, range, &[]), [8.0, 0.0, 2.0, 2.0, 2.0]);
+        assert_eq!(megabits(&moved, 0, range, &[]), [8.0, 0.0, 2.0, 2.0, 2.0]);
         // Over a gap, what it is told after it moved within it.
         let gap = Gap { start_ns: 5 * second + second / 2, end_ns: 7 * second + second / 2, lost: None };
-        assert_eq!(megabits(&moved, range, &[gap]), [5.0, 2.0, 3.0, 2.0, 2.0]);
-        assert!(megabits(&[(5, 5, 0)], (5, 5), &[]).is_empty());
+        assert_eq!(megabits(&moved, 0, range, &[gap]), [5.0, 2.0, 3.0, 2.0, 2.0]);
+        // And what comes at once at the end of a round trip, in that.
+        let bursts = [(2 * second, 2 * second, 500_000), (4 * second, 4 * second, 500_000)];
+        assert_eq!(megabits(&bursts, 2 * second, (0, 4 * second), &[]), [2.0, 2.0, 2.0, 2.0, 0.0, 0.0]);
+        assert!(megabits(&[(5, 5, 0)], 0, (5, 5), &[]).is_empty());
     }
 }
