@@ -159,8 +159,10 @@ fn read(
     });
     let shown = || chosen.shown.iter().filter_map(|&id| drawing.flows.get(id));
     let events: u64 = if is_comparison { drawing.flows.events() } else { shown().map(|flow| flow.totals.events).sum() };
-    if events > DIAGNOSED_MAX && !is_asked {
-        drawing.is_too_much = !is_unwanted;
+    if !is_comparison && is_unwanted {
+        // Nothing that is drawn needs it.
+    } else if events > DIAGNOSED_MAX && !is_asked {
+        drawing.is_too_much = true;
     } else {
         if !is_comparison {
             let id = |flow: Flow<'_>| connection_id(flow.connection.local, flow.connection.peer);
