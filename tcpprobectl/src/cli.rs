@@ -256,7 +256,7 @@ pub struct StatusArgs {
 }
 
 /// Which part of a trace.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RangeArgs {
     /// The run, counted from 1 [default: the newest that has events]
     #[arg(long, value_name = "N", value_parser = run_number, help_heading = "Which events")]
@@ -430,19 +430,47 @@ pub enum PlotFormat {
     Svg,
 }
 
-/// Draw congestion window, RTT and retransmissions by connection
+/// A panel of a plot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlotPanel {
+    Throughput,
+    Cwnd,
+    Flight,
+    Srtt,
+    Retransmissions,
+    Limits,
+}
+
+/// Which connections are drawn first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlotBy {
+    Bytes,
+    Retransmissions,
+    Srtt,
+    Duration,
+    Rate,
+}
+
+/// Draw what happened to connections over time: one trace, or several to compare
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same name; --run means the job.
+NAME:RUN is that run of a job. Several are compared: from their first events on, over the same axes,
+the connection with the most traffic of each, with a table of what differs.
+
+Panels: throughput, cwnd (with ssthresh), flight (in flight, of one connection against cwnd × MSS and the
+peer's window), srtt, retransmissions, limits (what held back; see `tcpprobectl explain`).
 
 Examples:
   tcpprobectl plot web --open
+  tcpprobectl plot web --top 1 --by retransmissions
+  tcpprobectl plot web --connection 10.1.2.3:443 --panels cwnd,srtt
   tcpprobectl plot trace.txt.gz --format svg --output-dir plots
-  tcpprobectl plot web --last 5m --filter 'daddr == 10.1.2.3' -o slow.png")]
+  tcpprobectl plot web:1 web:2 -o before-and-after.png")]
 pub struct PlotArgs {
-    /// The job or file
-    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
-    pub source: String,
+    /// The job or file, or several to compare
+    #[arg(value_name = "NAME|FILE", required = true, num_args = 1..=16, value_hint = ValueHint::AnyPath)]
+    pub sources: Vec<String>,
     /// png or svg [default: as the name of FILE ends, else png]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<PlotFormat>,
@@ -461,9 +489,21 @@ pub struct PlotArgs {
     /// Draw SSH (port 22) too
     #[arg(long)]
     pub ssh: bool,
-    /// Draw the N connections with the most traffic, at most 16
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=16))]
-    pub top: u16,
+    /// Draw the first N connections, at most 16 [default: 8; of each when comparing, 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub top: Option<u16>,
+    /// First come those with the most of this: bytes, retransmissions, srtt, duration or rate
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "bytes", hide_possible_values = true)]
+    pub by: PlotBy,
+    /// Only these panels, in this order, with commas between [default: all that show something]
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', hide_possible_values = true)]
+    pub panels: Option<Vec<PlotPanel>>,
+    /// Draw both ends of a connection within this host, and not only the one that sends more
+    #[arg(long)]
+    pub both_ends: bool,
+    /// When comparing, give each its own panels, one below the other
+    #[arg(long)]
+    pub stack: bool,
     #[command(flatten)]
     pub range: RangeArgs,
 }

@@ -52,6 +52,14 @@ impl Recording {
         Ok(Recording::Job { client, request })
     }
 
+    /// The same, of the connections of these ids.
+    pub fn narrow(&mut self, ids: &[u64]) {
+        match self {
+            Recording::Job { request, .. } => request.connections = ids.to_vec(),
+            Recording::File { range, .. } => range.wanted.connections = Some(ids.into()),
+        }
+    }
+
     /// Opens it for those of `fields` of the events that pass `filter`.
     pub fn open<'a>(
         &'a self,

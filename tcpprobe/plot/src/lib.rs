@@ -18,7 +18,7 @@
 //!     event.snd_cwnd += 1;
 //! }
 //!
-//! let input = PlotInput { flows: &flows, title: "web", kernel: None, host: None, utc_offset_ns: None, gaps: &[] };
+//! let input = PlotInput { flows: &flows, diagnoses: &[], title: "web", kernel: None, host: None, utc_offset_ns: None, gaps: &[] };
 //! let plot = Plot::new(&input, &Options::default())?;
 //! assert_eq!(plot.table.rows[0].name, "10.0.0.1:43210 → 10.0.0.2:80");
 //! let svg = String::from_utf8(render(&plot, Format::Svg, Size::default())?)?;
@@ -41,7 +41,7 @@ pub mod units;
 
 pub use draw::{Format, Size, render};
 pub use error::PlotError;
-pub use model::{Choice, Gap, Options, Plot, PlotInput, TOP_MAX, choose};
+pub use model::{Choice, Gap, Options, PanelKind, Plot, PlotInput, Rank, TOP_MAX, choose};
 
 #[cfg(test)]
 mod tests;

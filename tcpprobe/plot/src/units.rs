@@ -46,6 +46,18 @@ pub fn bytes(number: u64) -> String {
     format!("{} {}", three_digits(value, unit == 0), UNITS[unit])
 }
 
+/// Bits a second in powers of 1000, with three digits: `9.41 Mbit/s`.
+#[must_use]
+pub fn bit_rate(number: f64) -> String {
+    let (mut value, mut unit) = (number, 0);
+    const UNITS: [&str; 5] = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"];
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{} {}", three_digits(value, unit == 0), UNITS[unit])
+}
+
 /// Microseconds as milliseconds, with three digits: `0.045`, `12.3`, `1,240`.
 #[must_use]
 pub fn millis(micros: u32) -> String {
@@ -105,6 +117,10 @@ mod tests {
         assert_eq!(
             [0, 45, 999, 1000, 12_345, 99_999, 1_240_000].map(millis),
             ["0", "0.045", "0.999", "1.00", "12.3", "100", "1,240"]
+        );
+        assert_eq!(
+            [0.0, 999.0, 9_412_345.0, 1e10].map(bit_rate),
+            ["0 bit/s", "999 bit/s", "9.41 Mbit/s", "10.0 Gbit/s"]
         );
         assert_eq!([0.0, 0.001, 0.031, 0.999, 1.0].map(percent), ["0 %", "<1 %", "3 %", ">99 %", "100 %"]);
         assert_eq!(

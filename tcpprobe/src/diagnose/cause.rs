@@ -68,6 +68,8 @@ pub struct Causes {
     pub not_sent: u64,
     /// Of the retransmissions, those of a segment that had been sent again already: that was lost as well.
     pub again: u64,
+    /// How often the counts changed.
+    changes: u64,
 }
 
 impl Causes {
@@ -84,7 +86,13 @@ impl Causes {
     }
 
     fn add(&mut self, cause: Cause) {
+        self.changes += 1;
         self.counts[cause as usize] += 1;
+    }
+
+    /// How often the counts changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     fn replace(&mut self, old: Cause, new: Cause) {
@@ -178,6 +186,7 @@ impl Retransmissions {
         if !self.has_states {
             (self.has_states, self.state, self.is_episode, self.high) = (true, ca::OPEN, false, None);
             // No state came before: it was Open.
+            self.causes.changes += 1;
             for cause in [Cause::Timeout, Cause::SlowStart, Cause::Fast] {
                 let count = std::mem::take(&mut self.causes.counts[cause as usize]);
                 self.causes.counts[Cause::TailLossProbe as usize] += count;

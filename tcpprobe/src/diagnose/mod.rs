@@ -9,6 +9,7 @@ mod findings;
 mod histogram;
 mod limit;
 mod limits;
+mod moments;
 mod mss;
 mod page;
 mod slices;
@@ -23,6 +24,7 @@ pub use findings::Finding;
 pub use histogram::Histogram;
 pub use limit::Limit;
 pub use limits::Words;
+pub use moments::Moment;
 pub use page::{PAGES, Page, SECTIONS, Subject};
 pub use summary::Summary;
 pub use verdict::Interval;
@@ -33,6 +35,7 @@ use std::net::SocketAddr;
 use crate::event::{SNAPSHOT_FIELDS, Snapshot};
 use crate::flow::{Connection, FlowTable, Label, OPEN_MAX, Observation, Observer, Readers, Told};
 use crate::source::{Batch, Item};
+use moments::Moments;
 use snapshot::Snapshots;
 use track::Track;
 
@@ -68,6 +71,8 @@ pub struct Diagnosis {
     pub intervals: Vec<Interval>,
     /// Its retransmissions.
     pub causes: Causes,
+    /// When they were; empty unless [`Diagnoser::keep_moments`] was asked for.
+    pub moments: Vec<Moment>,
     /// Its numbers.
     pub facts: Facts,
     /// Smoothed RTT at each ACK, microseconds.
@@ -92,7 +97,7 @@ pub enum End {
 }
 
 impl Diagnosis {
-    fn new(connection: &Connection, mut track: Track, snapshots: &[(u64, Snapshot)]) -> Self {
+    fn new(connection: &Connection, mut track: Track, moments: Moments, snapshots: &[(u64, Snapshot)]) -> Self {
         let snapshots = Snapshots::new(snapshots);
         track.finish();
         track.facts.is_rate_based |= snapshots.is_rate_based();
@@ -102,6 +107,7 @@ impl Diagnosis {
             told: Told::default(),
             intervals: verdict::intervals(&track, snapshots),
             causes: track.retransmissions.causes,
+            moments: moments.into_list(),
             facts: track.facts,
             rtts: track.rtts,
             cwnds: track.cwnds,
@@ -236,6 +242,8 @@ impl Diagnosis {
 #[derive(Debug, Default)]
 struct Tracker {
     has_states: bool,
+    /// Moments of a connection that are kept.
+    moments: usize,
     gaps_seen: u64,
     /// By cookie.
     snapshots: HashMap<u64, Vec<(u64, Snapshot)>>,
@@ -273,6 +281,7 @@ impl Tracker {
 #[derive(Debug)]
 struct Kept {
     track: Track,
+    moments: Moments,
     /// Gaps of the trace that it knows.
     gaps_seen: u64,
     snapshots: Vec<(u64, Snapshot)>,
@@ -328,8 +337,8 @@ impl Observer for Tracker {
             let largest = all.iter().map(|(_, said)| said.snd_mss).max().unwrap_or(0);
             track.tell_mss(if largest > 9000 { largest } else { first.1.snd_mss });
         }
-        let gaps_seen = self.gaps_seen;
-        Kept { track, gaps_seen, snapshots: Vec::new(), told: Told::default() }
+        let (moments, gaps_seen) = (Moments::new(self.moments), self.gaps_seen);
+        Kept { track, moments, gaps_seen, snapshots: Vec::new(), told: Told::default() }
     }
 
     fn event(&mut self, kept: &mut Self::State, time: u64, seen: &Observation) {
@@ -349,6 +358,7 @@ impl Observer for Tracker {
         }
         let before = track.slices.list().len();
         track.event(time, seen);
+        kept.moments.look(time, &track.retransmissions.causes);
         self.slices = (self.slices + track.slices.list().len()).saturating_sub(before);
     }
 
@@ -357,12 +367,12 @@ impl Observer for Tracker {
     }
 
     fn close(&mut self, connection: &Connection, kept: Self::State) {
-        let Kept { track, mut snapshots, told, .. } = kept;
+        let Kept { track, moments, mut snapshots, told, .. } = kept;
         if let Some(given) = self.snapshots.get(&connection.cookie).filter(|_| snapshots.is_empty()) {
             snapshots.clone_from(given);
         }
         self.slices = self.slices.saturating_sub(track.slices.list().len());
-        let found = Diagnosis { told, ..Diagnosis::new(connection, track, &snapshots) };
+        let found = Diagnosis { told, ..Diagnosis::new(connection, track, moments, &snapshots) };
         self.intervals += found.intervals.len();
         self.done.push(found);
         self.drop_smallest(CONNECTIONS_MAX, INTERVALS_MAX);
@@ -402,6 +412,11 @@ impl Diagnoser {
     #[must_use]
     pub fn fields() -> Vec<&'static str> {
         Tracker::fields()
+    }
+
+    /// From now on, keeps of each connection that begins about so many [`Diagnosis::moments`].
+    pub fn keep_moments(&mut self, most: usize) {
+        self.table.parts_mut().0.moments = most;
     }
 
     /// Snapshots of the socket with a cookie, each with its time, in the order of time, where the trace has none; to be given before its connection ends.
@@ -492,7 +507,7 @@ mod tests {
     }
 
     fn diagnose(events: &[(u64, Observation)], snapshots: &[(u64, Snapshot)], gaps: &[(u64, u64)]) -> Diagnosis {
-        let mut tracker = Tracker::default();
+        let mut tracker = Tracker { moments: 8, ..Tracker::default() };
         tracker.snapshots.insert(1, snapshots.to_vec());
         let mut state = tracker.open(&connection());
         events.iter().for_each(|(time, seen)| tracker.event(&mut state, *time, seen));
@@ -566,6 +581,12 @@ mod tests {
             let gaps: Vec<(u64, u64)> = gaps.into_iter().map(|(from, length)| (from, from + length)).collect();
             let found = diagnose(&events, &snapshots, &gaps);
             tiles(&found);
+            for cause in Cause::ALL {
+                let moments = found.moments.iter().filter(|moment| moment.cause == cause);
+                prop_assert_eq!(moments.map(|moment| moment.count).sum::<u64>(), found.causes.of(cause));
+            }
+            prop_assert!(found.moments.is_sorted_by_key(|moment| moment.time));
+            prop_assert!(found.moments.len() <= 8 + Cause::ALL.len());
             for (limit, _) in found.shares() {
                 prop_assert!(!found.words(limit).evidence.is_empty());
             }

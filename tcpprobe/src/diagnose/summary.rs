@@ -57,6 +57,12 @@ impl Summary {
         self.retransmissions as f64 / (self.segments + self.retransmissions).max(1) as f64
     }
 
+    /// The share of a limit of all time.
+    #[must_use]
+    pub fn share(&self, limit: Limit) -> f64 {
+        self.times[limit as usize] as f64 / self.duration.max(1) as f64
+    }
+
     /// The limit of most time other than idle, and its share of all.
     #[must_use]
     pub fn headline(&self) -> (Limit, f64) {
@@ -65,6 +71,6 @@ impl Summary {
             .filter(|&limit| limit != Limit::Idle)
             .max_by_key(|&limit| self.times[limit as usize]);
         let limit = most.filter(|&limit| self.times[limit as usize] > 0).unwrap_or(Limit::Idle);
-        (limit, self.times[limit as usize] as f64 / self.duration.max(1) as f64)
+        (limit, self.share(limit))
     }
 }

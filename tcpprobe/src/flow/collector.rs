@@ -27,7 +27,7 @@ pub struct Limits {
     pub open: usize,
     /// Bins of one connection's curves.
     pub bins: usize,
-    /// Bins (112 bytes each) of all curves under [`Collect::All`]. Exceeded by what 4,096 events bring, at most.
+    /// Bins (128 bytes each) of all curves under [`Collect::All`]. Exceeded by what 4,096 events bring, at most.
     pub bins_total: usize,
 }
 

@@ -51,7 +51,7 @@ mod whose;
 
 pub use collector::{Collect, Collector, Flow, Limits};
 pub use connection::Connection;
-pub use curves::{CollectCurves, Curves, Metric};
+pub use curves::{CollectCurves, Curves, Metric, Moved};
 pub use label::Label;
 pub use observer::{Observation, Observer, Probe};
 pub use readers::Readers;

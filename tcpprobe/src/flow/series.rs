@@ -87,9 +87,9 @@ impl<S: Slot> Bins<S> {
 /// The value of a point that has none; no value of a trace is that large.
 pub(super) const UNSET: u32 = u32::MAX;
 
-/// `N` values over one bin; [`UNSET`] where a value was not set.
+/// `N` values over one bin, [`UNSET`] where a value was not set; and `S` amounts.
 #[derive(Debug, Clone, Copy)]
-struct Row<const N: usize> {
+struct Row<const N: usize, const S: usize> {
     first_time: u64,
     last_time: u64,
     first: [u32; N],
@@ -97,9 +97,11 @@ struct Row<const N: usize> {
     min: [u32; N],
     /// One more than the largest; 0 where there was none, for [`UNSET`] wraps.
     above: [u32; N],
+    /// What was added in it.
+    amounts: [u64; S],
 }
 
-impl<const N: usize> Slot for Row<N> {
+impl<const N: usize, const S: usize> Slot for Row<N, S> {
     #[inline]
     fn first_time(&self) -> u64 {
         self.first_time
@@ -116,6 +118,9 @@ impl<const N: usize> Slot for Row<N> {
         for column in 0..N {
             self.min[column] = self.min[column].min(other.min[column]);
             self.above[column] = self.above[column].max(other.above[column]);
+        }
+        for (amount, more) in self.amounts.iter_mut().zip(other.amounts) {
+            *amount += more;
         }
     }
 }
@@ -135,7 +140,7 @@ pub struct Bin {
     pub range: Option<(u32, u32)>,
 }
 
-/// `N` values over time, reduced to a limited number of bins.
+/// `N` values over time, and `S` amounts that add up, reduced to a limited number of bins.
 ///
 /// ```
 /// use tcpprobe::flow::Series;
@@ -148,9 +153,9 @@ pub struct Bin {
 /// assert_eq!(srtt.range(0), Some((25, 90_000)), "the spike is still there");
 /// ```
 #[derive(Debug, Clone)]
-pub struct Series<const N: usize>(Bins<Row<N>>);
+pub struct Series<const N: usize, const S: usize = 0>(Bins<Row<N, S>>);
 
-impl<const N: usize> Series<N> {
+impl<const N: usize, const S: usize> Series<N, S> {
     /// An empty series that will keep at most `bins_max` bins (at least 2).
     #[must_use]
     pub fn new(bins_max: usize) -> Self {
@@ -191,6 +196,19 @@ impl<const N: usize> Series<N> {
         self.0.push(Row::new(time, values));
     }
 
+    /// Adds to an amount of the newest bin; before the first point it is passed over.
+    #[inline(always)]
+    pub(super) fn add_to_newest(&mut self, amount: usize, more: u64) {
+        if let Some(row) = self.0.slots.last_mut() {
+            row.amounts[amount] += more;
+        }
+    }
+
+    /// What was added to the amounts in each bin, with the times of its first and last point.
+    pub(super) fn amounts(&self) -> impl ExactSizeIterator<Item = ((u64, u64), [u64; S])> + Clone {
+        self.0.slots.iter().map(|row| ((row.first_time, row.last_time), row.amounts))
+    }
+
     /// The bins of value `column`, in order of time; none is empty and none overlaps another.
     ///
     /// # Panics
@@ -229,10 +247,10 @@ impl<const N: usize> Series<N> {
     }
 }
 
-impl<const N: usize> Row<N> {
+impl<const N: usize, const S: usize> Row<N, S> {
     fn new(time: u64, values: [u32; N]) -> Self {
         let above = values.map(|value| value.wrapping_add(1));
-        Row { first_time: time, last_time: time, first: values, last: values, min: values, above }
+        Row { first_time: time, last_time: time, first: values, last: values, min: values, above, amounts: [0; S] }
     }
 
     fn bin(&self, column: usize) -> Bin {

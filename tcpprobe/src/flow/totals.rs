@@ -18,6 +18,8 @@ pub struct Totals {
     pub bytes_acked: u64,
     /// What was sent for the first time: how far `snd_nxt` advanced since the first event.
     pub bytes_sent: u64,
+    /// The sum of `srtt` at each tcp_probe, microseconds.
+    pub srtt_sum: u64,
     /// Time of the earliest event, nanoseconds in the trace's clock.
     pub first_time: u64,
     /// Time of the latest event.
@@ -29,6 +31,12 @@ impl Totals {
     #[must_use]
     pub fn traffic(&self) -> u64 {
         self.bytes_received + self.bytes_acked
+    }
+
+    /// Smoothed RTT, on average over the tcp_probe events, microseconds; 0 where there is none.
+    #[must_use]
+    pub fn srtt_mean(&self) -> u64 {
+        self.srtt_sum.checked_div(self.events - self.retransmissions - self.not_sent).unwrap_or(0)
     }
 
     /// By what connections are ranked: what was acknowledged counts twice as much as what was received.
@@ -60,6 +68,7 @@ impl Totals {
         self.bytes_received += other.bytes_received;
         self.bytes_acked += other.bytes_acked;
         self.bytes_sent += other.bytes_sent;
+        self.srtt_sum += other.srtt_sum;
     }
 }
 
@@ -94,6 +103,7 @@ impl Counted {
         let totals = &mut self.totals;
         totals.count(time);
         totals.bytes_received += u64::from(probe.data_len);
+        totals.srtt_sum += u64::from(probe.srtt);
         let (una, nxt) = self.furthest.get_or_insert((probe.snd_una, probe.snd_nxt));
         totals.bytes_acked += advance(una, probe.snd_una);
         totals.bytes_sent += advance(nxt, probe.snd_nxt);
@@ -102,7 +112,7 @@ impl Counted {
 
 /// Moves `furthest` on to `number` and says by how much: 0 where `number` lies behind it (RFC 9293, 3.4: modulo 2^32).
 #[inline]
-fn advance(furthest: &mut u32, number: u32) -> u64 {
+pub(super) fn advance(furthest: &mut u32, number: u32) -> u64 {
     let step = number.wrapping_sub(*furthest);
     if step.cast_signed() <= 0 {
         return 0;
@@ -144,4 +154,4 @@ impl<F: FnMut(&Connection, Totals)> Observer for CountTotals<F> {
 }
 
 /// The fields that totals are made of.
-pub(super) const TOTALS_FIELDS: [&str; 5] = ["data_len", "length", "snd_nxt", "snd_una", "err"];
+pub(super) const TOTALS_FIELDS: [&str; 6] = ["data_len", "length", "snd_nxt", "snd_una", "srtt", "err"];

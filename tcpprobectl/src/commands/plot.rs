@@ -1,4 +1,4 @@
-//! `plot`: congestion window, RTT and retransmissions by connection, as a picture.
+//! `plot`: what happened to connections over time, as a picture of one trace or of several.
 
 use std::fs;
 use std::io::Write;
@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use tcpprobe::flow::{Collect, Collector, Limits};
+use tcpprobe::diagnose::{Diagnoser, Diagnosis};
+use tcpprobe::file::block::connection_id;
+use tcpprobe::flow::{Collect, Collector, Flow, Limits};
 use tcpprobe::source::{EventFilter, Gap, Item, Losses};
-use tcpprobe_plot::{self as plot, PlotError, PlotInput};
+use tcpprobe_plot::{self as plot, PanelKind, PlotError, PlotInput, Rank};
 
-use crate::cli::{PlotArgs, PlotFormat};
+use crate::cli::{PlotArgs, PlotBy, PlotFormat, PlotPanel, RangeArgs};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
@@ -22,34 +24,56 @@ use crate::{filter, say};
 /// Gaps that are drawn; any more would cover the picture.
 const GAPS_MAX: usize = 10_000;
 
+/// Events of the connections drawn up to which what held them back is told unasked: it takes as long as all else.
+const DIAGNOSED_MAX: u64 = 2_000_000;
+/// Retransmissions of a connection that are kept apart.
+const MOMENTS_MAX: usize = 4096;
+
 pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     let filter = filter::of_connection(args.range.filter.as_deref(), args.range.connection.as_ref())?;
     let format = format(args)?;
-    let trace = Recording::of(socket, &args.source, &args.range, "drawn")?;
-    let target = target(args, &trace.stem(), format);
-    if format == PlotFormat::Png {
-        output::refuse_terminal(target.as_deref(), "a PNG", &format!("{}.png", trace.stem()))?;
+    let is_comparison = args.sources.len() > 1;
+    if is_comparison && args.range.run.is_some() {
+        let hint = "write NAME:RUN for each job";
+        return Err(Failure::new(Exit::Usage, "--run is of one job, and several are compared", hint).into());
     }
-    let options = plot::Options { top: usize::from(args.top), ssh: args.ssh, raw_time: args.raw_time };
+    let mut traces = args.sources.iter().map(|source| trace(socket, source, args)).collect::<Result<Vec<_>>>()?;
+    let stem = stem(&traces, &args.sources);
+    let target = target(args, &stem, format);
+    if format == PlotFormat::Png {
+        output::refuse_terminal(target.as_deref(), "a PNG", &format!("{stem}.png"))?;
+    }
+    let options = options(args);
 
     let interrupt = Interrupt::install()?;
-    let first = |fields| trace.open(&EventFilter::default(), fields, &interrupt).map(Some);
-    let filter = owned::of_connections(&[], filter, first)?;
-    let mut report = Report::new(&trace.title());
-    let (mut drawing, losses) = draw(&trace, Collect::All, &filter, &interrupt, &mut report)?;
-    let chosen = plot::choose(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &report, &losses))?;
-    if drawing.flows.lacks_curves(&chosen.shown) {
-        // More connections than fit: once more, for the curves of those that are drawn.
-        let mut again = Report::new(&trace.title());
-        drawing = draw(&trace, Collect::Only(chosen.shown.clone()), &filter, &interrupt, &mut again)?.0;
+    let (mut drawings, mut exit, mut ssh) = (Vec::new(), Exit::Ok, 0);
+    for trace in &mut traces {
+        let first = |fields| trace.open(&EventFilter::default(), fields, &interrupt).map(Some);
+        let chosen = owned::of_connections(&[], filter.clone(), first)?;
+        let drawn = read(trace, &chosen, &options, is_comparison, &interrupt)?;
+        ssh += drawn.ssh;
+        drawings.push(drawn);
     }
-    let drawn = plot::Plot::new(&drawing.plot_input(&trace.heading(args.range.filter.as_deref())), &options)?;
+    let filter = args.range.filter.as_deref();
+    let mut titles: Vec<String> = traces.iter().map(|trace| trace.heading(filter)).collect();
+    if is_comparison && titles.iter().any(|title| titles.iter().filter(|other| *other == title).count() > 1) {
+        // Files of one name, in folders that tell them apart.
+        titles.clone_from(&args.sources);
+    }
+    let inputs: Vec<PlotInput> = drawings.iter().zip(&titles).map(|(drawn, title)| drawn.plot_input(title)).collect();
+    let drawn = match &inputs[..] {
+        [input] => plot::Plot::new(input, &options)?,
+        inputs => plot::Plot::compare(inputs, &options)?,
+    };
     let kind = if format == PlotFormat::Png { plot::Format::Png } else { plot::Format::Svg };
     let picture = plot::render(&drawn, kind, plot::Size::default())?;
     write(target.as_deref(), &picture)?;
 
-    if chosen.ssh > 0 {
-        say(&format!("{} SSH connections (port 22) are left out; --ssh draws them", chosen.ssh));
+    if ssh > 0 {
+        say(&format!("{ssh} SSH connections (port 22) are left out; --ssh draws them"));
+    }
+    if drawings.iter().any(|drawn| drawn.is_too_much) {
+        say("what held the connections back is not told of so many events; --panels with limits tells it");
     }
     if let Some(path) = &target {
         say(&format!("wrote {}", path.display()));
@@ -57,7 +81,109 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
             open(path)?;
         }
     }
-    Ok(report.sums(&losses))
+    for drawn in &drawings {
+        let sums = drawn.report.sums(&drawn.losses);
+        exit = if exit == Exit::Ok { sums } else { exit };
+    }
+    Ok(exit)
+}
+
+/// `NAME:RUN`, a job's name, or a file.
+fn trace(socket: &Path, source: &str, args: &PlotArgs) -> Result<Recording> {
+    let run = source.rsplit_once(':').and_then(|(name, run)| Some((name, run.parse::<u32>().ok()?)));
+    match run.filter(|(name, run)| *run > 0 && !name.contains('/') && !Path::new(source).exists()) {
+        Some((name, run)) => Recording::of(socket, name, &RangeArgs { run: Some(run), ..args.range.clone() }, "drawn"),
+        None => Recording::of(socket, source, &args.range, "drawn"),
+    }
+}
+
+/// What the picture is called of itself.
+fn stem(traces: &[Recording], sources: &[String]) -> String {
+    match traces {
+        [one] => one.stem(),
+        all => {
+            let stems = all.iter().zip(sources).map(|(trace, source)| match trace {
+                Recording::Job { .. } => source.replace(':', "-"),
+                Recording::File { .. } => trace.stem(),
+            });
+            stems.collect::<Vec<_>>().join("-")
+        }
+    }
+}
+
+fn options(args: &PlotArgs) -> plot::Options {
+    let kind = |panel: &PlotPanel| match panel {
+        PlotPanel::Throughput => PanelKind::Throughput,
+        PlotPanel::Cwnd => PanelKind::Cwnd,
+        PlotPanel::Flight => PanelKind::Flight,
+        PlotPanel::Srtt => PanelKind::Srtt,
+        PlotPanel::Retransmissions => PanelKind::Retransmissions,
+        PlotPanel::Limits => PanelKind::Limits,
+    };
+    let by = match args.by {
+        PlotBy::Bytes => Rank::Bytes,
+        PlotBy::Retransmissions => Rank::Retransmissions,
+        PlotBy::Srtt => Rank::Srtt,
+        PlotBy::Duration => Rank::Duration,
+        PlotBy::Rate => Rank::Rate,
+    };
+    let top = args.top.map_or(if args.sources.len() > 1 { 1 } else { plot::Options::default().top }, usize::from);
+    plot::Options {
+        top,
+        by,
+        ssh: args.ssh,
+        both_ends: args.both_ends,
+        raw_time: args.raw_time,
+        panels: args.panels.as_ref().map(|panels| panels.iter().map(kind).collect()),
+        stack: args.stack,
+    }
+}
+
+/// Reads what is to be drawn of a trace, and what held it back: where there are not too many events, or it is asked for.
+fn read(
+    trace: &mut Recording,
+    filter: &EventFilter,
+    options: &plot::Options,
+    is_comparison: bool,
+    interrupt: &Interrupt,
+) -> Result<Drawing> {
+    let mut report = Report::new(&trace.title());
+    let mut drawing = draw(trace, Collect::All, filter, interrupt, &mut report)?;
+    let chosen =
+        plot::choose(&drawing.flows, options).map_err(|error| nothing_to_draw(&error, &report, &drawing.losses))?;
+    if drawing.flows.lacks_curves(&chosen.shown) {
+        // More connections than fit: once more, for the curves of those that are drawn.
+        let mut again = Report::new(&trace.title());
+        drawing = draw(trace, Collect::Only(chosen.shown.clone()), filter, interrupt, &mut again)?;
+    }
+    let is_asked = options.panels.as_ref().is_some_and(|panels| panels.contains(&PanelKind::Limits));
+    let is_unwanted = options.panels.as_ref().is_some_and(|panels| {
+        !panels.iter().any(|kind| matches!(kind, PanelKind::Limits | PanelKind::Flight | PanelKind::Retransmissions))
+    });
+    let shown = || chosen.shown.iter().filter_map(|&id| drawing.flows.get(id));
+    let events: u64 = if is_comparison { drawing.flows.events() } else { shown().map(|flow| flow.totals.events).sum() };
+    if !is_comparison && is_unwanted {
+        // Nothing that is drawn needs it.
+    } else if events > DIAGNOSED_MAX && !is_asked {
+        drawing.is_too_much = true;
+    } else {
+        if !is_comparison {
+            let id = |flow: Flow<'_>| connection_id(flow.connection.local, flow.connection.peer);
+            trace.narrow(&shown().map(id).collect::<Vec<_>>());
+        }
+        drawing.diagnoses = diagnose(trace, filter, interrupt)?;
+    }
+    (drawing.ssh, drawing.report) = (chosen.ssh, report);
+    Ok(drawing)
+}
+
+fn diagnose(trace: &Recording, filter: &EventFilter, interrupt: &Interrupt) -> Result<Vec<Diagnosis>> {
+    let mut diagnoser = Diagnoser::default();
+    diagnoser.keep_moments(MOMENTS_MAX);
+    for item in &mut trace.open(filter, Diagnoser::fields(), interrupt)? {
+        diagnoser.item(&item?);
+    }
+    Ok(diagnoser.finish())
 }
 
 fn format(args: &PlotArgs) -> Result<PlotFormat, Failure> {
@@ -119,8 +245,8 @@ fn draw(
     filter: &EventFilter,
     interrupt: &Interrupt,
     report: &mut Report,
-) -> Result<(Drawing, Losses)> {
-    let mut drawing = Drawing { flows: Collector::new(collect, Limits::default()), ..Drawing::default() };
+) -> Result<Drawing> {
+    let mut drawing = Drawing::new(collect, trace);
     let mut items = trace.open(filter, Collector::fields(), interrupt)?;
     for item in &mut items {
         let item = item?;
@@ -136,13 +262,20 @@ fn draw(
             _ => {}
         }
     }
-    Ok((drawing, *items.losses()))
+    drawing.losses = *items.losses();
+    Ok(drawing)
 }
 
 /// What a trace shows.
-#[derive(Default)]
 struct Drawing {
     flows: Collector,
+    diagnoses: Vec<Diagnosis>,
+    /// There were too many events to tell what held connections back.
+    is_too_much: bool,
+    /// Connections left out.
+    ssh: usize,
+    report: Report,
+    losses: Losses,
     kernel: String,
     host: String,
     utc_offset_ns: Option<i64>,
@@ -150,6 +283,21 @@ struct Drawing {
 }
 
 impl Drawing {
+    fn new(collect: Collect, trace: &Recording) -> Self {
+        Drawing {
+            flows: Collector::new(collect, Limits::default()),
+            diagnoses: Vec::new(),
+            is_too_much: false,
+            ssh: 0,
+            report: Report::new(&trace.title()),
+            losses: Losses::default(),
+            kernel: String::new(),
+            host: String::new(),
+            utc_offset_ns: None,
+            gaps: Vec::new(),
+        }
+    }
+
     fn lost(&mut self, gap: &Gap) {
         if self.gaps.len() < GAPS_MAX {
             self.gaps.push(plot::Gap { start_ns: gap.from, end_ns: gap.to, lost: gap.lost });
@@ -160,6 +308,7 @@ impl Drawing {
         let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
         PlotInput {
             flows: &self.flows,
+            diagnoses: &self.diagnoses,
             title,
             kernel: known(&self.kernel),
             host: known(&self.host),

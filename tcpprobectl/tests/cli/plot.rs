@@ -151,9 +151,89 @@ fn the_events_that_are_not_drawn_change_no_picture() {
     convert(&[pages.to_str().unwrap(), "--formats", formats.to_str().unwrap(), "-o", "all/web.tcpp"]);
     convert(&["all/web.tcpp", "--events", "minimal", "-o", "minimal/web.tcpp"]);
     let picture = |folder: &str| {
-        plot(&path(folder), &["web.tcpp", "-o", "web.svg"]).code(0);
+        // Why something was sent again, and what held back, the others tell.
+        plot(&path(folder), &["web.tcpp", "-o", "web.svg", "--panels", "throughput,cwnd,srtt"]).code(0);
         fs::read_to_string(path(folder).join("web.svg")).unwrap()
     };
     assert!(fs::metadata(path("all/web.tcpp")).unwrap().len() > fs::metadata(path("minimal/web.tcpp")).unwrap().len());
     assert_eq!(picture("all"), picture("minimal"));
+}
+
+/// A trace of the fixtures of `diagnose`, in a folder of its own.
+fn diagnosed(directory: &Path, name: &str) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/diagnose").join(name).join("trace.tcpp");
+    fs::create_dir_all(directory.join(name)).unwrap();
+    fs::copy(from, directory.join(name).join("trace.tcpp")).unwrap();
+}
+
+/// The places of `texts` in a picture; they must be in it.
+fn places(svg: &str, texts: &[&str]) -> Vec<usize> {
+    texts.iter().map(|text| svg.find(text).unwrap_or_else(|| panic!("no {text} in {svg}"))).collect()
+}
+
+#[test]
+fn a_single_connection_tells_its_limits_and_causes() {
+    let directory = tempfile::tempdir().unwrap();
+    diagnosed(directory.path(), "policed-slow");
+    let svg = |more: &[&str]| {
+        let arguments = [&["policed-slow/trace.tcpp", "-o", "-", "--format", "svg"], more].concat();
+        stdout(&plot(directory.path(), &arguments).code(0))
+    };
+    let all = svg(&[]);
+    let panels = [
+        "Throughput, Mbit/s",
+        "Congestion window",
+        "In flight, kB",
+        "Smoothed RTT",
+        "Retransmissions by cause",
+        "Limits",
+    ];
+    assert!(places(&all, &panels).is_sorted());
+    places(&all, &["fast 117", "policer 97 %", "cwnd × MSS", "held back by", "1.62 Mbit/s"]);
+    let some = svg(&["--panels", "srtt,cwnd"]);
+    assert!(places(&some, &["Smoothed RTT", "Congestion window"]).is_sorted());
+    assert!(!some.contains("Throughput") && !some.contains("Limits"));
+    let none = svg(&["--panels", "limits", "--filter", "sport == 58314", "--top", "1", "--by", "srtt"]);
+    places(&none, &["policer 97 %"]);
+    let unknown = plot(directory.path(), &["policed-slow/trace.tcpp", "--panels", "speed"]).code(2);
+    assert!(stderr(&unknown).contains("speed"), "{}", stderr(&unknown));
+    plot(directory.path(), &["policed-slow/trace.tcpp", "--by", "beauty"]).code(2);
+    plot(directory.path(), &["policed-slow/trace.tcpp", "--top", "17"]).code(2);
+}
+
+#[test]
+fn files_are_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    ["rcvbuf", "policed-slow"].iter().for_each(|name| diagnosed(directory.path(), name));
+    let files = ["rcvbuf/trace.tcpp", "policed-slow/trace.tcpp"];
+    let svg = |more: &[&str]| {
+        let arguments = [&files[..], &["-o", "-", "--format", "svg"], more].concat();
+        stdout(&plot(directory.path(), &arguments).code(0))
+    };
+    let overlaid = svg(&[]);
+    places(&overlaid, &["rcvbuf/trace.tcpp", "policed-slow/trace.tcpp", "seconds since the first event of each"]);
+    places(&overlaid, &["1.60 Mbit/s (−81 %)", "srtt p95, ms", "receive window", "policer"]);
+    let stacked = svg(&["--stack", "--panels", "cwnd"]);
+    places(&stacked, &["Congestion window of rcvbuf/trace.tcpp", "Congestion window of policed-slow/trace.tcpp"]);
+    let assert = plot(directory.path(), &files).code(0);
+    assert_eq!(stderr(&assert), "tcpprobectl: wrote trace-trace.png\n");
+    let run = plot(directory.path(), &[files[0], files[1], "--run", "1"]);
+    check_failure(run, 2, "--run is of one job, and several are compared; write NAME:RUN for each job");
+    let missing = plot(directory.path(), &[files[0], "missing.tcpp"]);
+    check_failure(missing, 1, "cannot read missing.tcpp: No such file or directory (os error 2)");
+}
+
+#[test]
+fn runs_of_a_job_are_compared() {
+    let daemon = Daemon::start(jobs(), trace("ipv4-loss2", 0));
+    let plot = |arguments: &[&str]| {
+        let mut command = program();
+        command.arg("plot").args(arguments).env("TCPPROBED_SOCKET", daemon.socket()).current_dir(daemon.directory());
+        command.assert()
+    };
+    let both = plot(&["web:1", "web:2"]).code(0);
+    assert_eq!(stderr(&both), "tcpprobectl: wrote web-1-web-2.png\n");
+    let svg = stdout(&plot(&["web:1", "web:2", "-o", "-", "--format", "svg"]).code(0));
+    places(&svg, &["web, run 1", "web, run 2", "(=)"]);
+    assert!(stdout(&plot(&["web:2", "-o", "-", "--format", "svg"]).code(0)).contains("web, run 2"));
 }

@@ -1,11 +1,13 @@
 //! Areas: where the parts of a picture are.
 
 use super::canvas::Rect;
+use super::font::Fonts;
 use super::{Size, lanes, table};
 use crate::model::{Content, Plot};
 
 /// Left of the title and of the table.
 pub const EDGE: f32 = 24.0;
+/// Left of the panels; more where lanes have long labels.
 const MARGIN_LEFT: f32 = 96.0;
 const MARGIN_RIGHT: f32 = 28.0;
 const HEAD_HEIGHT: f32 = 76.0;
@@ -13,9 +15,7 @@ const HEAD_HEIGHT: f32 = 76.0;
 const HEADING_HEIGHT: f32 = 40.0;
 /// Below the panels, for the labels of the time axis.
 const TIME_HEIGHT: f32 = 66.0;
-const CURVES_HEIGHT_MIN: f32 = 180.0;
-/// How panels of curves share what room there is: the first, which people look at most, and each of the others.
-const SHARES: [f32; 2] = [11.0, 9.0];
+const CURVES_HEIGHT_MIN: f32 = 170.0;
 /// Between the table and the lower edge.
 const FOOT_HEIGHT: f32 = 14.0;
 
@@ -23,6 +23,8 @@ const FOOT_HEIGHT: f32 = 14.0;
 pub struct Areas {
     pub width: f32,
     pub height: f32,
+    /// Left of the panels.
+    left: f32,
     /// Where no part ends further right.
     pub right: f32,
     /// Those of the panels, without their headings.
@@ -32,7 +34,7 @@ pub struct Areas {
 
 impl Areas {
     /// As high as asked for, or as high as is needed.
-    pub fn of(plot: &Plot, size: Size) -> Self {
+    pub fn of(plot: &Plot, size: Size, fonts: &Fonts) -> Self {
         let (width, height) = (size.width.max(Size::MIN.width) as f32, size.height.max(Size::MIN.height) as f32);
         let lanes_height: f32 = plot.panels.iter().map(|panel| fixed_height(&panel.content)).sum();
         let headings_height = plot.panels.len() as f32 * HEADING_HEIGHT;
@@ -41,26 +43,24 @@ impl Areas {
         let curves = plot.panels.iter().filter(|panel| matches!(panel.content, Content::Curves(_))).count();
         let height = height.max((fixed + curves as f32 * CURVES_HEIGHT_MIN).ceil());
         let room = height - fixed;
-        let mut shares = SHARES.into_iter().chain(std::iter::repeat(SHARES[1]));
-        let all_shares: f32 = shares.clone().take(curves).sum();
+        let labels = plot.panels.iter().map(|panel| match &panel.content {
+            Content::Curves(_) => 0.0,
+            Content::Lanes(lanes) => lanes::labels_width(lanes, fonts),
+        });
+        let left = (EDGE + labels.fold(0.0, f32::max) + 10.0).ceil().clamp(MARGIN_LEFT, width / 3.0);
         let mut bottom = HEAD_HEIGHT;
         let panels = plot.panels.iter().map(|panel| {
             let height = match &panel.content {
-                Content::Curves(_) => shares.next().unwrap_or(SHARES[1]) / all_shares * room,
+                Content::Curves(_) => room / curves as f32,
                 fixed => fixed_height(fixed),
             };
             let top = bottom + HEADING_HEIGHT;
-            let rect = Rect {
-                left: MARGIN_LEFT,
-                right: width - MARGIN_RIGHT,
-                top: top.round(),
-                bottom: (top + height).round(),
-            };
+            let rect = Rect { left, right: width - MARGIN_RIGHT, top: top.round(), bottom: (top + height).round() };
             bottom = rect.bottom;
             rect
         });
         let panels = panels.collect();
-        Areas { width, height, right: width - MARGIN_RIGHT, panels, table_top: bottom + TIME_HEIGHT }
+        Areas { width, height, left, right: width - MARGIN_RIGHT, panels, table_top: bottom + TIME_HEIGHT }
     }
 
     /// Width and height, in pixels.
@@ -71,7 +71,7 @@ impl Areas {
     /// What all panels span from left to right, and where the lowest ends.
     pub fn time_axis(&self) -> Rect {
         let bottom = self.panels.last().map_or(HEAD_HEIGHT, |panel| panel.bottom);
-        Rect { left: MARGIN_LEFT, right: self.right, top: bottom, bottom }
+        Rect { left: self.left, right: self.right, top: bottom, bottom }
     }
 }
 
@@ -79,6 +79,6 @@ impl Areas {
 fn fixed_height(content: &Content) -> f32 {
     match content {
         Content::Curves(_) => 0.0,
-        Content::Lanes(lanes) => lanes::height(lanes.len()),
+        Content::Lanes(lanes) => lanes::height(lanes),
     }
 }

@@ -2,23 +2,30 @@
 
 use super::axis::TimeAxis;
 use super::canvas::{Align, Canvas, Lettering, Point, Rect};
-use super::color::GRID;
-use super::font::TEXT;
-use super::frame::Common;
-use crate::model::{Lane, Panel};
+use super::color::{DARK, GRID};
+use super::font::{Fonts, TEXT};
+use super::frame::{Common, stretches};
+use crate::model::{Ink, Lane, Panel};
 use crate::units::{duration, grouped};
 
 /// What happened in one stretch of this width shares a bar.
 const BAR_PITCH: f32 = 4.0;
 
-/// How high a panel of so many lanes is.
-pub fn height(lanes: usize) -> f32 {
-    match lanes {
+/// How high a panel of these lanes is.
+pub fn height(lanes: &[Lane]) -> f32 {
+    let is_spans = lanes.iter().all(|lane| lane.bars.is_empty());
+    match lanes.len() {
         0 => 36.0,
+        count if is_spans => 24.0 * count as f32,
         count @ 1..=4 => 36.0 * count as f32,
         count @ 5..=8 => 26.0 * count as f32,
         count => 20.0 * count as f32,
     }
+}
+
+/// How wide the widest label of these lanes is.
+pub fn labels_width(lanes: &[Lane], fonts: &Fonts) -> f32 {
+    lanes.iter().map(|lane| fonts.width(&lane.label, TEXT, true)).fold(0.0, f32::max)
 }
 
 /// Draws `lanes`, all of `panel`.
@@ -26,11 +33,8 @@ pub fn draw(common: &Common, canvas: &mut impl Canvas, rect: Rect, panel: &Panel
     let bars: Vec<Vec<(f32, u64)>> = lanes.iter().map(|lane| bars(lane, common.time)).collect();
     let highest = bars.iter().flatten().map(|bar| bar.1).max().unwrap_or(0);
     let pitch = duration((common.time.ns_per_pixel() * f64::from(BAR_PITCH)) as u64);
-    let remark = match highest {
-        1 => "number at the left".to_owned(),
-        _ => format!("number at the left, highest bar: {} in {pitch}", grouped(highest)),
-    };
-    let remarks: Vec<&str> = panel.remarks.iter().copied().chain([remark.as_str()]).collect();
+    let mut remarks = panel.remarks.clone();
+    remarks.extend((highest > 1).then(|| format!("highest bar: {} in {pitch}", grouped(highest))));
     common.draw_frame(canvas, rect, panel, &remarks, None);
     let height = rect.height() / lanes.len() as f32;
     for (at, (lane, bars)) in lanes.iter().zip(bars).enumerate() {
@@ -38,16 +42,22 @@ pub fn draw(common: &Common, canvas: &mut impl Canvas, rect: Rect, panel: &Panel
         if at + 1 < lanes.len() {
             canvas.fill(Rect { top: bottom.round() - 1.0, bottom: bottom.round(), ..rect }, GRID, 1.0);
         }
-        let color = common.color(lane.row);
+        let color = common.color(lane.ink);
+        for (left, right, ink) in stretches(&lane.spans, common.time) {
+            let (left, right) = (left.clamp(rect.left, rect.right), right.clamp(rect.left, rect.right));
+            let span = Rect { left, right, top: (bottom - height + 4.0).round(), bottom: (bottom - 4.0).round() };
+            canvas.fill(span, common.color(ink), 1.0);
+        }
         for (x, count) in bars {
             // Even a single one must be seen beside a burst.
             let part = 0.25 + 0.75 * count as f32 / highest as f32;
             let top = bottom - 1.0 - part * (height - 4.0);
             canvas.fill(Rect { left: x, right: x + BAR_PITCH - 1.0, top, bottom: bottom - 1.0 }, color, 1.0);
         }
-        let lettering = Lettering { size: TEXT, bold: true, color, align: Align::Right };
+        let (bold, color) = if let Ink::Row(_) = lane.ink { (true, color) } else { (false, DARK) };
+        let lettering = Lettering { size: TEXT, bold, color, align: Align::Right };
         let at = Point { x: rect.left - 10.0, y: bottom - height / 2.0 + 6.0 };
-        canvas.text(at, &grouped(lane.total), lettering);
+        canvas.text(at, &lane.label, lettering);
     }
 }
 

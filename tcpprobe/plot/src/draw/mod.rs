@@ -67,7 +67,7 @@ impl Default for Size {
 /// [`PlotError::Encode`], for a size that no file can have.
 pub fn render(plot: &Plot, format: Format, size: Size) -> Result<Vec<u8>, PlotError> {
     let fonts = Fonts::new()?;
-    let areas = Areas::of(plot, size);
+    let areas = Areas::of(plot, size, &fonts);
     match format {
         Format::Png => png::file(areas.size(), &fonts, |canvas| draw(plot, &areas, &fonts, canvas)),
         Format::Svg => svg::document(areas.size(), &fonts, |canvas| draw(plot, &areas, &fonts, canvas)),
@@ -81,7 +81,8 @@ fn draw(plot: &Plot, areas: &Areas, fonts: &Fonts, canvas: &mut impl Canvas) {
     let ticks = time.ticks(|label| fonts.width(label, TEXT, false));
     let grid: Vec<f32> = ticks.iter().map(|tick| tick.0).collect();
     let shades = shades::shades(&plot.gaps, &time);
-    let common = Common { fonts, rows: &plot.table.rows, shades: &shades, time: &time, grid: &grid };
+    let common =
+        Common { fonts, rows: &plot.table.rows, shades: &shades, time: &time, grid: &grid, backdrop: &plot.backdrop };
     for (at, (panel, &rect)) in plot.panels.iter().zip(&areas.panels).enumerate() {
         match &panel.content {
             _ if panel.is_empty() => common.draw_empty(canvas, rect, panel),

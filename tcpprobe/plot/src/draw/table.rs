@@ -4,7 +4,7 @@ use super::canvas::{Align, Canvas, Lettering, Point, Rect};
 use super::color::{DARK, FRAME, GREY};
 use super::font::{SMALL, TEXT};
 use super::frame::Common;
-use crate::model::Table;
+use crate::model::{Ink, Table};
 
 const ROW_HEIGHT: f32 = 25.0;
 const COLUMN_GAP: f32 = 34.0;
@@ -28,7 +28,7 @@ pub fn draw(common: &Common, canvas: &mut impl Canvas, table: &Table, notes: &[S
         y += ROW_HEIGHT;
         let middle = (y - 6.0).round();
         let swatch = Rect { left: corner.x, right: corner.x + SWATCH_WIDTH, top: middle - 2.0, bottom: middle + 2.0 };
-        canvas.fill(swatch, common.color(at), 1.0);
+        canvas.fill(swatch, common.color(Ink::Row(at)), 1.0);
         let name = common.fonts.fit(&row.name, columns.name_size, false, columns.name_width);
         let lettering = Lettering { align: Align::Left, size: columns.name_size, ..cell };
         canvas.text(Point { x: columns.name_left, y }, &name, lettering);
@@ -70,7 +70,7 @@ impl Columns {
     fn of(common: &Common, table: &Table, name_left: f32, right: f32) -> Self {
         let width = |column: usize| {
             let cells = table.rows.iter().map(|row| common.fonts.width(&row.cells[column], TEXT, false));
-            cells.fold(common.fonts.width(table.headings[column], SMALL, false), f32::max)
+            cells.fold(common.fonts.width(&table.headings[column], SMALL, false), f32::max)
         };
         let widths: Vec<f32> = (0..table.headings.len()).map(width).collect();
         let numbers_width: f32 = widths.iter().map(|width| COLUMN_GAP + width).sum();

@@ -15,6 +15,23 @@ pub struct Gap {
     pub lost: Option<u64>,
 }
 
+/// The same time in gaps that do not overlap, in its order.
+pub fn disjoint(gaps: impl IntoIterator<Item = Gap>) -> Vec<Gap> {
+    let mut sorted: Vec<Gap> = gaps.into_iter().collect();
+    sorted.sort_by_key(|gap| gap.start_ns);
+    let mut disjoint: Vec<Gap> = Vec::with_capacity(sorted.len());
+    for gap in sorted {
+        match disjoint.last_mut() {
+            Some(last) if gap.start_ns <= last.end_ns => {
+                last.end_ns = last.end_ns.max(gap.end_ns);
+                last.lost = last.lost.zip(gap.lost).map(|(a, b)| a.saturating_add(b));
+            }
+            _ => disjoint.push(gap),
+        }
+    }
+    disjoint
+}
+
 /// How many events were lost in some gaps, as far as it is known: written `1,234 events lost`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lost {
@@ -47,5 +64,17 @@ impl fmt::Display for Lost {
             (lost, true) => write!(f, "more than {} lost", counted(lost, "event", "events")),
             (lost, false) => write!(f, "{} lost", counted(lost, "event", "events")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_joined() {
+        let gap = |start_ns, end_ns, lost| Gap { start_ns, end_ns, lost };
+        let all = [gap(50, 60, None), gap(10, 20, Some(1)), gap(15, 18, Some(2)), gap(58, 70, Some(3))];
+        assert_eq!(disjoint(all), [gap(10, 20, Some(3)), gap(50, 70, None)]);
     }
 }

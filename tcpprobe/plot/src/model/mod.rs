@@ -4,19 +4,23 @@
 //! together), a file for each panel, `table`, and [`Plot`], which holds it all. A new panel is a file beside `cwnd`,
 //! and its line in `PANELS`.
 
+mod comparison;
 mod cwnd;
+mod flight;
 mod from_flows;
 mod gap;
+mod limits;
 mod panel;
 mod range;
 mod retransmissions;
 mod srtt;
 mod table;
+mod throughput;
 mod time;
 
-pub use from_flows::{Choice, Options, PlotInput, TOP_MAX, choose};
+pub use from_flows::{Choice, Options, PlotInput, Rank, TOP_MAX, choose};
 pub use gap::{Gap, Lost};
-pub use panel::{Bar, Content, Curve, Curves, Lane, Mark, Panel, Sample, Scale, Shape};
+pub use panel::{Bar, Content, Curve, Curves, Ink, Key, Lane, Mark, Panel, Sample, Scale, Shape, Sort, Span};
 pub use table::{Row, Table};
 pub use time::{Time, TimeUnit};
 
@@ -24,8 +28,44 @@ use crate::error::PlotError;
 use crate::units::counted;
 use from_flows::{Connection, Counts};
 
+/// The panels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PanelKind {
+    /// What was acknowledged, over time.
+    Throughput,
+    /// Congestion window, with ssthresh.
+    Cwnd,
+    /// What is in flight, against what is allowed.
+    Flight,
+    /// Smoothed RTT.
+    Srtt,
+    /// Retransmissions, by cause or connection.
+    Retransmissions,
+    /// What held each connection back.
+    Limits,
+}
+
+/// How a panel is made.
+type Make = fn(&Scene) -> Panel;
+
 /// The panels, from above.
-const PANELS: [fn(&[Connection]) -> Panel; 3] = [cwnd::panel, srtt::panel, retransmissions::panel];
+const PANELS: [(PanelKind, Make); 6] = [
+    (PanelKind::Throughput, throughput::panel),
+    (PanelKind::Cwnd, cwnd::panel),
+    (PanelKind::Flight, flight::panel),
+    (PanelKind::Srtt, srtt::panel),
+    (PanelKind::Retransmissions, retransmissions::panel),
+    (PanelKind::Limits, limits::panel),
+];
+
+/// What panels are made of.
+struct Scene<'a> {
+    connections: &'a [Connection<'a>],
+    /// By trace; none overlaps another.
+    gaps: &'a [Vec<Gap>],
+    /// The time that all panels share.
+    range: (u64, u64),
+}
 
 /// Everything about a picture but how it is drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +78,8 @@ pub struct Plot {
     pub time: Time,
     /// Where events were lost within that time, by their starts; they may overlap.
     pub gaps: Vec<Gap>,
+    /// Of a single connection: what held it back, to be seen behind the curves.
+    pub backdrop: Vec<Span>,
     /// From above.
     pub panels: Vec<Panel>,
     /// The connections drawn.
@@ -53,20 +95,33 @@ impl Plot {
     /// Those of [`choose`]; and when a chosen connection has no curves.
     pub fn new(input: &PlotInput, options: &Options) -> Result<Self, PlotError> {
         let choice = choose(input.flows, options)?;
-        let connections = from_flows::connections(input.flows, &choice)?;
+        let connections = from_flows::connections(input, &choice)?;
         let counts = Counts::of(input.flows);
         let ranges = connections.iter().map(Connection::time_range);
         let range = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).ok_or(PlotError::NoEvents)?;
         let time = Time::new(range, options.raw_time, input.utc_offset_ns);
+        let scene = Scene { connections: &connections, gaps: &[gap::disjoint(input.gaps.iter().copied())], range };
         Ok(Plot {
             title: input.title.to_owned(),
             facts: facts(input, &time, &counts),
             gaps: gaps_within(input.gaps, range),
+            backdrop: if let [one] = &connections[..] { limits::backdrop(one) } else { Vec::new() },
             time,
-            panels: PANELS.iter().map(|panel| panel(&connections)).collect(),
+            panels: panels(&scene, options),
             table: table::table(&connections),
             notes: table::notes(&counts, &choice, input.gaps),
         })
+    }
+}
+
+/// Those asked for, or those that show something.
+fn panels(scene: &Scene, options: &Options) -> Vec<Panel> {
+    match &options.panels {
+        None => PANELS.iter().map(|(_, make)| make(scene)).filter(|panel| !panel.is_empty()).collect(),
+        Some(kinds) => {
+            let make = |kind: &PanelKind| PANELS.iter().find(|(other, _)| other == kind);
+            kinds.iter().filter_map(make).map(|(_, make)| make(scene)).collect()
+        }
     }
 }
 
@@ -74,7 +129,7 @@ fn facts(input: &PlotInput, time: &Time, counts: &Counts) -> Vec<String> {
     let facts = [
         input.host.map(str::to_owned),
         input.kernel.map(|kernel| format!("Linux {kernel}")),
-        time.first_utc(),
+        time.first_utc_words(),
         Some(time.span()),
         Some(counted(counts.events, "event", "events")),
         Some(counted(counts.connections, "connection", "connections")),

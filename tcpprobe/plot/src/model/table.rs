@@ -2,7 +2,8 @@
 
 use super::from_flows::{Choice, Connection, Counts, Metric, SSH_PORT};
 use super::gap::{Gap, Lost};
-use crate::units::{bytes, counted, grouped, millis, percent};
+use super::limits::words;
+use crate::units::{bit_rate, bytes, counted, duration, grouped, millis, percent};
 
 /// The connections drawn, a row each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub struct Table {
     /// What is over the names.
     pub name_heading: &'static str,
     /// What is over the cells.
-    pub headings: Vec<&'static str>,
+    pub headings: Vec<String>,
     /// The one with the most traffic first.
     pub rows: Vec<Row>,
 }
@@ -29,23 +30,33 @@ pub struct Row {
 /// A column: what is over it, and what is in it.
 type Column = (&'static str, fn(&Connection) -> String);
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 8] = [
     ("acked by peer", |one| bytes(one.bytes_acked())),
     ("received", |one| bytes(one.bytes_received())),
-    ("retransmissions", |one| grouped(one.retransmissions())),
+    ("duration", |one| duration(one.duration())),
+    ("rate", |one| if one.duration() == 0 { "–".to_owned() } else { bit_rate(8.0 * one.rate() as f64) }),
+    ("resent", |one| grouped(one.retransmissions())),
     ("cwnd, packets", |one| range_text(one.range(Metric::SndCwnd), |packets| grouped(packets.into()))),
     ("srtt, ms", |one| range_text(one.range(Metric::Srtt), millis)),
+    (HEADLINE, |one| {
+        one.headline().map_or_else(String::new, |(limit, share)| format!("{} {}", words(limit), percent(share)))
+    }),
 ];
 
+/// Over what held connections back; where that was told of none, there is no such column.
+const HEADLINE: &str = "held back by";
+
 pub fn table(connections: &[Connection]) -> Table {
+    let is_told = connections.iter().any(|one| one.headline().is_some());
+    let columns: Vec<&Column> = COLUMNS.iter().filter(|(heading, _)| is_told || *heading != HEADLINE).collect();
     let row = |one: &Connection| Row {
         color: one.row,
         name: one.name(),
-        cells: COLUMNS.iter().map(|(_, cell)| cell(one)).collect(),
+        cells: columns.iter().map(|(_, cell)| cell(one)).collect(),
     };
     Table {
         name_heading: "connection, local → peer",
-        headings: COLUMNS.iter().map(|(heading, _)| *heading).collect(),
+        headings: columns.iter().map(|(heading, _)| (*heading).to_owned()).collect(),
         rows: connections.iter().map(row).collect(),
     }
 }
@@ -67,6 +78,10 @@ pub fn notes(counts: &Counts, choice: &Choice, gaps: &[Gap]) -> Vec<String> {
     if choice.more > 0 {
         let more = counted(choice.more as u64, "more connection", "more connections");
         notes.push(format!("and {more} ({} of bytes)", percent(choice.more_share)));
+    }
+    if choice.ends > 0 {
+        let ends = counted(choice.ends as u64, "receiving end", "receiving ends");
+        notes.push(format!("{ends} left out; --both-ends draws them too"));
     }
     if choice.ssh > 0 {
         let ssh = counted(choice.ssh as u64, "connection", "connections");

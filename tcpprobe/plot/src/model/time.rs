@@ -17,6 +17,8 @@ pub struct Time {
     pub unit: TimeUnit,
     /// UTC (nanoseconds since 1970) minus the trace's clock, where it is known.
     pub utc_offset_ns: Option<i64>,
+    /// Whether it is the time since the first event of each of several traces.
+    pub is_aligned: bool,
 }
 
 /// A unit of time.
@@ -46,7 +48,13 @@ impl Time {
             span if span < 4 * DAY_NS => (HOUR_NS, "hours"),
             _ => (DAY_NS, "days"),
         };
-        Time { first_ns, last_ns, raw, unit: TimeUnit { name, ns }, utc_offset_ns }
+        Time { first_ns, last_ns, raw, unit: TimeUnit { name, ns }, utc_offset_ns, is_aligned: false }
+    }
+
+    /// From the first event of each of several traces, the longest of which takes `span_ns`.
+    #[must_use]
+    pub fn aligned(span_ns: u64) -> Self {
+        Time { is_aligned: true, ..Time::new((0, span_ns), false, None) }
     }
 
     /// The time that is written as 0.
@@ -68,12 +76,20 @@ impl Time {
         Some(format!("{:.6}", Timestamp::from_nanosecond(nanos - nanos.rem_euclid(1000)).ok()?))
     }
 
+    /// The same in words: `2026-01-31 12:00:00.000000 UTC`.
+    #[must_use]
+    pub fn first_utc_words(&self) -> Option<String> {
+        let utc = self.first_utc()?;
+        Some(format!("{} UTC", utc.strip_suffix('Z').unwrap_or(&utc).replacen('T', " ", 1)))
+    }
+
     /// What the numbers along it mean: `seconds since 2026-01-31T12:00:00.000000Z`.
     #[must_use]
     pub fn caption(&self) -> String {
         let unit = self.unit.name;
         match self.first_utc() {
             _ if self.raw => format!("time in the trace's clock, {unit}"),
+            _ if self.is_aligned => format!("{unit} since the first event of each"),
             Some(utc) => format!("{unit} since {utc}"),
             None => format!("{unit} since {:.6} s in the trace's clock", self.first_ns as f64 / 1e9),
         }
