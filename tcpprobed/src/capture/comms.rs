@@ -1,9 +1,10 @@
 //! Names of tasks, as the kernel knew them.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::tracefs::{Tracefs, task_comm};
+use crate::tracefs::{Tracefs, numbers_as_events, task_comm};
 
 /// A name is asked for again after this time: a task may have exec'd.
 const NAME_AGE_MAX: Duration = Duration::from_secs(1);
@@ -17,6 +18,8 @@ const NAMES_MAX: usize = 16 << 10;
 #[derive(Debug)]
 pub struct Comms {
     tracefs: Tracefs,
+    /// Whether `/proc` numbers tasks as events do.
+    asks_proc: bool,
     names: HashMap<i32, (Option<String>, Instant)>,
     /// What the kernel saved, when it was read last and the time before: it forgets names.
     saved: [HashMap<i32, String>; 2],
@@ -27,7 +30,8 @@ impl Comms {
     /// Knows nobody yet.
     #[must_use]
     pub fn new(tracefs: Tracefs) -> Self {
-        Comms { tracefs, names: HashMap::new(), saved: Default::default(), saved_read: None }
+        let asks_proc = numbers_as_events(Path::new("/proc"));
+        Comms { tracefs, asks_proc, names: HashMap::new(), saved: Default::default(), saved_read: None }
     }
 
     /// Learns the names of these tasks: from the task itself while it lives, else from what the kernel saved when it
@@ -45,7 +49,8 @@ impl Comms {
             if fresh {
                 continue;
             }
-            let name = task_comm(pid).or_else(|| self.saved(pid, now));
+            let alive = if self.asks_proc { task_comm(pid) } else { None };
+            let name = alive.or_else(|| self.saved(pid, now));
             let entry = self.names.entry(pid).or_insert((None, now));
             // A task that ended keeps the name it had.
             *entry = (name.or(entry.0.take()), now);
@@ -101,5 +106,11 @@ mod tests {
         comms.learn_at([one, other].into_iter(), began + NAME_AGE_MAX);
         assert_eq!(comms.get(one), Some("client"));
         assert_eq!(comms.get(other), Some("curl"), "forgotten since");
+        // In a PID namespace of its own, whoever has the number in /proc is another task.
+        let own = std::process::id().cast_signed();
+        put("saved_cmdlines", &format!("{own} nginx\n"));
+        comms.asks_proc = false;
+        comms.learn_at([own].into_iter(), began + 3 * NAME_AGE_MAX);
+        assert_eq!(comms.get(own), Some("nginx"));
     }
 }

@@ -12,6 +12,11 @@ pub fn owners(is_enabled: bool, means: Means) -> Check {
             let finding = "this kernel lacks tcp:tcp_rcv_space_adjust: whose the connections are is not told";
             Check::warning(NAME, finding, "a newer kernel, or [owners] enabled = false in tcpprobed.toml")
         }
+        Means { numbers: false, .. } => Check::warning(
+            NAME,
+            "the daemon is in a PID namespace of its own: of owners their number and name alone are known",
+            "run it in that of the host (docker run --pid=host, hostPID: true)",
+        ),
         Means { processes: false, .. } => Check::warning(
             NAME,
             "/proc hides the processes of others from the daemon: whose the connections are is not known",

@@ -248,7 +248,8 @@ fn snapshots_are_missed_only_where_they_are_wanted() {
 
 #[test]
 fn how_far_owners_are_told() {
-    let all = Means { taken: true, sent: true, processes: true };
+    let all = Means { taken: true, sent: true, processes: true, numbers: true };
+    expect(&owners::owners(true, Means { numbers: false, ..all }), Level::Warning, &["PID namespace", "--pid=host"]);
     expect(&owners::owners(true, all), Level::Ok, &["connect, receive, send"]);
     expect(&owners::owners(true, Means { sent: false, ..all }), Level::Ok, &["of sending alone"]);
     expect(&owners::owners(true, Means { taken: false, ..all }), Level::Warning, &["tcp_rcv_space_adjust"]);

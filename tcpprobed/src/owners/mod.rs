@@ -214,13 +214,20 @@ pub struct Means {
     pub sent: bool,
     /// Whether `/proc` shows other people's processes.
     pub processes: bool,
+    /// Whether processes have the numbers there that events have.
+    pub numbers: bool,
 }
 
 impl Means {
     /// Those of this machine.
     #[must_use]
     pub fn of(tracefs: &Tracefs) -> Self {
-        let processes = Procfs::at(Path::new("/proc")).shows_others();
-        Means { taken: tracefs.has(&ring::taken()), sent: tracefs.has(&ring::sent()), processes }
+        let procfs = Procfs::at(Path::new("/proc"));
+        Means {
+            taken: tracefs.has(&ring::taken()),
+            sent: tracefs.has(&ring::sent()),
+            processes: procfs.shows_others(),
+            numbers: procfs.numbers_as_events(),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tcpprobe::event::Owner;
 
 use super::cgroup::Group;
-use crate::tracefs::traced_comm;
+use crate::tracefs::{numbers_as_events, traced_comm};
 
 /// Most bytes taken from one file.
 const FILE_BYTES_MAX: u64 = 8 << 10;
@@ -27,6 +27,8 @@ pub enum Unknown {
 #[derive(Debug, Clone)]
 pub struct Procfs {
     root: PathBuf,
+    /// Whether its numbers are those of events, which are the first PID namespace's.
+    numbers_as_events: bool,
     ticks_per_second: u64,
 }
 
@@ -34,7 +36,8 @@ impl Procfs {
     /// The one at this path.
     #[must_use]
     pub fn at(root: &Path) -> Self {
-        Procfs { root: root.to_owned(), ticks_per_second: rustix::param::clock_ticks_per_second().max(1) }
+        let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
+        Procfs { root: root.to_owned(), numbers_as_events: numbers_as_events(root), ticks_per_second }
     }
 
     /// The process of a thread that did something at `time`, nanoseconds since boot, and has not begun since.
@@ -42,6 +45,10 @@ impl Procfs {
     /// # Errors
     /// Why it is not known.
     pub fn owner(&self, tid: i32, time: u64) -> Result<Owner, Unknown> {
+        if !self.numbers_as_events {
+            // Whoever has the number here is another one. The kernel's own list is right.
+            return Err(Unknown::Ended);
+        }
         let status = self.read(tid, "status")?;
         let word = |label: &[u8], at: usize| -> Option<u32> {
             let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(label))?;
@@ -77,6 +84,12 @@ impl Procfs {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(Unknown::Hidden),
             Err(_) => Err(Unknown::Ended),
         }
+    }
+
+    /// Whether its numbers are those of events.
+    #[must_use]
+    pub fn numbers_as_events(&self) -> bool {
+        self.numbers_as_events
     }
 
     /// Whether it shows what is needed of other people's processes: of the first one.
@@ -125,7 +138,8 @@ mod tests {
         }
 
         fn owner(&self, time: u64) -> Result<Owner, Unknown> {
-            Procfs { root: self.0.path().to_owned(), ticks_per_second: 100 }.owner(71, time)
+            let root = self.0.path().to_owned();
+            Procfs { root, numbers_as_events: true, ticks_per_second: 100 }.owner(71, time)
         }
     }
 
@@ -163,6 +177,22 @@ mod tests {
         let fake = Fake::new();
         fake.put("71", "status", b"");
         assert_eq!(fake.owner(u64::MAX), Err(Unknown::Ended));
+    }
+
+    #[test]
+    fn where_numbers_are_others_nobody_is_looked_at() {
+        let fake = Fake::new();
+        let procfs = |namespace: &str| {
+            let own = fake.0.path().join("self/ns");
+            let _ = fs::remove_dir_all(&own);
+            fs::create_dir_all(&own).unwrap();
+            std::os::unix::fs::symlink(namespace, own.join("pid")).unwrap();
+            Procfs::at(fake.0.path()).owner(71, u64::MAX).map(|owner| owner.pid)
+        };
+        assert_eq!(procfs("pid:[4026531836]"), Ok(70));
+        assert_eq!(procfs("pid:[4026532201]"), Err(Unknown::Ended));
+        fs::remove_dir_all(fake.0.path().join("self")).unwrap();
+        assert!(!Procfs::at(fake.0.path()).numbers_as_events(), "nobody says so");
     }
 
     #[test]

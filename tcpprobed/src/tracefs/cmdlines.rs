@@ -60,6 +60,16 @@ impl Tracefs {
     }
 }
 
+/// The number of the first PID namespace (`PROC_PID_INIT_INO`, `include/linux/proc_ns.h`).
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Whether tasks have the numbers in the proc file system at `root` that they have in events, which are those of the first PID
+/// namespace. In a container of its own namespace, what has the number there is another task.
+#[must_use]
+pub fn numbers_as_events(root: &Path) -> bool {
+    std::fs::read_link(root.join("self/ns/pid")).is_ok_and(|name| name.as_os_str() == FIRST_PID_NAMESPACE)
+}
+
 /// Bytes of a name in the kernel, less the one that ends it (`TASK_COMM_LEN`).
 const COMM_BYTES: usize = 15;
 

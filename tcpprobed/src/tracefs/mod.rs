@@ -30,7 +30,7 @@ mod stats;
 mod sub_buffer;
 mod survey;
 
-pub use cmdlines::{task_comm, traced_comm};
+pub use cmdlines::{numbers_as_events, task_comm, traced_comm};
 pub use condition::Condition;
 pub use cpus::{online_cpus, possible_cpus};
 pub use error::TracefsError;
