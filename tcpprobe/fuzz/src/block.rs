@@ -61,8 +61,8 @@ fn connections(block: &Block) -> Vec<Option<u64>> {
     let connection = |row| {
         let record = block.record(row, &mut buffer);
         let reader = block.schema().index_of(record.format.id).map(|index| &readers[index]);
-        let (local, peer) = reader.and_then(|reader| reader.read(record.bytes))?.ends();
-        Some(connection_id(local, peer))
+        let socket = reader.and_then(|reader| reader.read(record.bytes))?.socket();
+        socket.has_ends().then(|| connection_id(socket.local, socket.peer))
     };
     block.rows().iter().map(connection).collect()
 }
