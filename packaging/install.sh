@@ -8,6 +8,7 @@
 # PREFIX   where to (default /usr/local); units go to PREFIX/lib, the configuration to /etc
 # DESTDIR  put before every path, to make a package: nothing on this system is then started, stopped or made
 # BIN      where the built programs are (default target/release)
+# RUNS_HERE  the same programs for this machine, where those are for another (default BIN)
 set -euo pipefail
 
 die() { echo "install.sh: $*" >&2; exit 1; }
@@ -16,6 +17,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 prefix=${PREFIX:-/usr/local}
 dest=${DESTDIR:-}
 bin=${BIN:-${CARGO_TARGET_DIR:-$root/target}/release}
+runs_here=${RUNS_HERE:-$bin}
 
 programs=("$prefix/bin/tcpprobed" "$prefix/bin/tcpprobectl")
 units=("$prefix"/lib/systemd/system/tcpprobed{.service,.socket,-sockdiag.socket})
@@ -37,14 +39,14 @@ put() { # MODE SOURCE TARGET
 
 completion() { # SHELL TARGET
     mkdir -p "$(dirname "$dest$2")"
-    "$bin/tcpprobectl" completions "$1" >"$dest$2"
+    "$runs_here/tcpprobectl" completions "$1" >"$dest$2"
 }
 
 manual_pages() {
     local folder page
     folder=$(mktemp -d)
-    "$bin/tcpprobed" man "$folder"
-    "$bin/tcpprobectl" man "$folder"
+    "$runs_here/tcpprobed" man "$folder"
+    "$runs_here/tcpprobectl" man "$folder"
     for page in "$folder"/*; do put 644 "$page" "$manual/man${page##*.}/${page##*/}"; done
     rm -r "$folder"
 }
