@@ -252,7 +252,39 @@ snapshots() {
     load=$!
     check "snapshots go on" soon more_than "$before"
     wait "$load"
+    finals
 }
+
+# Closing sockets are told by the second socket, which outlives the daemon and is left as it was made.
+finals() {
+    check "nobody listens to closing sockets" is 0 listeners
+    sed -i.old 's/^final = .*/final = true/' /etc/tcpprobed/tcpprobed.toml
+    check "have final snapshots" systemctl reload tcpprobed
+    check "the kernel tells of closing sockets" soon says '^ok +final snapshots +the kernel tells of each .* buffer of 34 MB' ann doctor
+    check "by one socket" is 1 listeners
+    traffic --seconds 4 --ping-pong 2
+    check "connections have final snapshots" soon says '^[1-9][0-9]*$' final_taken
+    traffic --seconds 8 --short 2 &
+    local load=$!
+    sleep 2
+    check "stop it while connections close" systemctl stop tcpprobed
+    sleep 2
+    check "it stays stopped" is inactive systemctl is-active tcpprobed.service
+    check "nobody listens" is 0 listeners
+    check "start" systemctl start tcpprobed
+    check "it listens again" soon is 1 listeners
+    systemctl kill -s KILL tcpprobed
+    check "killed, it comes back and listens" soon says 'the kernel tells of each' ann doctor
+    check "by one socket" is 1 listeners
+    wait "$load"
+    mv /etc/tcpprobed/tcpprobed.toml.old /etc/tcpprobed/tcpprobed.toml
+    check "without" systemctl reload tcpprobed
+    check "nobody listens any more" soon is 0 listeners
+}
+
+# Sockets of sock_diag (protocol 4) that are members of a group.
+listeners() { awk '$2 == 4 && $4 != "00000000"' /proc/net/netlink | wc -l; }
+final_taken() { tcpprobectl fetch web --events tcp_info --filter "port == $port && tcpi_state == 7" --format csv 2>/dev/null | tail -n +2 | wc -l; }
 
 # Whose the connections are, by an instance of the daemon's own and by /proc, which its sandbox leaves it.
 owners() {

@@ -126,6 +126,45 @@ fn what_the_kernel_does_not_give_is_no_zero() {
     }
 }
 
+/// What the kernel tells of a socket that closes is tcp_info alone, by which its record is known for a final one; of one that was
+/// disconnected before, it has nothing to tell.
+#[test]
+fn the_last_of_a_socket_that_closed() {
+    let closed = |name: &str| fs::read(folder().join(format!("{name}.bin"))).unwrap();
+    let message = |bytes: &[u8]| match replies(bytes).collect::<Vec<_>>()[..] {
+        [Reply::Socket { sequence: 0, socket }] => {
+            (socket.cookie, socket.is_disconnected(), socket.info.unwrap().0.to_vec())
+        }
+        ref other => panic!("{other:?}"),
+    };
+    let (cookie, is_disconnected, info) = message(&closed("closed"));
+    assert!(!is_disconnected && info.len() == 280);
+    let (local, peer) = ("127.0.0.1:41000".parse().unwrap(), "127.0.0.1:80".parse().unwrap());
+    let socket = Socket { family: AF_INET, local, peer, cookie, skaddr: 0 };
+    for length in [192, 232, 248, 280] {
+        let format = tcp_info::format(length).unwrap();
+        let record = tcp_info::final_record(&socket, TcpInfo(&info), length, 7).unwrap();
+        assert_eq!(record.len(), format.record_size());
+        // 3000 bytes and the FIN were sent and acknowledged, 6 bytes and a FIN received.
+        for (field, value) in [("tcpi_state", 7), ("tcpi_bytes_acked", 3002), ("tcpi_bytes_received", 7), ("sndbuf", 0)]
+        {
+            assert_eq!(number(&format, &record, field), Some(value), "{field}");
+        }
+        assert_eq!(Value::of(format.field("cc").unwrap(), &record), Some(Value::Text(b"")));
+        let Some(Event::TcpInfo(event)) = EventReader::new(&format).read(&record) else { panic!("typed") };
+        assert_eq!(event.socket, socket);
+        assert!(event.snapshot.is_final());
+        assert_eq!(tcp_info::final_record(&socket, TcpInfo(&info[..length.min(276) - 4]), length, 7), None);
+    }
+    let asked = fs::read(folder().join("cubic.bin")).unwrap();
+    let record = tcp_info::record(&socket, &saved(&asked), 280, 7).unwrap();
+    let Some(Event::TcpInfo(event)) = EventReader::new(&tcp_info::format(280).unwrap()).read(&record) else { panic!() };
+    assert!(!event.snapshot.is_final());
+    let (_, is_disconnected, emptied) = message(&closed("emptied"));
+    assert!(is_disconnected);
+    assert_eq!(TcpInfo(&emptied).get("tcpi_bytes_acked"), Some(0), "3001 bytes were");
+}
+
 #[test]
 fn its_text_reads_back() {
     let bytes = fs::read(folder().join("reno.bin")).unwrap();
@@ -244,8 +283,8 @@ fn a_block_with_a_snapshot_is_found_by_its_connection() {
 proptest! {
     /// Whatever comes, each message is one, and nothing is read that is not there.
     #[test]
-    fn any_bytes_are_replies(mut bytes in prop::collection::vec(any::<u8>(), 0..600), at in any::<prop::sample::Index>(), which in 0usize..5) {
-        let name = ["cubic", "bbr", "reno", "mapped", "none"][which];
+    fn any_bytes_are_replies(mut bytes in prop::collection::vec(any::<u8>(), 0..600), at in any::<prop::sample::Index>(), which in 0usize..6) {
+        let name = ["cubic", "bbr", "reno", "mapped", "none", "closed"][which];
         let mut real = fs::read(folder().join(format!("{name}.bin"))).unwrap();
         prop_assert!(replies(&bytes).count() <= bytes.len() / 16 + 1);
         // A real reply that is cut, that is damaged, and that others follow.
@@ -260,6 +299,7 @@ proptest! {
             if let Reply::Socket { socket, .. } = reply {
                 prop_assert!(socket.info.is_none_or(|info| info.0.len() <= real.len()));
                 let _ = tcp_info::record(&socket_of(&socket), &socket, 280, 1);
+                let _ = socket.info.and_then(|info| tcp_info::final_record(&socket_of(&socket), info, 280, 1));
             }
         }
         bytes.truncate(64);

@@ -68,6 +68,7 @@ fn words(event: &Event) -> String {
         Event::TcpRetransmitSkb(event) => state(event.state).to_owned(),
         Event::InetSockSetState(event) => format!("{} > {}", state(event.oldstate), state(event.newstate)),
         Event::TcpCongStateSet(event) => (*CONG_STATES.get(usize::from(event.cong_state)).unwrap_or(&"?")).to_owned(),
+        Event::TcpInfo(event) if event.snapshot.is_final() => format!("closed, mss {}", event.snapshot.snd_mss),
         Event::TcpInfo(event) => {
             let told = &event.snapshot;
             format!("mss {} unsent {} queued {} of {}", told.snd_mss, told.notsent_bytes, told.wmem_queued, told.sndbuf)

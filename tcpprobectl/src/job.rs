@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use tcpprobe_proto::v1::{Defaults, Job, JobSpec, JobState, Ledger, Owners, Run, Snapshots};
+use tcpprobe_proto::v1::{Defaults, FinalSnapshots, Job, JobSpec, JobState, Ledger, Owners, Run, Snapshots};
 
 use crate::escape;
 use crate::paint::{Paint, Tone};
@@ -81,12 +81,33 @@ struct SnapshotsJson {
     left_out: u64,
     not_found: u64,
     failed: u64,
+    #[serde(rename = "final")]
+    finals: Option<FinalsJson>,
+}
+
+/// The same of sockets that closed.
+#[derive(Debug, Serialize)]
+struct FinalsJson {
+    taken: u64,
+    emptied: u64,
+    is_listening: bool,
+    fell_behind: u64,
+    lost: u64,
+    trouble: Option<String>,
 }
 
 impl From<&Snapshots> for SnapshotsJson {
     fn from(told: &Snapshots) -> Self {
-        let Snapshots { interval_s, per_s, taken, left_out, not_found, failed } = *told;
-        SnapshotsJson { interval_s, per_s, taken, left_out, not_found, failed }
+        let Snapshots { interval_s, per_s, taken, left_out, not_found, failed, .. } = *told;
+        let finals = told.finals.as_ref().map(FinalsJson::from);
+        SnapshotsJson { interval_s, per_s, taken, left_out, not_found, failed, finals }
+    }
+}
+
+impl From<&FinalSnapshots> for FinalsJson {
+    fn from(told: &FinalSnapshots) -> Self {
+        let FinalSnapshots { taken, emptied, is_listening, fell_behind, lost, .. } = *told;
+        FinalsJson { taken, emptied, is_listening, fell_behind, lost, trouble: some(&told.trouble) }
     }
 }
 
@@ -301,7 +322,30 @@ fn sockets(job: &Job, spec: &JobSpec) -> Option<String> {
             let _ = write!(text, ", {} {what}", count::human(number));
         }
     }
+    if let Some(told) = &told.finals {
+        let _ = write!(text, "; {}", finals(told));
+    }
     Some(text)
+}
+
+/// What became of the sockets that closed.
+fn finals(told: &FinalSnapshots) -> String {
+    if !told.trouble.is_empty() {
+        return format!("no final ones: {}", escape::text(&told.trouble));
+    }
+    let mut text = format!("{} final", count::human(told.taken));
+    for (number, what) in [(told.emptied, "emptied by a reset"), (told.lost, "of closes of the host unsure")] {
+        if number > 0 {
+            let _ = write!(text, ", {} {what}", count::human(number));
+        }
+    }
+    match (told.is_listening, told.fell_behind) {
+        (true, 0) => {}
+        (true, times) => _ = write!(text, "; the daemon fell behind {} times", count::human(times)),
+        (false, 0) => text.push_str("; not listening now"),
+        (false, times) => _ = write!(text, "; not listening now, it fell behind {} times", count::human(times)),
+    }
+    text
 }
 
 fn runs(job: &Job, now_ns: i64, paint: Paint) -> String {

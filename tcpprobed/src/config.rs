@@ -86,6 +86,9 @@ pub struct SnapshotConfig {
     pub per_second: u32,
     /// Most of a CPU that taking them costs, in thousandths.
     pub cpu_permille: u32,
+    /// Whether the kernel is to tell of each socket that closes.
+    #[serde(rename = "final")]
+    pub finals: bool,
 }
 
 /// Whether jobs are told whose the sockets are that they record.
@@ -169,7 +172,7 @@ impl Default for JobDefaults {
 
 impl Default for SnapshotConfig {
     fn default() -> Self {
-        SnapshotConfig { interval_seconds: 1, per_second: 200, cpu_permille: 1 }
+        SnapshotConfig { interval_seconds: 1, per_second: 200, cpu_permille: 1, finals: false }
     }
 }
 
@@ -177,7 +180,7 @@ impl SnapshotConfig {
     /// What they may cost.
     #[must_use]
     pub fn cost(&self) -> Cost {
-        Cost { per_second: self.per_second, cpu_permille: self.cpu_permille }
+        Cost { per_second: self.per_second, cpu_permille: self.cpu_permille, has_finals: self.finals }
     }
 }
 

@@ -189,6 +189,9 @@ async fn serve(flags: &Flags, jobs: Arc<Jobs>, quota: Quota, listener: std::os::
             jobs.remove_all();
         }
         jobs.suspend();
+        if let Ok(sock_diag) = jobs.sock_diag() {
+            sock_diag.end();
+        }
     });
     suspended.await.context("the captures could not be drained")?;
     let _ = stop.send(());

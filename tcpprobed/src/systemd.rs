@@ -13,8 +13,8 @@ use crate::listen_fds::{Handed, handed};
 pub struct Activated {
     /// The API's.
     pub listener: Option<UnixListener>,
-    /// For questions about sockets.
-    pub sock_diag: Option<OwnedFd>,
+    /// For questions about sockets, and to be told of those that close.
+    pub sock_diag: Vec<OwnedFd>,
 }
 
 /// Takes the sockets that systemd made, whatever their order.
@@ -24,7 +24,7 @@ pub fn activated() -> Activated {
     for descriptor in sd_notify::listen_fds().into_iter().flatten() {
         match handed(descriptor) {
             Handed::Listener(listener) => activated.listener = activated.listener.or(Some(listener)),
-            Handed::SockDiag(socket) => activated.sock_diag = activated.sock_diag.or(Some(socket)),
+            Handed::SockDiag(socket) => activated.sock_diag.push(socket),
             Handed::Other => {}
         }
     }

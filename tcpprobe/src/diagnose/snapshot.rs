@@ -12,6 +12,10 @@ const NEAR_NS: u64 = 2_000_000_000;
 
 /// What holds a sender back that has room in both windows; `None` where a snapshot does not say.
 fn room(said: &Snapshot) -> Option<Limit> {
+    // Its buffers are not told, and what it has unsent is of nobody's any more.
+    if said.is_final() {
+        return None;
+    }
     if said.notsent_bytes > said.snd_mss {
         return Some(if said.is_bbr { Limit::Bandwidth } else { Limit::SenderHost });
     }
@@ -33,12 +37,17 @@ impl<'a> Snapshots<'a> {
     }
 
     pub fn is_rate_based(&self) -> bool {
-        self.0.last().is_some_and(|(_, last)| last.is_bbr)
+        self.last_alive().is_some_and(|last| last.is_bbr)
     }
 
     /// The last known size of the send buffer; 0 where none is known.
     pub fn send_buffer(&self) -> u32 {
-        self.0.last().map_or(0, |(_, last)| last.sndbuf)
+        self.last_alive().map_or(0, |last| last.sndbuf)
+    }
+
+    /// The last that tells of buffers and congestion control.
+    fn last_alive(&self) -> Option<&'a Snapshot> {
+        self.0.iter().rev().map(|(_, said)| said).find(|said| !said.is_final())
     }
 
     /// The two around a moment.
@@ -94,6 +103,21 @@ mod tests {
         assert_eq!(room(&Snapshot { notsent_bytes: 90_000, is_bbr: true, ..FULL }), Some(Limit::Bandwidth));
         assert_eq!(room(&Snapshot { wmem_queued: 20_000, ..FULL }), Some(Limit::SenderApplication));
         assert_eq!(room(&Snapshot { wmem_queued: 84_672, sndbuf: 101_376, ..FULL }), None);
+    }
+
+    /// What the kernel does not tell of a socket that closes is no evidence; how long its windows held it back is.
+    #[test]
+    fn a_final_one_tells_nothing_of_buffers() {
+        let bbr = Snapshot { is_bbr: true, ..FULL };
+        let last = Snapshot { wmem_queued: 0, sndbuf: 0, rwnd_limited: 990_000, notsent_bytes: 107_522, ..FULL };
+        let list = [(0, bbr), (1_000_000_000, last)];
+        let snapshots = Snapshots::new(&list);
+        assert!(last.is_final() && !bbr.is_final());
+        assert_eq!((room(&last), snapshots.send_buffer(), snapshots.is_rate_based()), (None, 104_000, true));
+        assert!(snapshots.window_share(500_000_000).is_some_and(|share| share > 0.98));
+        assert_eq!(snapshots.room(2_900_000_000, 3_000_000_000, |_| true), None);
+        let alone = Snapshots::new(&list[1..]);
+        assert_eq!((alone.send_buffer(), alone.is_rate_based()), (0, false));
     }
 
     #[test]

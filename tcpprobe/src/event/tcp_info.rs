@@ -8,6 +8,9 @@
 //! BBR says of itself (`bbr_…`) means something where `has_bbr` is 1. Where the kernel itself says that it does not know, its value
 //! stays: `tcpi_min_rtt` 4294967295 was never measured, `tcpi_snd_ssthresh` 2147483647 is not set.
 //!
+//! Of a socket that closes the kernel tells its last tcp_info, and nothing beside ([`final_record`]): then `cc` is empty, and the fields of
+//! [`MEMINFO`] and of BBR are not told, and 0. `tcpi_state` is 7 (CLOSE), and what counts has its FINs and SYNs in it.
+//!
 //! ```
 //! use tcpprobe::event::tcp_info;
 //! let format = tcp_info::format(232)?;
@@ -22,7 +25,7 @@ use super::address::mapped;
 use super::table::known;
 use super::typed::Socket;
 use crate::kernel::format::{Format, FormatError};
-use crate::kernel::inet_diag::{MEMINFO, SocketDiag, TCP_INFO};
+use crate::kernel::inet_diag::{MEMINFO, SocketDiag, TCP_INFO, TcpInfo};
 
 /// Its number: the highest that there is, which no kernel has.
 pub const ID: u16 = u16::MAX;
@@ -91,7 +94,7 @@ pub fn format(info_bytes: usize) -> Result<Format, FormatError> {
     Format::parse(system, &format!("name: {name}\nID: {ID}\nformat:\n{fields}\nprint fmt: \"{print}\"{arguments}\n"))
 }
 
-/// The fields of some bits, in the order of [`TcpInfo::bits`](crate::kernel::inet_diag::TcpInfo::bits).
+/// The fields of some bits, in the order of [`TcpInfo::bits`].
 const BITS: [&str; 4] =
     ["tcpi_snd_wscale", "tcpi_rcv_wscale", "tcpi_delivery_rate_app_limited", "tcpi_fastopen_client_fail"];
 
@@ -132,6 +135,32 @@ impl Text {
 #[must_use]
 pub fn record(socket: &Socket, said: &SocketDiag<'_>, info_bytes: usize, pid: u32) -> Option<Box<[u8]>> {
     let (info, meminfo, congestion) = (said.info?, said.meminfo?, said.congestion?);
+    let mut record = laid_out(socket, info, info_bytes, pid)?;
+    let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
+    let name = congestion.split(|byte| *byte == 0).next()?;
+    put(CC_AT, &name[..name.len().min(CC_BYTES - 1)]);
+    for (at, count) in meminfo.iter().enumerate() {
+        put(MEMINFO_AT + 4 * at, &count.to_le_bytes());
+    }
+    if let Some(bbr) = said.bbr {
+        put(HAS_BBR_AT, &[1]);
+        put(BBR_AT, &bbr.bw.to_le_bytes());
+        for (at, word) in [bbr.min_rtt, bbr.pacing_gain, bbr.cwnd_gain].iter().enumerate() {
+            put(BBR_AT + 8 + 4 * at, &word.to_le_bytes());
+        }
+    }
+    Some(record.into())
+}
+
+/// The record of the last tcp_info of a socket that closed, `pid` being who was told; `None` where the kernel gave less than the format
+/// has (`info_bytes`). What the kernel does not tell of it is empty: see the [module](self).
+#[must_use]
+pub fn final_record(socket: &Socket, info: TcpInfo<'_>, info_bytes: usize, pid: u32) -> Option<Box<[u8]>> {
+    Some(laid_out(socket, info, info_bytes, pid)?.into())
+}
+
+/// A record with whose it is and tcp_info in it.
+fn laid_out(socket: &Socket, info: TcpInfo<'_>, info_bytes: usize, pid: u32) -> Option<Vec<u8>> {
     let info_bytes = TCP_INFO.iter().map(|(_, offset, size)| offset + size).filter(|end| *end <= info_bytes).max()?;
     let mut record = vec![0; INFO_AT + info_bytes];
     let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
@@ -146,19 +175,7 @@ pub fn record(socket: &Socket, said: &SocketDiag<'_>, info_bytes: usize, pid: u3
         }
         put(ADDRESSES_AT + 8 + 16 * at, &mapped(end.ip()).octets());
     }
-    let name = congestion.split(|byte| *byte == 0).next()?;
-    put(CC_AT, &name[..name.len().min(CC_BYTES - 1)]);
     put(BITS_AT, &info.bits().map(|(_, value)| value));
-    for (at, count) in meminfo.iter().enumerate() {
-        put(MEMINFO_AT + 4 * at, &count.to_le_bytes());
-    }
-    if let Some(bbr) = said.bbr {
-        put(HAS_BBR_AT, &[1]);
-        put(BBR_AT, &bbr.bw.to_le_bytes());
-        for (at, word) in [bbr.min_rtt, bbr.pacing_gain, bbr.cwnd_gain].iter().enumerate() {
-            put(BBR_AT + 8 + 4 * at, &word.to_le_bytes());
-        }
-    }
     put(INFO_AT, info.0.get(..info_bytes)?);
-    Some(record.into())
+    Some(record)
 }

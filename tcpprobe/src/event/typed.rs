@@ -158,7 +158,8 @@ pub struct TcpRcvSpaceAdjust {
     pub socket: Socket,
 }
 
-/// What the kernel said of a socket when it was asked ([`crate::event::tcp_info`]): once a second, where a recorder takes snapshots.
+/// What the kernel said of a socket ([`crate::event::tcp_info`]) when it was asked, once a second where a recorder takes snapshots, or when it
+/// closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpInfo {
     /// Whose.
@@ -191,10 +192,19 @@ pub struct Snapshot {
     pub sndbuf_limited: u64,
     /// Bytes that the send buffer holds (`SK_MEMINFO_WMEM_QUEUED`).
     pub wmem_queued: u32,
-    /// Size of the send buffer, bytes (`SK_MEMINFO_SNDBUF`).
+    /// Size of the send buffer, bytes (`SK_MEMINFO_SNDBUF`); 0 in a final one.
     pub sndbuf: u32,
     /// Whether the congestion control is BBR, and goes by a model of the path's rate.
     pub is_bbr: bool,
+}
+
+impl Snapshot {
+    /// Whether it is the last of a socket that closed: nothing is told of buffers and congestion control then, and nothing waits.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        // No socket that is alive has less than some kilobytes.
+        self.sndbuf == 0
+    }
 }
 
 /// An event as the features that explain connections want it.

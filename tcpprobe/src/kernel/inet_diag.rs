@@ -7,6 +7,8 @@
 //!
 //! A look-up finds a socket by its four ends *and* its cookie; by a wrong cookie it finds none, so it never is the wrong socket.
 //!
+//! Of sockets that close the kernel tells those who are members of [`CLOSING_GROUPS`], unasked: a reply of the request 0, with tcp_info alone.
+//!
 //! ```
 //! use tcpprobe::kernel::inet_diag::{Reply, SocketId, put_look_up, replies};
 //! let (local, peer) = ("10.0.0.1:80".parse()?, "10.0.0.2:40000".parse()?);
@@ -34,6 +36,10 @@ const ATTRIBUTE_BYTES: usize = 4;
 /// Bytes of a reply about one socket, with room to spare: what a receive buffer must hold for each look-up. 6.18 has 456 and room
 /// for its own book-keeping (`skb->truesize`) of some 1280 in all.
 pub const REPLY_BYTES_MAX: usize = 2048;
+
+/// The multicast groups, as bits, in which the kernel tells of TCP sockets that close, of IPv4 and of IPv6
+/// (`SKNLGRP_INET_TCP_DESTROY`, `SKNLGRP_INET6_TCP_DESTROY`).
+pub const CLOSING_GROUPS: u32 = 1 << 0 | 1 << 2;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -250,6 +256,15 @@ pub struct SocketDiag<'a> {
     pub congestion: Option<&'a [u8]>,
     /// What BBR says of itself, where it is the congestion control.
     pub bbr: Option<Bbr>,
+}
+
+impl SocketDiag<'_> {
+    /// Whether it has no peer. So is a socket that closes and that was disconnected before, by `connect(AF_UNSPEC)`, or to close it by a reset
+    /// (`SO_LINGER` 0): the kernel has emptied it, and what it counted and measured is 0 or what a new socket has.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        self.peer.port() == 0
+    }
 }
 
 /// What BBR says of itself (`struct tcp_bbr_info`).

@@ -5,8 +5,9 @@ use tonic::Status;
 
 use crate::config::Config;
 use crate::doctor::{Check, Level};
-use crate::jobs::{EventPlan, JobError, JobView, Plan, RunView, Sample, Spec, State};
+use crate::jobs::{EventPlan, JobError, JobView, Plan, RunView, Sample, SnapshotView, Spec, State};
 use crate::owners::{Counts, Standing};
+use crate::sockdiag::Listening;
 
 pub fn to_job(job: JobView, stored_bytes: u64, lacking: &[&str]) -> api::Job {
     api::Job {
@@ -42,10 +43,26 @@ pub fn to_job(job: JobView, stored_bytes: u64, lacking: &[&str]) -> api::Job {
             left_out: snapshots.left_out,
             not_found: snapshots.not_found,
             failed: snapshots.failed,
+            finals: job.finals.map(|told| to_finals(told, snapshots)),
         }),
         defaults: None,
         store_warning: String::new(),
         owners: job.owners.map(to_owners),
+    }
+}
+
+fn to_finals(told: Result<Listening, String>, of_job: SnapshotView) -> api::FinalSnapshots {
+    let (listening, trouble) = match told {
+        Ok(listening) => (listening, String::new()),
+        Err(why) => (Listening::default(), why),
+    };
+    api::FinalSnapshots {
+        taken: of_job.finals,
+        emptied: of_job.emptied,
+        is_listening: listening.is_listening,
+        fell_behind: listening.fell_behind,
+        lost: listening.lost,
+        trouble,
     }
 }
 

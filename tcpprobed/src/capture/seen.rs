@@ -26,6 +26,10 @@ const KINDS: [EventKind; 2] = [EventKind::TcpProbe, EventKind::TcpRcvSpaceAdjust
 pub struct SnapshotCounts {
     /// Handed over to the capture.
     pub taken: AtomicU64,
+    /// The same, of sockets that closed.
+    pub finals: AtomicU64,
+    /// Sockets that closed of which the kernel had nothing left to tell, for they were disconnected before.
+    pub emptied: AtomicU64,
     /// Not taken, for the budget was spent, or so many sockets were in one block that the rest were not looked at: those count for
     /// each block.
     pub left_out: AtomicU64,
@@ -84,6 +88,18 @@ impl Lookout {
         std::mem::take(&mut *lock(&self.0.seen))
     }
 
+    /// Says that a capture begins, which has seen nobody.
+    pub fn begin(&self, of: &Arc<Snapshots>) {
+        lock(&self.0.seen).push(Seen { of: Arc::clone(of), sockets: Vec::new() });
+        self.wake();
+    }
+
+    /// Has [`Lookout::wait`] return though nobody was seen.
+    pub fn wake(&self) {
+        // Only a counter at its limit refuses, and that one wakes too.
+        let _ = rustix::io::write(&self.0.wake, &1u64.to_ne_bytes());
+    }
+
     /// Says whose events are in a block.
     pub(super) fn tell(&self, of: &Arc<Snapshots>, builder: &BlockBuilder) {
         let (sockets, more) = builder.busiest(&KINDS, SOCKETS_MAX);
@@ -93,8 +109,7 @@ impl Lookout {
                 Some(mut seen) => seen.push(Seen { of: Arc::clone(of), sockets }),
                 None => left_out += sockets.len() as u64,
             }
-            // Only a counter at its limit refuses, and that one wakes too.
-            let _ = rustix::io::write(&self.0.wake, &1u64.to_ne_bytes());
+            self.wake();
         }
         of.counts.left_out.fetch_add(left_out, Ordering::Relaxed);
     }

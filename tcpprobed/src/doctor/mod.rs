@@ -80,6 +80,7 @@ pub fn examine(of: &Jobs) -> Vec<Check> {
         checks.push(kernel::others(tracefs, of.instance_prefix()));
     }
     checks.push(snapshots::snapshots(of));
+    checks.push(snapshots::finals(of));
     checks.push(space::memory(of));
     checks.push(space::store(of));
     checks.push(space::staging(&of.config().runtime));

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Check, Level, events, jobs, kernel, owners, snapshots};
 use crate::jobs::{JobView, RunView, Spec, State};
 use crate::owners::Means;
+use crate::sockdiag::Listening;
 use crate::tracefs::{Features, Tracefs};
 use crate::user::User;
 
@@ -200,6 +201,7 @@ fn leftovers_are_told_with_what_removes_them() {
 fn jobs_that_are_not_well_are_told() {
     let job = |name: &str, state, lost, message: &str| JobView {
         snapshots: None,
+        finals: None,
         name: name.to_owned(),
         spec: Spec::default(),
         state,
@@ -244,6 +246,22 @@ fn snapshots_are_missed_only_where_they_are_wanted() {
     check(true, Ok(Some(232)), Level::Ok, "; off");
     check(false, Err("not permitted"), Level::Warning, "inferred: not permitted");
     check(true, Err("not permitted"), Level::Ok, "not possible: not permitted");
+}
+
+#[test]
+fn how_it_stands_with_closing_sockets() {
+    let large = Listening { is_listening: true, buffer_bytes: 32 << 20, ..Listening::default() };
+    let check = |listening: Listening| snapshots::final_check(Some(Ok(listening)));
+    expect(&snapshots::final_check(None), Level::Ok, &["off"]);
+    expect(&check(large.clone()), Level::Ok, &["tells of each", "34 MB"]);
+    expect(
+        &check(Listening { is_listening: false, lost: 7, ..large.clone() }),
+        Level::Ok,
+        &["nobody listens", "7 closed"],
+    );
+    expect(&check(Listening { fell_behind: 2, ..large.clone() }), Level::Warning, &["2 times", "final = false"]);
+    expect(&check(Listening { buffer_bytes: 425_984, ..large }), Level::Warning, &["1 MB", "rmem_max"]);
+    expect(&snapshots::final_check(Some(Err("not allowed".into()))), Level::Warning, &["not allowed", "daemon-reload"]);
 }
 
 #[test]

@@ -107,6 +107,7 @@ impl Now {
             events_per_s: running.map_or(0.0, |running| running.rate()),
             kernel_buffer_kb: running.map_or(0, |running| running.kernel_buffer_kb),
             snapshots: running.and_then(Running::snapshots),
+            finals: None,
             message: trouble.or(notice).unwrap_or_else(|| self.state.message().to_owned()),
             owners: None,
         }

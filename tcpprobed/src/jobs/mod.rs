@@ -199,7 +199,8 @@ impl Jobs {
 
     fn view(&self, job: &Job, all_runs: bool) -> JobView {
         let view = job.now().view(&job.name, all_runs, self.store.catalog());
-        JobView { owners: self.owners.standing(&job.name), ..view }
+        let finals = view.snapshots.and_then(|_| self.finals());
+        JobView { owners: self.owners.standing(&job.name), finals, ..view }
     }
 
     /// Tells jobs whose the sockets are that they record, until the daemon stops.

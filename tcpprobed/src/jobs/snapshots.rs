@@ -9,7 +9,7 @@ use tcpprobe::kernel::format::Format;
 
 use super::{JobError, Jobs, Plan, Spec};
 use crate::capture::{Lookout, OwnEvents, Snapshots};
-use crate::sockdiag::SockDiag;
+use crate::sockdiag::{Listening, SockDiag};
 use crate::store::RunMeta;
 
 /// The snapshots of a run that is to be.
@@ -36,6 +36,10 @@ pub struct SnapshotView {
     pub not_found: u64,
     /// The kernel gave no answer that is understood.
     pub failed: u64,
+    /// Taken of sockets that closed.
+    pub finals: u64,
+    /// Sockets that closed of which the kernel had nothing left to tell.
+    pub emptied: u64,
 }
 
 impl SnapshotView {
@@ -49,6 +53,8 @@ impl SnapshotView {
             left_out: counts.left_out.load(Ordering::Relaxed),
             not_found: counts.not_found.load(Ordering::Relaxed),
             failed: counts.failed.load(Ordering::Relaxed),
+            finals: counts.finals.load(Ordering::Relaxed),
+            emptied: counts.emptied.load(Ordering::Relaxed),
         }
     }
 }
@@ -97,8 +103,18 @@ impl Jobs {
     /// Where the capture of a plan says whom it saw, and where the snapshots go.
     pub(super) fn lookout(&self, plan: &Plan, own: &OwnEvents) -> Option<(Lookout, Arc<Snapshots>)> {
         let (SnapshotPlan { interval, info_bytes }, sock_diag) = (plan.snapshots?, self.sock_diag.as_ref().ok()?);
-        let snapshots = Snapshots { own: own.clone(), interval, info_bytes, counts: Default::default() };
-        Some((sock_diag.lookout().clone(), Arc::new(snapshots)))
+        let snapshots = Arc::new(Snapshots { own: own.clone(), interval, info_bytes, counts: Default::default() });
+        sock_diag.lookout().begin(&snapshots);
+        Some((sock_diag.lookout().clone(), snapshots))
+    }
+
+    /// How it stands with final snapshots, or why there are none; none where nobody wants them.
+    #[must_use]
+    pub fn finals(&self) -> Option<Result<Listening, String>> {
+        match &self.sock_diag {
+            Ok(sock_diag) => Some(sock_diag.listening()?.map_err(str::to_owned)),
+            Err(why) => self.config().snapshots.finals.then(|| Err(why.clone())),
+        }
     }
 
     /// Who takes snapshots; else why nobody does.

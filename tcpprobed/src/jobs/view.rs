@@ -4,6 +4,7 @@ use tcpprobe::file::Totals;
 
 use super::{SnapshotView, Spec};
 use crate::owners::Standing;
+use crate::sockdiag::Listening;
 use crate::user::User;
 
 /// The state of a job.
@@ -61,6 +62,8 @@ pub struct JobView {
     pub kernel_buffer_kb: u64,
     /// Of the run that goes on, where it has any.
     pub snapshots: Option<SnapshotView>,
+    /// How it stands with final snapshots of any job, where they are wanted and it has any.
+    pub finals: Option<Result<Listening, String>>,
     /// A warning or error, in one line.
     pub message: String,
     /// Whose sockets are that the newest run recorded; none where that was not asked since the daemon was started.

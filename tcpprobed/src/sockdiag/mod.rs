@@ -4,24 +4,34 @@
 //! their cookie, so never about another socket, and hands what it says over as events of our own. It costs at most so many
 //! look-ups a second and such a share of a CPU; what that leaves out is counted. It sees the network namespace in which its
 //! netlink socket was made, and no other.
+//!
+//! Where it is configured, the kernel also tells of the sockets that close (`closings.rs`), each with its last tcp_info: those that captures saw
+//! (`finals.rs`) have a final snapshot, of what the budget has left.
 
+mod closings;
+mod finals;
 mod netlink;
 mod schedule;
+mod watch;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tcpprobe::event::{Socket, tcp_info};
-use tcpprobe::kernel::inet_diag::{SocketId, TCP_INFO_BYTES_MIN};
+use tcpprobe::kernel::inet_diag::{SocketId, TCP_INFO_BYTES_MIN, TcpInfo};
 
 use crate::abort_on_panic;
 use crate::capture::{Lookout, OwnEvent, Seen, Snapshots};
 use crate::clock;
 use crate::lock::lock;
+pub use closings::Listening;
+use closings::{Closed, Closings};
+use finals::{Known, Unclaimed};
 use netlink::{Answer, BATCH, Netlink};
 use schedule::{Budget, Turns};
 
@@ -35,6 +45,8 @@ pub struct Cost {
     pub per_second: u32,
     /// Share of a CPU, in thousandths.
     pub cpu_permille: u32,
+    /// Whether the kernel is to tell of the sockets that close, which costs each close on the host some microseconds.
+    pub has_finals: bool,
 }
 
 /// Asks the kernel about sockets.
@@ -45,19 +57,34 @@ pub struct SockDiag {
     /// Bytes of tcp_info that this kernel gives; 0 while no socket told.
     info_bytes: AtomicUsize,
     cost: Mutex<Cost>,
+    /// Where the kernel tells of sockets that close, or why it does not.
+    closings: Result<Arc<Closings>, String>,
+    /// Whether somebody reads there.
+    is_reading: AtomicBool,
 }
 
 impl SockDiag {
-    /// Over the netlink socket that systemd gave, or one of our own.
+    /// Over the netlink sockets that systemd gave, to ask by and to be told of closes, or over two of our own.
     ///
     /// # Errors
     /// When the kernel cannot be asked, or this process may not.
-    pub fn open(given: Option<OwnedFd>, cost: Cost) -> io::Result<Arc<Self>> {
+    pub fn open(given: Vec<OwnedFd>, cost: Cost) -> io::Result<Arc<Self>> {
+        let mut given = given.into_iter();
+        let (to_ask, to_be_told) = (given.next(), given.next());
+        let closings = match (&to_ask, &to_be_told) {
+            // One of our own would be of another network namespace, if it could be had.
+            (Some(_), None) => {
+                Err("tcpprobed-sockdiag.socket made one socket, and not two as it does since".to_owned())
+            }
+            _ => Closings::open(to_be_told).map_err(|error| error.to_string()),
+        };
         let sock_diag = SockDiag {
-            netlink: Mutex::new(Netlink::open(given)?),
+            netlink: Mutex::new(Netlink::open(to_ask)?),
             lookout: Lookout::new()?,
             info_bytes: AtomicUsize::new(0),
             cost: Mutex::new(cost),
+            closings,
+            is_reading: AtomicBool::new(false),
         };
         sock_diag.probe()?;
         Ok(Arc::new(sock_diag))
@@ -94,6 +121,35 @@ impl SockDiag {
         *lock(&self.cost) = cost;
     }
 
+    /// How it stands with closing sockets, or why they are not told; none where nobody wants them.
+    #[must_use]
+    pub fn listening(&self) -> Option<Result<Listening, &str>> {
+        let closings = self.closings.as_ref().map(|closings| closings.standing()).map_err(String::as_str);
+        lock(&self.cost).has_finals.then_some(closings)
+    }
+
+    /// The process is about to end: nothing is left that the kernel tells to nobody.
+    pub fn end(&self) {
+        if let Ok(closings) = &self.closings {
+            closings.end();
+        }
+    }
+
+    /// Has the kernel tell of closing sockets, or tell nothing. Where, if it does.
+    fn listen(&self, is_wanted: bool) -> Option<&Closings> {
+        let closings = self.closings.as_ref().ok()?;
+        if is_wanted && !self.is_reading.swap(true, Ordering::Relaxed) {
+            let lookout = self.lookout.clone();
+            if let Err(error) = closings.start(move || lookout.wake()) {
+                tracing::warn!(%error, "final snapshots: nobody can read of closing sockets");
+                self.is_reading.store(false, Ordering::Relaxed);
+                return None;
+            }
+        }
+        closings.want(is_wanted);
+        is_wanted.then_some(closings)
+    }
+
     /// Takes snapshots for as long as the process lives, in a thread of its own.
     ///
     /// # Errors
@@ -104,13 +160,14 @@ impl SockDiag {
     }
 
     fn run(&self) {
-        let mut rounds = Rounds { jobs: Vec::new(), budget: None };
+        let mut rounds = Rounds::default();
         loop {
             let seen = self.lookout.wait();
             let began = cpu_time();
             let cost = *lock(&self.cost);
             rounds.round(self, seen, cost);
             let used = cpu_time().saturating_sub(began);
+            rounds.finals(self, cost);
             // So much rest that the share is not passed.
             std::thread::sleep((used * 1000 / cost.cpu_permille.max(1)).saturating_sub(used).min(REST_MAX));
         }
@@ -123,9 +180,13 @@ fn cpu_time() -> Duration {
 }
 
 /// What is remembered from round to round.
+#[derive(Default)]
 struct Rounds {
     jobs: Vec<Job>,
     budget: Option<(u32, Budget)>,
+    unclaimed: Unclaimed,
+    /// Sockets that closed and whose they are, which are in no trace yet.
+    last: Vec<(usize, Socket, Rc<Closed>)>,
 }
 
 /// One capture.
@@ -134,6 +195,8 @@ struct Job {
     turns: Turns,
     /// Whom it saw since the round before.
     seen: Vec<(Socket, u32)>,
+    /// Whom it saw and who has not closed.
+    known: Known,
 }
 
 impl Rounds {
@@ -145,21 +208,21 @@ impl Rounds {
         for Seen { of, sockets } in seen {
             match self.jobs.iter_mut().find(|job| Arc::ptr_eq(&job.of, &of)) {
                 Some(job) => job.seen.extend(sockets),
-                None => self.jobs.push(Job { of, turns: Turns::default(), seen: sockets }),
+                None => self.jobs.push(Job { of, turns: Turns::default(), seen: sockets, known: Known::default() }),
             }
         }
         let mut due: Vec<(usize, Socket, u64)> = Vec::new();
         for (at, job) in self.jobs.iter_mut().enumerate() {
+            if cost.has_finals {
+                let told = job.seen.iter().filter_map(|(socket, _)| self.unclaimed.tell(&mut job.known, *socket));
+                self.last.extend(told.map(|(socket, closed)| (at, socket, closed)));
+            }
             let turn = job.turns.due(job.seen.drain(..), job.of.interval, now);
             due.extend(turn.into_iter().map(|(socket, events)| (at, socket, events)));
         }
         // The busiest of all jobs.
         due.sort_by_key(|(.., events)| std::cmp::Reverse(*events));
-        let budget = match &mut self.budget {
-            Some((per_second, budget)) if *per_second == cost.per_second => budget,
-            other => &mut other.insert((cost.per_second, Budget::new(cost.per_second, now))).1,
-        };
-        let left_out = due.split_off(budget.take(due.len(), now));
+        let left_out = due.split_off(self.afford(due.len(), cost, now));
         for (job, socket, _) in left_out {
             let Job { of, turns, .. } = &mut self.jobs[job];
             of.counts.left_out.fetch_add(u64::from(turns.is_left_out(socket.cookie, now)), Ordering::Relaxed);
@@ -167,6 +230,54 @@ impl Rounds {
         let due: Vec<(usize, Socket)> = due.into_iter().map(|(job, socket, _)| (job, socket)).collect();
         for batch in due.chunks(BATCH) {
             self.ask(sock_diag, batch);
+        }
+    }
+
+    /// How many snapshots there may be now.
+    fn afford(&mut self, wanted: usize, cost: Cost, now: u64) -> usize {
+        let budget = match &mut self.budget {
+            Some((per_second, budget)) if *per_second == cost.per_second => budget,
+            other => &mut other.insert((cost.per_second, Budget::new(cost.per_second, now))).1,
+        };
+        budget.take(wanted, now)
+    }
+
+    /// Takes the last snapshots of those that closed, as many as the others have left.
+    fn finals(&mut self, sock_diag: &SockDiag, cost: Cost) {
+        let Some(closings) = sock_diag.listen(cost.has_finals && !self.jobs.is_empty()) else {
+            (self.unclaimed, self.last) = Default::default();
+            self.jobs.iter_mut().for_each(|job| job.known = Known::default());
+            return;
+        };
+        for closed in closings.take() {
+            let captures = self.jobs.iter_mut().map(|job| &mut job.known);
+            self.unclaimed.close(closed, captures, |job, socket, closed| self.last.push((job, socket, closed)));
+        }
+        let now = clock::boot_ns();
+        closings.lose(self.unclaimed.pass(now));
+        let mut last = std::mem::take(&mut self.last);
+        last.retain(|(job, _, closed)| {
+            let counts = &self.jobs[*job].of.counts;
+            counts.emptied.fetch_add(u64::from(closed.info.is_none()), Ordering::Relaxed);
+            closed.info.is_some()
+        });
+        for (job, ..) in last.split_off(self.afford(last.len(), cost, now)) {
+            self.jobs[job].of.counts.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        last.sort_by_key(|(job, _, closed)| (*job, closed.time));
+        for last in last.chunk_by(|a, b| a.0 == b.0) {
+            let of = &self.jobs[last[0].0].of;
+            let event = |(_, socket, closed): &(usize, Socket, Rc<Closed>)| {
+                let info = TcpInfo(closed.info.as_deref()?);
+                let record = tcp_info::final_record(socket, info, of.info_bytes, std::process::id())?;
+                Some(OwnEvent { time: closed.time, record })
+            };
+            let events: Vec<OwnEvent> = last.iter().filter_map(event).collect();
+            let (taken, failed) = (events.len() as u64, (last.len() - events.len()) as u64);
+            of.counts.failed.fetch_add(failed, Ordering::Relaxed);
+            if of.own.hand_over(events) {
+                of.counts.finals.fetch_add(taken, Ordering::Relaxed);
+            }
         }
     }
 

@@ -24,7 +24,13 @@ pub enum Answer<'a> {
     Refused(Errno),
 }
 
-/// A netlink socket of `NETLINK_SOCK_DIAG`.
+/// A socket of `NETLINK_SOCK_DIAG`.
+pub fn socket() -> rustix::io::Result<OwnedFd> {
+    let (family, flags) = (AddressFamily::NETLINK, SocketFlags::CLOEXEC);
+    socket_with(family, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))
+}
+
+/// A netlink socket of `NETLINK_SOCK_DIAG` to ask by.
 #[derive(Debug)]
 pub struct Netlink {
     socket: OwnedFd,
@@ -39,11 +45,7 @@ impl Netlink {
     /// # Errors
     /// Where the kernel has no such sockets, or the process may not have one.
     pub fn open(given: Option<OwnedFd>) -> io::Result<Self> {
-        let own = || {
-            let (family, flags) = (AddressFamily::NETLINK, SocketFlags::CLOEXEC);
-            socket_with(family, SocketType::RAW, flags, Some(netlink::SOCK_DIAG))
-        };
-        let socket = given.map_or_else(own, Ok)?;
+        let socket = given.map_or_else(socket, Ok)?;
         Ok(Netlink { socket, sequence: 1, buffer: vec![0; RECEIVE_BYTES] })
     }
 

@@ -125,7 +125,10 @@ fn check(truth: &[Owned], told: &BTreeMap<(u16, u16), Vec<Owner>>, brief: &[u16]
                 assert_eq!(owner.uid, 0);
                 // Of one that is about to be gone, /proc has the user and no command line any more.
                 let exe = String::from_utf8_lossy(&owner.exe);
-                assert!(exe.is_empty() || *exe == *std::env::current_exe().unwrap().to_str().unwrap(), "{ends:?}: {exe}");
+                assert!(
+                    exe.is_empty() || *exe == *std::env::current_exe().unwrap().to_str().unwrap(),
+                    "{ends:?}: {exe}"
+                );
                 with_exe += usize::from(!exe.is_empty());
             }
         }

@@ -299,3 +299,154 @@ fn the_client_shows_them() {
     let json = client.run(&["fetch", "web", "--format", "json", "--filter", "tcpi_snd_mss > 0"]).expect(0);
     assert!(json.lines().any(|line| line.contains("\"event\":\"tcp_info\"")), "{json}");
 }
+
+const FINALS: &str = "[snapshots]\nfinal = true\ncpu_permille = 500\n";
+
+/// Netlink sockets of sock_diag that are members of a multicast group.
+fn listeners() -> usize {
+    let sockets = std::fs::read_to_string("/proc/net/netlink").unwrap();
+    let is_member = |line: &&str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        columns[1] == "4" && columns[3] != "00000000"
+    };
+    sockets.lines().filter(is_member).count()
+}
+
+fn ss(stream: &TcpStream) -> BTreeMap<&'static str, u64> {
+    let (own, peer) = (stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port());
+    let filter = format!("sport = :{own} and dport = :{peer}");
+    let output = Command::new("ss").args(["-timeOHn", &filter]).output().unwrap();
+    ss::fields(&String::from_utf8(output.stdout).unwrap()).into_iter().collect()
+}
+
+/// Connections that end in each way have what the kernel knew last of both of their ends, with the ends that they had; but for an end that was
+/// emptied to reset the other.
+#[test]
+fn sockets_that_close_have_a_final_one() {
+    let before = listeners();
+    let Some(daemon) = Daemon::configured(FINALS) else { return };
+    let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
+    let mut pairs = vec![
+        Pair::v4(),
+        Pair::new(v6, v6, None),
+        Pair::new(Ipv6Addr::UNSPECIFIED.into(), v4, None),
+        // By a reset.
+        Pair::v4(),
+        // By its peer, with data that nobody read: a reset too.
+        Pair::v4(),
+    ];
+    let others = [Pair::v4()];
+    let api = daemon.api();
+    let spec = job("web", &filter(&pairs));
+    api.start(spec.clone());
+    wait_until("the kernel tells of closes", || api.get("web").snapshots.unwrap().finals.unwrap().is_listening);
+    assert_eq!(listeners(), before + 1);
+    talk(&pairs[..], Duration::from_millis(1500));
+    others[0].talk();
+    // Nobody saw this one before it closes.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    api.stop("web");
+    let port = listener.local_addr().unwrap().port();
+    api.start(JobSpec { filter: format!("{} || port == {port}", spec.filter), ..spec });
+    wait_until("the kernel tells of closes", || api.get("web").snapshots.unwrap().finals.unwrap().is_listening);
+    talk(&pairs[..], Duration::from_millis(1500));
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    pairs.push(Pair { client, server: listener.accept().unwrap().0 });
+    pairs[5].talk();
+    (&pairs[4].server).write_all(b"unread").unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let cookie_of = |stream: &TcpStream| sockopt::socket_cookie(stream).unwrap();
+    let mut last: BTreeMap<u64, (BTreeMap<&str, u64>, SocketAddr, SocketAddr)> = BTreeMap::new();
+    for stream in pairs.iter().flat_map(|pair| [&pair.client, &pair.server]) {
+        last.insert(cookie_of(stream), (ss(stream), stream.local_addr().unwrap(), stream.peer_addr().unwrap()));
+    }
+    sockopt::set_socket_linger(&pairs[3].client, Some(Duration::ZERO)).unwrap();
+    let emptied = cookie_of(&pairs[3].client);
+    assert!(last.remove(&emptied).is_some());
+    let told = || api.get("web").snapshots.unwrap();
+    for Pair { client, server } in pairs {
+        drop(client);
+        thread::sleep(Duration::from_millis(20));
+        drop(server);
+    }
+    drop(others);
+    wait_until("all are told", || told().finals.unwrap().taken >= last.len() as u64);
+    wait_until("one was emptied", || told().finals.unwrap().emptied == 1);
+    let finals = told().finals.unwrap();
+    assert_eq!((finals.taken, finals.fell_behind, finals.lost), (last.len() as u64, 0, 0));
+    let ended = api.stop("web");
+    wait_until("the kernel tells nobody", || listeners() == before);
+    let bytes = all(&daemon, "web");
+    let mut found = BTreeSet::new();
+    for TraceEvent { format, bytes, cpu, .. } in snapshots(&bytes) {
+        let is_final = Value::of(format.field("cc").unwrap(), &bytes) == Some(Value::Text(b""));
+        assert_eq!(is_final, number(&format, &bytes, "tcpi_state") == Some(7));
+        if !is_final {
+            continue;
+        }
+        let cookie = number(&format, &bytes, "sock_cookie").unwrap();
+        let (shown, local, peer) = &last[&cookie];
+        assert!(found.insert(cookie) && cpu == OWN_CPU, "once each");
+        let told = |name: &str| number(&format, &bytes, name);
+        let ports = [local, peer].map(|end| Some(u64::from(end.port())));
+        assert_eq!([told("sport"), told("dport")], ports);
+        assert_eq!((told("sndbuf"), told("has_bbr")), (Some(0), Some(0)));
+        for name in ["tcpi_bytes_sent", "tcpi_data_segs_out", "tcpi_total_retrans", "tcpi_rwnd_limited"] {
+            assert_eq!(told(name), Some(shown.get(name).copied().unwrap_or(0)), "{name} of {local}");
+        }
+        // A FIN counts.
+        for name in ["tcpi_bytes_acked", "tcpi_bytes_received"] {
+            let (value, before) = (told(name).unwrap(), shown.get(name).copied().unwrap_or(0));
+            assert!(before > 0 && (before..=before + 1).contains(&value), "{name} of {local}: {before}, {value}");
+        }
+    }
+    assert_eq!(found, last.into_keys().collect(), "each socket, and no other");
+    let stored = Trace::tcpp("it", &bytes[..], Wanted::default()).events().count() as u64;
+    assert_eq!(ended.runs.last().unwrap().ledger.unwrap().stored, stored);
+}
+
+/// They are of what the others have left of the budget.
+#[test]
+fn final_ones_are_within_the_budget() {
+    let Some(daemon) = Daemon::configured("[snapshots]\nfinal = true\nper_second = 8\ncpu_permille = 500\n") else {
+        return;
+    };
+    let pairs: Vec<Pair> = (0..40).map(|_| Pair::v4()).collect();
+    let api = daemon.api();
+    api.start(job("web", &filter(&pairs)));
+    talk(&pairs, Duration::from_millis(2500));
+    let left_out = || api.get("web").snapshots.unwrap().left_out;
+    let before = left_out();
+    drop(pairs);
+    wait_until("they are left out", || {
+        let told = api.get("web").snapshots.unwrap();
+        told.finals.unwrap().taken + told.left_out - before >= 80
+    });
+    let told = api.get("web").snapshots.unwrap();
+    assert!(told.finals.as_ref().is_some_and(|finals| finals.taken <= 24), "{told:?}");
+}
+
+/// A reload switches them on and off; the client shows what there is of them.
+#[test]
+fn final_ones_are_a_setting() {
+    let before = listeners();
+    let Some(daemon) = Daemon::configured(COST) else { return };
+    let Some(client) = Client::of(&daemon) else { return };
+    let pairs = [Pair::v4()];
+    let api = daemon.api();
+    api.start(job("web", &filter(&pairs)));
+    talk(&pairs, Duration::from_millis(1200));
+    assert_eq!((api.get("web").snapshots.unwrap().finals, listeners()), (None, before));
+    daemon.reload(FINALS);
+    wait_until("it is on", || {
+        pairs[0].talk();
+        api.get("web").snapshots.unwrap().finals.is_some_and(|finals| finals.is_listening)
+    });
+    let status = client.run(&["status", "web"]).expect(0);
+    assert!(status.contains("; 0 final\n"), "{status}");
+    let doctor = client.run(&["doctor"]).out;
+    assert!(doctor.contains("the kernel tells of each socket that closes"), "{doctor}");
+    daemon.reload(COST);
+    wait_until("it is off", || listeners() == before);
+    assert_eq!(api.get("web").snapshots.unwrap().finals, None);
+}

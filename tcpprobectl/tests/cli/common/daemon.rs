@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tcpprobe_proto::v1::tcp_probe_server::{TcpProbe, TcpProbeServer};
 use tcpprobe_proto::v1::{
-    Check, CheckLevel, Defaults, DoctorReply, DoctorRequest, EventPlan, EventSample, GetJobReply, GetJobRequest, Job,
-    JobSpec, JobState, Ledger, ListJobsReply, ListJobsRequest, Owners, ReadReply, ReadRequest, RemoveJobReply,
-    RemoveJobRequest, Run, Sample, Snapshots, StartJobReply, StartJobRequest, StopJobReply, StopJobRequest,
-    VersionReply, VersionRequest, WatchJobsReply, WatchJobsRequest,
+    Check, CheckLevel, Defaults, DoctorReply, DoctorRequest, EventPlan, EventSample, FinalSnapshots, GetJobReply,
+    GetJobRequest, Job, JobSpec, JobState, Ledger, ListJobsReply, ListJobsRequest, Owners, ReadReply, ReadRequest,
+    RemoveJobReply, RemoveJobRequest, Run, Sample, Snapshots, StartJobReply, StartJobRequest, StopJobReply,
+    StopJobRequest, VersionReply, VersionRequest, WatchJobsReply, WatchJobsRequest,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
@@ -130,6 +130,7 @@ pub fn jobs() -> Vec<Job> {
                 left_out: 67,
                 not_found: 8,
                 failed: 0,
+                finals: Some(FinalSnapshots { taken: 321, emptied: 4, fell_behind: 2, ..FinalSnapshots::default() }),
             }),
             defaults,
             store_warning: String::new(),
