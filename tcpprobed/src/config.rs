@@ -87,8 +87,7 @@ pub struct SnapshotConfig {
     /// Most of a CPU that taking them costs, in thousandths.
     pub cpu_permille: u32,
     /// Whether the kernel is to tell of each socket that closes.
-    #[serde(rename = "final")]
-    pub finals: bool,
+    pub r#final: bool,
 }
 
 /// Whether jobs are told whose the sockets are that they record.
@@ -172,7 +171,7 @@ impl Default for JobDefaults {
 
 impl Default for SnapshotConfig {
     fn default() -> Self {
-        SnapshotConfig { interval_seconds: 1, per_second: 200, cpu_permille: 1, finals: false }
+        SnapshotConfig { interval_seconds: 1, per_second: 200, cpu_permille: 1, r#final: false }
     }
 }
 
@@ -180,7 +179,7 @@ impl SnapshotConfig {
     /// What they may cost.
     #[must_use]
     pub fn cost(&self) -> Cost {
-        Cost { per_second: self.per_second, cpu_permille: self.cpu_permille, has_finals: self.finals }
+        Cost { per_second: self.per_second, cpu_permille: self.cpu_permille, has_finals: self.r#final }
     }
 }
 

@@ -113,7 +113,7 @@ impl Jobs {
     pub fn finals(&self) -> Option<Result<Listening, String>> {
         match &self.sock_diag {
             Ok(sock_diag) => Some(sock_diag.listening()?.map_err(str::to_owned)),
-            Err(why) => self.config().snapshots.finals.then(|| Err(why.clone())),
+            Err(why) => self.config().snapshots.r#final.then(|| Err(why.clone())),
         }
     }
 

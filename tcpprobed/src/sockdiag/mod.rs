@@ -119,6 +119,8 @@ impl SockDiag {
     /// Has snapshots cost as much as this from now on.
     pub fn set_cost(&self, cost: Cost) {
         *lock(&self.cost) = cost;
+        // Whether closes are to be told may be another thing now.
+        self.lookout.wake();
     }
 
     /// How it stands with closing sockets, or why they are not told; none where nobody wants them.
