@@ -442,7 +442,7 @@ fn traces_are_compared_from_their_first_events_on() {
     assert_eq!([0, 1].map(|row| starts(row).unwrap().samples[0].first_ns), [0, 0]);
     let rows: Vec<(&str, &str)> =
         plot.table.rows.iter().map(|row| (row.name.as_str(), row.cells[2].as_str())).collect();
-    assert_eq!(rows, [("one", "8.36 Mbit/s"), ("other", "1.60 Mbit/s (−81 %)")]);
+    assert_eq!(rows, [("one", "8.36 Mbit/s"), ("other", "1.61 Mbit/s (−81 %)")]);
     assert!(
         plot.table.headings.contains(&"policer".to_owned()) && plot.notes.contains(&"other: 3 events lost".to_owned())
     );
