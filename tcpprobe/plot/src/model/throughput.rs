@@ -18,8 +18,9 @@ pub fn panel(scene: &Scene) -> Panel {
     };
     let curves: Vec<(usize, Vec<Sample>)> =
         scene.connections.iter().map(curve).filter(|(_, samples)| !samples.is_empty()).collect();
-    let most = |samples: &[Sample]| samples.iter().filter_map(|one| one.range).map(|range| range.1).fold(0.0, f64::max);
-    let max = curves.iter().map(|(_, samples)| most(samples)).fold(0.0, f64::max);
+    let greatest =
+        |samples: &[Sample]| samples.iter().filter_map(|one| one.range).map(|range| range.1).fold(0.0, f64::max);
+    let max = curves.iter().map(|(_, samples)| greatest(samples)).fold(0.0, f64::max);
     let (unit, factor) = match max {
         _ if max < 1e6 => ("kbit/s", 1e-3),
         _ if max < 1e9 => ("Mbit/s", 1e-6),
@@ -30,7 +31,12 @@ pub fn panel(scene: &Scene) -> Panel {
         shape: Shape::Steps,
         samples: samples.into_iter().map(|sample| sample.times(factor)).collect(),
     };
-    let is_all = scene.connections.iter().all(|one| one.bytes_acked() >= one.bytes_received());
+    // What is next to nothing is not to be seen, and needs no words.
+    let most = scene.connections.iter().map(|one| one.bytes_acked().max(one.bytes_received())).max().unwrap_or(0);
+    let is_all = scene
+        .connections
+        .iter()
+        .all(|one| one.bytes_acked() >= one.bytes_received() || one.bytes_received() < most / 100);
     let what = if is_all { "acknowledged data" } else { "data acknowledged, or received where that is more" };
     Panel {
         name: "Throughput",
