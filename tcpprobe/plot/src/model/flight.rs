@@ -1,5 +1,6 @@
 //! The panel of what is in flight, against what congestion window and peer allow.
 
+use super::dense::Middle;
 use super::from_flows::{Connection, Metric};
 use super::panel::{Content, Curve, Curves, Ink, Key, Panel, Sample, Scale, Shape};
 use super::{Scene, dense};
@@ -16,12 +17,14 @@ pub fn panel(scene: &Scene) -> Panel {
     let mut keys = Vec::new();
     let (mut curves, mut lines) = (Vec::new(), Vec::new());
     for one in &flights {
-        dense::add(scene, one, one.samples(Metric::InFlight, 1.0), &mut curves, &mut lines);
+        dense::add(scene, one, one.samples(Metric::InFlight, 1.0), Middle::Mean, &mut curves, &mut lines);
     }
-    let bands = dense::keys(&curves);
+    let bands = dense::keys(&curves, Middle::Mean);
     curves.append(&mut lines);
     if let [one] = flights[..] {
-        keys.push(Key::line(Ink::Row(one.row), Shape::Steps, "in flight"));
+        if bands.is_empty() {
+            keys.push(Key::line(Ink::Row(one.row), Shape::Steps, "in flight"));
+        }
         let limits = [
             (one.mss(), Metric::SndCwnd, Ink::Allowed, Shape::DashedSteps, "cwnd × MSS"),
             (Some(1), Metric::SndWnd, Ink::Window, Shape::DottedSteps, "peer's window"),
@@ -53,8 +56,8 @@ pub fn panel(scene: &Scene) -> Panel {
     for curve in &mut curves {
         curve.samples = curve.samples.iter().map(|sample| sample.times(factor)).collect();
     }
-    let remarks = if keys.is_empty() { vec!["sent and not acknowledged yet".to_owned()] } else { Vec::new() };
-    keys.extend(bands);
+    let remarks = if flights.len() != 1 { vec!["sent and not acknowledged yet".to_owned()] } else { Vec::new() };
+    keys.splice(0..0, bands);
     Panel {
         name: "In flight",
         of: None,

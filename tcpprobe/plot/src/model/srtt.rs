@@ -1,5 +1,6 @@
 //! The panel of smoothed RTTs: with the least, and where there are many values their spread.
 
+use super::dense::Middle;
 use super::from_flows::Metric;
 use super::panel::{Content, Curve, Curves, Ink, Key, Panel, Sample, Scale, Shape};
 use super::range::{needs_log, range};
@@ -18,12 +19,12 @@ pub fn panel(scene: &Scene) -> Panel {
     };
     let (mut bands, mut lines) = (Vec::new(), Vec::new());
     for one in connections.iter().filter(|one| one.range(Metric::Srtt).is_some()) {
-        dense::add(scene, one, one.samples(Metric::Srtt, MS_PER_US), &mut bands, &mut lines);
+        dense::add(scene, one, one.samples(Metric::Srtt, MS_PER_US), Middle::Median, &mut bands, &mut lines);
     }
     let mut keys = Vec::new();
     if let ([one], [line]) = (connections, &lines[..]) {
         let ink = Ink::Row(one.row);
-        keys.extend(dense::keys(&bands));
+        keys.extend(dense::keys(&bands, Middle::Median));
         let least = line.samples.iter().map(|sample| (sample.first_ns, sample.last_ns));
         if let Some((first_ns, last_ns)) = least.reduce(|a, b| (a.0, b.1)) {
             keys.push(Key::line(ink, Shape::DashedSteps, format!("least: {} ms", millis(min))));
@@ -31,7 +32,7 @@ pub fn panel(scene: &Scene) -> Panel {
             lines.push(Curve { ink, shape: Shape::DashedSteps, samples: vec![Sample { last_ns, ..sample }] });
         }
     } else {
-        keys.extend(dense::keys(&bands));
+        keys.extend(dense::keys(&bands, Middle::Median));
     }
     bands.append(&mut lines);
     let curves = Curves {
