@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use tcpprobe::event::{AF_INET, Event, SSTHRESH_INFINITE, TcpProbe, TcpRetransmitSkb};
-use tcpprobe::flow::{Collect, Collector, Limits, Metric, Totals};
+use tcpprobe::flow::{Collect, Collector, Curves, Limits, Metric, Moved, Totals};
 
 const KERNEL: &str = "6.18.44-fc-v669";
 const CASES: [&str; 4] = ["ipv4-loss2", "ipv4-tbf20", "ipv6-loss2-all", "overrun"];
@@ -110,7 +110,7 @@ fn connections_beyond_the_limit_are_counted() {
         flows.push(cookie, &retransmit(1, cookie));
     }
     assert_eq!(flows.all().len(), 2);
-    let beyond = Totals { events: 16, retransmissions: 8, bytes_received: 800, ..Totals::default() };
+    let beyond = Totals { events: 16, retransmissions: 8, bytes_received: 800, srtt_sum: 8000, ..Totals::default() };
     assert_eq!(flows.untracked(), Totals { first_time: 3, last_time: 10, ..beyond });
     assert_eq!((flows.events(), flows.time_range()), (20, Some((1, 10))));
 }
@@ -159,6 +159,7 @@ fn naive_totals(events: &[(u64, Event)]) -> BTreeMap<u64, Totals> {
             Event::TcpRetransmitSkb(_) => sum.retransmissions += 1,
             Event::TcpProbe(probe) => {
                 sum.bytes_received += u64::from(probe.data_len);
+                sum.srtt_sum += u64::from(probe.srtt);
                 let now = (i64::from(probe.snd_una), i64::from(probe.snd_nxt));
                 let before = furthest.entry(cookie).or_insert(now);
                 // Sequence numbers as if they never wrapped: the one nearest to the last.
@@ -263,6 +264,12 @@ proptest! {
         let mut flows = Collector::default();
         for (time, event) in &events {
             flows.push(*time, event);
+        }
+        // What moved over time is all that moved.
+        for flow in flows.all() {
+            let moved: Vec<Moved> = flow.curves.into_iter().flat_map(Curves::moved).collect();
+            let sums = (moved.iter().map(|one| one.acked).sum(), moved.iter().map(|one| one.received).sum());
+            prop_assert_eq!(sums, (flow.totals.bytes_acked, flow.totals.bytes_received));
         }
         // A socket with retransmissions alone never told its cookie: 0 in both.
         let mut found: BTreeMap<u64, Totals> = BTreeMap::new();

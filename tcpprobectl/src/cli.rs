@@ -458,7 +458,7 @@ A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same n
 NAME:RUN is that run of a job. Several are compared: from their first events on, over the same axes,
 the connection with the most traffic of each, with a table of what differs.
 
-Panels: throughput, cwnd (with ssthresh), flight (in flight, of one connection against cwnd × MSS and the
+Panels: throughput, cwnd (with ssthresh), flight (in flight, of one connection against cwnd times MSS and the
 peer's window), srtt, retransmissions, limits (what held back; see `tcpprobectl explain`).
 
 Examples:

@@ -57,8 +57,7 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     let filter = args.range.filter.as_deref();
     let mut titles: Vec<String> = traces.iter().map(|trace| trace.heading(filter)).collect();
     if is_comparison && titles.iter().any(|title| titles.iter().filter(|other| *other == title).count() > 1) {
-        // Files of one name, in folders that tell them apart.
-        titles.clone_from(&args.sources);
+        titles = told_apart(&args.sources);
     }
     let inputs: Vec<PlotInput> = drawings.iter().zip(&titles).map(|(drawn, title)| drawn.plot_input(title)).collect();
     let drawn = match &inputs[..] {
@@ -109,6 +108,14 @@ fn stem(traces: &[Recording], sources: &[String]) -> String {
             stems.collect::<Vec<_>>().join("-")
         }
     }
+}
+
+/// Files of one name, with as much of their folders as tells them apart.
+fn told_apart(sources: &[String]) -> Vec<String> {
+    let paths: Vec<Vec<&str>> = sources.iter().map(|source| source.split('/').collect()).collect();
+    let is_common = |at: usize| paths.iter().all(|path| at + 1 < path.len() && path.get(at) == paths[0].get(at));
+    let common = (0..).take_while(|&at| is_common(at)).count();
+    paths.iter().map(|path| path[common..].join("/")).collect()
 }
 
 fn options(args: &PlotArgs) -> plot::Options {
@@ -315,5 +322,17 @@ impl Drawing {
             utc_offset_ns: self.utc_offset_ns,
             gaps: &self.gaps,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn files_of_one_name_are_told_apart() {
+        let told =
+            |sources: &[&str]| super::told_apart(&sources.iter().map(|&source| source.to_owned()).collect::<Vec<_>>());
+        assert_eq!(told(&["/a/b/x.tcpp", "/a/c/x.tcpp"]), ["b/x.tcpp", "c/x.tcpp"]);
+        assert_eq!(told(&["x.tcpp", "x.tcpp"]), ["x.tcpp", "x.tcpp"]);
+        assert_eq!(told(&["x.tcpp", "a/x.tcpp"]), ["x.tcpp", "a/x.tcpp"]);
     }
 }

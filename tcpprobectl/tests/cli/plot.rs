@@ -212,7 +212,7 @@ fn files_are_compared() {
     };
     let overlaid = svg(&[]);
     places(&overlaid, &["rcvbuf/trace.tcpp", "policed-slow/trace.tcpp", "seconds since the first event of each"]);
-    places(&overlaid, &["1.60 Mbit/s (−81 %)", "srtt p95, ms", "receive window", "policer"]);
+    places(&overlaid, &["1.61 Mbit/s (−81 %)", "srtt p95, ms", "receive window", "policer"]);
     let stacked = svg(&["--stack", "--panels", "cwnd"]);
     places(&stacked, &["Congestion window of rcvbuf/trace.tcpp", "Congestion window of policed-slow/trace.tcpp"]);
     let assert = plot(directory.path(), &files).code(0);

@@ -1,8 +1,9 @@
 //! The panel of what is in flight, against what congestion window and peer allow.
 
-use super::Scene;
+use super::dense::Middle;
 use super::from_flows::{Connection, Metric};
 use super::panel::{Content, Curve, Curves, Ink, Key, Panel, Sample, Scale, Shape};
+use super::{Scene, dense};
 use crate::units::bytes;
 
 /// What is allowed is shown up to so many times the most that was in flight; beyond that it does not matter how much.
@@ -14,14 +15,16 @@ pub fn panel(scene: &Scene) -> Panel {
     let most = flights.iter().filter_map(|one| one.range(Metric::InFlight)).map(|range| range.1).max().unwrap_or(0);
     let top = f64::from(most) * HEADROOM;
     let mut keys = Vec::new();
-    let flight = |one: &&Connection| Curve {
-        ink: Ink::Row(one.row),
-        shape: Shape::Steps,
-        samples: one.samples(Metric::InFlight, 1.0),
-    };
-    let mut curves: Vec<Curve> = flights.iter().map(flight).collect();
+    let (mut curves, mut lines) = (Vec::new(), Vec::new());
+    for one in &flights {
+        dense::add(scene, one, one.samples(Metric::InFlight, 1.0), Middle::Mean, &mut curves, &mut lines);
+    }
+    let bands = dense::keys(&curves, Middle::Mean);
+    curves.append(&mut lines);
     if let [one] = flights[..] {
-        keys.push(Key::line(Ink::Row(one.row), Shape::Steps, "in flight"));
+        if bands.is_empty() {
+            keys.push(Key::line(Ink::Row(one.row), Shape::Steps, "in flight"));
+        }
         let limits = [
             (one.mss(), Metric::SndCwnd, Ink::Allowed, Shape::DashedSteps, "cwnd × MSS"),
             (Some(1), Metric::SndWnd, Ink::Window, Shape::DottedSteps, "peer's window"),
@@ -53,7 +56,8 @@ pub fn panel(scene: &Scene) -> Panel {
     for curve in &mut curves {
         curve.samples = curve.samples.iter().map(|sample| sample.times(factor)).collect();
     }
-    let remarks = if keys.is_empty() { vec!["sent and not acknowledged yet".to_owned()] } else { Vec::new() };
+    let remarks = if flights.len() != 1 { vec!["sent and not acknowledged yet".to_owned()] } else { Vec::new() };
+    keys.splice(0..0, bands);
     Panel {
         name: "In flight",
         of: None,

@@ -7,13 +7,19 @@ use crate::units::percent;
 
 /// Limits of a single connection that have lanes of their own.
 const LANES: usize = 6;
+/// Connections that last for less than this part of the time have no lane of their own: it would show a pixel.
+const SHORT: u64 = 200;
 /// A smaller share has no lane and no key.
 const SHARE_MIN: f64 = 0.005;
 
 pub fn panel(scene: &Scene) -> Panel {
     let (keys, lanes) = match scene.connections {
         [one] => (Vec::new(), by_limit(one)),
-        all => (keys(all), all.iter().filter(|one| one.limits().next().is_some()).map(by_connection).collect()),
+        all => {
+            let least = (scene.range.1 - scene.range.0) / SHORT;
+            let seen = all.iter().filter(|one| one.duration() >= least && one.limits().next().is_some());
+            (keys(all), seen.map(by_connection).collect())
+        }
     };
     let remarks: &[&str] = if keys.is_empty() { &["what held the connection back, inferred"] } else { &[] };
     Panel {

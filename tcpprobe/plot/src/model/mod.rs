@@ -1,11 +1,12 @@
 //! What is drawn: words, values and times. Pure data, without a pixel, a colour's shade or a font.
 //!
-//! In the order that data flows: `from_flows` (connections and what a plot asks of them), `range` (their values
+//! In the order that data flows: `from_flows` (connections and what a plot asks of them), `range` and `dense` (their values
 //! together), a file for each panel, `table`, and [`Plot`], which holds it all. A new panel is a file beside `cwnd`,
 //! and its line in `PANELS`.
 
 mod comparison;
 mod cwnd;
+mod dense;
 mod flight;
 mod from_flows;
 mod gap;

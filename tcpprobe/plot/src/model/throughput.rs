@@ -18,8 +18,9 @@ pub fn panel(scene: &Scene) -> Panel {
     };
     let curves: Vec<(usize, Vec<Sample>)> =
         scene.connections.iter().map(curve).filter(|(_, samples)| !samples.is_empty()).collect();
-    let most = |samples: &[Sample]| samples.iter().filter_map(|one| one.range).map(|range| range.1).fold(0.0, f64::max);
-    let max = curves.iter().map(|(_, samples)| most(samples)).fold(0.0, f64::max);
+    let greatest =
+        |samples: &[Sample]| samples.iter().filter_map(|one| one.range).map(|range| range.1).fold(0.0, f64::max);
+    let max = curves.iter().map(|(_, samples)| greatest(samples)).fold(0.0, f64::max);
     let (unit, factor) = match max {
         _ if max < 1e6 => ("kbit/s", 1e-3),
         _ if max < 1e9 => ("Mbit/s", 1e-6),
@@ -30,7 +31,12 @@ pub fn panel(scene: &Scene) -> Panel {
         shape: Shape::Steps,
         samples: samples.into_iter().map(|sample| sample.times(factor)).collect(),
     };
-    let is_all = scene.connections.iter().all(|one| one.bytes_acked() >= one.bytes_received());
+    // What is next to nothing is not to be seen, and needs no words.
+    let most = scene.connections.iter().map(|one| one.bytes_acked().max(one.bytes_received())).max().unwrap_or(0);
+    let is_all = scene
+        .connections
+        .iter()
+        .all(|one| one.bytes_acked() >= one.bytes_received() || one.bytes_received() < most / 100);
     let what = if is_all { "acknowledged data" } else { "data acknowledged, or received where that is more" };
     Panel {
         name: "Throughput",
@@ -87,13 +93,14 @@ fn rates(
     if bytes.iter().all(|bytes| *bytes == 0.0) {
         return Vec::new();
     }
+    // The last is not a whole one, and of its data some was not acknowledged yet: it counts with the one before.
+    let whole = (count - 1).max(1);
     let rate = |at: usize| {
         let start = first + at as u64 * width;
-        // The last is not a whole one: its mean would rise or fall for nothing.
-        let length = (last - start).clamp(width / 2, width).max(1);
-        Sample::of(start, bytes[at] * 8.0 * 1e9 / length as f64)
+        let (bytes, end) = if at + 1 == whole { (bytes[at..].iter().sum(), last) } else { (bytes[at], start + width) };
+        Sample::of(start, bytes * 8.0 * 1e9 / (end - start).max(1) as f64)
     };
-    let mut samples: Vec<Sample> = (0..count).map(rate).collect();
+    let mut samples: Vec<Sample> = (0..whole).map(rate).collect();
     if let Some(end) = samples.last().copied() {
         samples.push(Sample { first_ns: last, last_ns: last, ..end });
     }
@@ -126,20 +133,20 @@ mod tests {
     #[test]
     fn a_rate_is_the_mean_of_what_moved() {
         let second = 1_000_000_000;
-        // 1 MB in the first second, nothing in the next, 0.5 MB over the boundary of two.
+        // 1 MB in the first second, nothing in the next, 0.5 MB over the boundary of the last two.
         let moved = [
             (5 * second, 5 * second + 10, 500_000),
             (5 * second + second / 2, 5 * second + second / 2, 500_000),
             (7 * second + second / 2, 8 * second + second / 2, 500_000),
         ];
         let range = (5 * second, 9 * second - 1);
-        assert_eq!(megabits(&moved, 0, range, &[]), [8.0, 0.0, 2.0, 2.0, 2.0]);
+        assert_eq!(megabits(&moved, 0, range, &[]), [8.0, 0.0, 2.0, 2.0]);
         // Over a gap, what it is told after it moved within it.
         let gap = Gap { start_ns: 5 * second + second / 2, end_ns: 7 * second + second / 2, lost: None };
-        assert_eq!(megabits(&moved, 0, range, &[gap]), [5.0, 2.0, 3.0, 2.0, 2.0]);
+        assert_eq!(megabits(&moved, 0, range, &[gap]), [5.0, 2.0, 2.5, 2.5]);
         // And what comes at once at the end of a round trip, in that.
         let bursts = [(2 * second, 2 * second, 500_000), (4 * second, 4 * second, 500_000)];
-        assert_eq!(megabits(&bursts, 2 * second, (0, 4 * second), &[]), [2.0, 2.0, 2.0, 2.0, 0.0, 0.0]);
+        assert_eq!(megabits(&bursts, 2 * second, (0, 4 * second), &[]), [2.0, 2.0, 2.0, 2.0, 2.0]);
         assert!(megabits(&[(5, 5, 0)], 0, (5, 5), &[]).is_empty());
     }
 }
