@@ -11,6 +11,7 @@ mod limit;
 mod limits;
 mod mss;
 mod page;
+mod rtt;
 mod slices;
 mod snapshot;
 mod summary;
@@ -333,7 +334,7 @@ impl Observer for Tracker {
         let track = &mut kept.track;
         if kept.gaps_seen != self.gaps_seen {
             kept.gaps_seen = self.gaps_seen;
-            track.retransmissions.lost_events();
+            track.lost_events();
         }
         // A trace has the states of all connections, or of none.
         match seen {

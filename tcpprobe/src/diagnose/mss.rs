@@ -1,7 +1,9 @@
 //! The MSS, which no event tells: what ACKs advance by is mostly a multiple of it.
 
-/// What it may be: `TCP_MIN_MSS` is smaller, but nobody uses that; a window has 16 bits before scaling.
-const LEAST: u32 = 536;
+/// What it may be. Every path carries 536 bytes of payload and options (RFC 9293, 3.7.1), of which timestamps and SACK take up to 36.
+const LEAST: u32 = 500;
+/// `TCP_MIN_SND_MSS` (`include/net/tcp.h`), where the kernel says it.
+const LEAST_TOLD: u32 = 48;
 const MOST: u32 = 65_483;
 
 /// Learns the MSS of a connection.
@@ -96,7 +98,7 @@ impl Mss {
 
     /// The kernel says it.
     pub fn tell(&mut self, bytes: u32) {
-        if (LEAST..=MOST).contains(&bytes) {
+        if (LEAST_TOLD..=MOST).contains(&bytes) {
             (self.assumed, self.usual) = (bytes, bytes);
         }
     }
