@@ -33,6 +33,8 @@ pub(super) struct Episode {
     pub bytes: u64,
     /// Whether there was a queue before it.
     pub queue: bool,
+    /// It was the end of what was written.
+    pub is_tail: bool,
 }
 
 /// A stretch between two moments at which nothing is outstanding.
@@ -261,7 +263,7 @@ impl Track {
             return;
         }
         let queue = is_marked || self.rtt.is_standing() || self.rtt.is_late(self.facts.base_us / 4 + 3000);
-        self.episodes.push(Episode { time, bytes: self.facts.bytes_acked, queue });
+        self.episodes.push(Episode { time, bytes: self.facts.bytes_acked, queue, is_tail: self.probed.is_some() });
         if self.episodes.len() > EPISODES_MAX {
             super::halve(&mut self.episodes);
             self.step *= 2;
@@ -348,8 +350,8 @@ impl Track {
     fn look_for_lost_tail(&mut self, probe: &Probe, last: &Probe) {
         let Some(mut probed) = self.probed else { return };
         if probed.sent > self.at {
-            // What is acknowledged now went before.
-            probed.from = self.progress;
+            // What is acknowledged now went before; what was out is known now.
+            (probed.from, probed.high) = (self.progress, probe.snd_nxt);
         } else if probed.to == u64::MAX && !is_before(probe.snd_una, probed.high) {
             probed.to = self.at;
         }
@@ -406,9 +408,7 @@ impl Track {
         self.look_for_peak(time);
         let was_repairing = self.retransmissions.is_repairing();
         let undone = self.retransmissions.causes.spurious;
-        if advanced > 0 {
-            self.look_for_lost_tail(probe, &last);
-        }
+        self.look_for_lost_tail(probe, &last);
         let changed = self.retransmissions.probe(probe, Some(&last));
         let has_left =
             std::mem::take(&mut self.left_recovery) | (was_repairing && !self.retransmissions.is_repairing());

@@ -63,6 +63,8 @@ pub(in crate::diagnose) fn pattern(episodes: &[Episode], base: u64, peak: f64) -
 
 /// How much the rates between losses differ (mean deviation over mean, weighted by time), and the rate, bytes a second. `None` where there are too few.
 pub(in crate::diagnose) fn spread(episodes: &[Episode], base: u64) -> Option<(f64, f64)> {
+    // The loss of the last that was written says nothing of a rate.
+    let episodes: Vec<&Episode> = episodes.iter().filter(|episode| !episode.is_tail).collect();
     let pairs: Vec<(f64, f64)> = episodes
         .windows(2)
         .map(|pair| ((pair[1].time - pair[0].time) as f64, (pair[1].bytes - pair[0].bytes) as f64))
@@ -87,7 +89,7 @@ mod tests {
         let mut bytes = 0;
         let one = |(at, passed): (u64, &u64)| {
             bytes += passed;
-            Episode { time: at * SECOND, bytes, queue }
+            Episode { time: at * SECOND, bytes, queue, is_tail: false }
         };
         (0..).zip(passed).map(one).collect()
     }
@@ -103,6 +105,9 @@ mod tests {
         check(&even, true, 2e6, None, "a queue queues");
         check(&[0, 300_000, 2_000_000, 90_000, 1_500_000, 700_000], false, 2e6, None, "losses by chance");
         check(&even[..4], false, 2e6, None, "too few");
+        let mut tails = episodes(&even, false);
+        tails.iter_mut().for_each(|episode| episode.is_tail = true);
+        assert_eq!(pattern(&tails, SECOND / 20, 2e6), None, "each the last of a message");
         let (_, rate) = spread(&episodes(&even, false), SECOND / 20).unwrap_or_default();
         assert!((rate - 1_002_000.0).abs() < 1.0, "{rate}");
     }
