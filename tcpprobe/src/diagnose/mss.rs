@@ -31,7 +31,15 @@ const LOOK: u32 = 32;
 impl Mss {
     /// 1500 bytes of Ethernet without the headers, with timestamps (RFC 7323).
     pub fn new(is_ipv6: bool) -> Self {
-        let usual = if is_ipv6 { 1428 } else { 1448 };
+        Self::of(if is_ipv6 { 1428 } else { 1448 })
+    }
+
+    /// 65,536 bytes of the loopback device (`drivers/net/loopback.c`); the option that says so has 16 bits.
+    pub fn of_loopback(is_ipv6: bool) -> Self {
+        Self::of(if is_ipv6 { 65_464 } else { 65_483 })
+    }
+
+    fn of(usual: u32) -> Self {
         Mss {
             common: [(0, 0); 8],
             assumed: usual,
@@ -155,6 +163,16 @@ mod tests {
         check(&[700, 1101], 1448);
         check(&[1200, 1200, 1200, 1200, 1200, 1200, 1448, 1200], 1448);
         check(&[100, 200], 1448);
+    }
+
+    /// A path that carries 576 bytes, and less.
+    #[test]
+    fn it_may_be_small() {
+        let mut mss = Mss::new(false);
+        (0..64).for_each(|at| mss.advance(524 * (1 + at % 3), false));
+        assert_eq!(mss.bytes(), 524);
+        mss.tell(216);
+        assert_eq!(mss.bytes(), 216);
     }
 
     #[test]

@@ -20,6 +20,8 @@ const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
 
 /// A wait for an ACK that matters: delayed ACKs of Linux take 40 ms (`TCP_DELACK_MIN`, `include/net/tcp.h`).
 const NAGLE_NS: u64 = 10_000_000;
+/// A reader that reads all the time may be woken so late, microseconds.
+const HELD_US: u32 = 1000;
 /// A congestion window that no loss makes much smaller, packets.
 const FEW: u32 = 4;
 /// Over so long a time the rate is looked at, at least.
@@ -132,7 +134,7 @@ impl Track {
         self.mss.tell(bytes);
     }
 
-    pub fn new(has_states: bool, is_ipv6: bool) -> Self {
+    pub fn new(has_states: bool, mss: Mss) -> Self {
         Track {
             first: u64::MAX,
             at: 0,
@@ -141,7 +143,7 @@ impl Track {
             slices: Slices::default(),
             rtts: Histogram::default(),
             cwnds: Histogram::default(),
-            mss: Mss::new(is_ipv6),
+            mss,
             facts: Facts { base_us: u32::MAX, ..Facts::default() },
             stretch: Stretch::default(),
             progress: 0,
@@ -439,7 +441,7 @@ impl Track {
         }
         if self.stalled.is_some() {
             let class = self.stall(Class::Timeout);
-            self.push_counted(time, class, self.edge(probe, &last, advanced));
+            self.push_counted(time, class, self.edge(time, probe, &last, advanced));
         } else {
             self.interval(time, probe, &last, advanced);
         }
@@ -537,13 +539,15 @@ impl Track {
                 }
                 _ => Class::Idle,
             };
+            (self.was_window, self.was_cwnd) = (class == Class::ClosedWindow, false);
             self.push(time, class);
             self.begin_stretch(time, true, probe.snd_una);
             return;
         }
         let is_window = i64::from(probe.snd_wnd) - i64::from(flight) < i64::from(self.closed());
         let is_cwnd = u64::from(probe.snd_cwnd) * u64::from(self.mss.bytes()) < u64::from(flight + self.mss.bytes());
-        if last.snd_wnd < self.closed() || self.was_window && is_window || self.was_cwnd && is_cwnd {
+        let was_held = self.was_window && is_window || self.was_cwnd && is_cwnd;
+        if last.snd_wnd < self.closed() || was_held && last.data_len == 0 {
             // The last ACK opened what was closed, or acknowledged all that a window allowed: what waited went at once.
             return self.flight(time, probe, Some(last), advanced);
         }
@@ -615,13 +619,16 @@ impl Track {
 
     /// How the right edge of a filled window moves: with each ACK where the program reads all the time. And whether the window is
     /// what it can be: where it is much less, something lies unread.
-    fn edge(&self, probe: &Probe, last: &Probe, advanced: u32) -> [f32; 4] {
+    fn edge(&self, time: u64, probe: &Probe, last: &Probe, advanced: u32) -> [f32; 4] {
         if !self.was_window || advanced == 0 {
             return [0.0; 4];
         }
         let edge = |probe: &Probe| probe.snd_una.wrapping_add(probe.snd_wnd);
         let moved = edge(probe).wrapping_sub(edge(last)).cast_signed().max(0).unsigned_abs();
-        let low = if probe.snd_wnd < self.facts.window_max / 2 { advanced } else { 0 };
+        // All of it was acknowledged at once, long after it had arrived: only when the program read (`net/ipv4/tcp.c`, `tcp_cleanup_rbuf()`).
+        let held = 4 * u64::from(self.facts.base_us.max(HELD_US)) * 1000;
+        let is_held = advanced >= probe.snd_wnd / 2 && time - self.at >= held;
+        let low = if is_held || probe.snd_wnd < self.facts.window_max / 2 { advanced } else { 0 };
         [advanced as f32, moved.min(advanced) as f32, low as f32, 0.0]
     }
 
@@ -651,7 +658,7 @@ impl Track {
         } else if self.retransmissions.is_repairing() {
             Class::Repair
         } else if window_room < slack && window_room <= cwnd_room.max(mss) {
-            counts = last.map_or(counts, |last| self.edge(probe, last, advanced));
+            counts = last.map_or(counts, |last| self.edge(time, probe, last, advanced));
             Class::Window
         } else if advanced > 0 && i64::from(advanced) < mss && cwnd_room > 0 {
             // What waits unsent becomes full segments: nothing did.
@@ -774,7 +781,7 @@ mod tests {
             events in prop::collection::vec((0..2_000_000_000_u64, any_event()), 1..200),
             has_states: bool,
         ) {
-            let mut track = Track::new(has_states, false);
+            let mut track = Track::new(has_states, Mss::new(false));
             let mut time = 5_000_000_000_u64;
             for (step, event) in events {
                 // Now and then an event is late.
@@ -794,7 +801,7 @@ mod tests {
 
     /// A sender with a round trip of 40 ms, `flights` of it: each (bytes in flight, congestion window, window).
     fn sender(flights: impl IntoIterator<Item = (u32, u32, u32)>) -> Vec<Limit> {
-        let mut track = Track::new(true, false);
+        let mut track = Track::new(true, Mss::new(false));
         let (mut time, mut una) = (1_000_000_000, u32::MAX - 100_000);
         for (flight, snd_cwnd, snd_wnd) in flights {
             track.event(
