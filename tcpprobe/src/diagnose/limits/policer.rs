@@ -3,7 +3,7 @@
 //! # How it is decided
 //! At each loss the bucket is empty. So what passes between two losses is what was filled in meanwhile: bytes over time are the same rate each time, however fast the
 //! sender was. With four pairs of losses, more than two round trips apart, whose rates differ by less than 15 % on average
-//! (weighted by time), and no queue before most of them; and a rate 10 % above that for two round trips, once: a full bucket lets it pass, a link does not. Inferred. After Flach et al., "An Internet-Wide Analysis of Traffic Policing", SIGCOMM 2016.
+//! (weighted by time), and no queue before most of them; and a rate 10 % above that for two round trips, once: a full bucket lets it pass, a link does not. The loss of the last that was written says nothing of a rate, and does not count. Inferred. After Flach et al., "An Internet-Wide Analysis of Traffic Policing", SIGCOMM 2016.
 //!
 //! # What looks like it
 //! Random loss comes at any rate. A bottleneck with a short queue drops at one rate, too: there RTT rises before.
