@@ -595,6 +595,24 @@ mod tests {
         assert_ne!(headline(0), Some(Limit::Bandwidth));
     }
 
+    /// ECN, in a trace without congestion states: ssthresh falls, and the window follows over a round trip.
+    #[test]
+    fn marks_are_seen_without_states() {
+        let diagnosed = |ssthresh_of: fn(u32) -> u32| {
+            let one = |at: u32| {
+                let cwnd = [100, 100, 99, 98, 97, 96, 95, 94, 93, 92][(at % 10) as usize];
+                let known = Probe { snd_cwnd: cwnd, ssthresh: ssthresh_of(at), ..probe(at, 40_000) };
+                let snd_nxt = known.snd_una.wrapping_add(cwnd * 1448);
+                (u64::from(at) * 4_000_000, Observation::Probe(Probe { snd_nxt, ..known }))
+            };
+            diagnose(&(0..400).map(one).collect::<Vec<_>>(), &[], &[])
+        };
+        // 75 is what Open says of 100; a mark makes it 70.
+        let marked = diagnosed(|at| if at % 10 == 0 { 75 } else { 70 });
+        assert_eq!((marked.facts.marks, marked.headline().0), (40, Some(Limit::Bandwidth)), "{:?}", marked.shares());
+        assert_eq!(diagnosed(|_| 75).facts.marks, 0);
+    }
+
     /// What no event says is inferred.
     #[test]
     fn what_is_seen_is_exact() {

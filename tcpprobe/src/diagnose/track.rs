@@ -464,8 +464,9 @@ impl Track {
         let marks = self.retransmissions.marks;
         let is_marked = self.marks_seen != marks;
         self.marks_seen = marks;
-        let is_cut =
-            probe.ssthresh < last.ssthresh && probe.snd_cwnd < last.snd_cwnd && !self.retransmissions.is_repairing();
+        // The window itself comes down over a round trip (`tcp_cwnd_reduction()`); where slow start ends by itself, ssthresh is it.
+        let is_below = probe.snd_cwnd < last.snd_cwnd || u64::from(probe.ssthresh) * 10 < u64::from(probe.snd_cwnd) * 9;
+        let is_cut = probe.ssthresh < last.ssthresh && is_below && !self.retransmissions.is_repairing();
         let is_new = is_cut
             && !self.retransmissions.has_states()
             && !self.has_sent
