@@ -93,8 +93,11 @@ impl Slices {
     /// Gives another class to what lies between two moments.
     pub fn relabel_until(&mut self, from: u64, to: u64, change: impl Fn(Class) -> Class) {
         self.split(from, &change);
-        self.split(to, &change);
-        let first = self.list.partition_point(|slice| slice.from < from);
+        if to < u64::MAX {
+            self.split(to, &change);
+        }
+        // Mostly it is about the last few.
+        let first = self.list.iter().rposition(|slice| slice.from < from).map_or(0, |before| before + 1);
         for slice in self.list.iter_mut().skip(first).take_while(|slice| slice.to <= to) {
             slice.class = change(slice.class);
         }
@@ -102,7 +105,7 @@ impl Slices {
 
     /// Makes two of a slice that `change` would change in part.
     fn split(&mut self, at: u64, change: &impl Fn(Class) -> Class) {
-        let first = self.list.partition_point(|slice| slice.to <= at);
+        let first = self.list.iter().rposition(|slice| slice.to <= at).map_or(0, |before| before + 1);
         let Some(slice) = self.list.get(first).copied().filter(|slice| slice.from < at) else { return };
         if change(slice.class) != slice.class {
             let part = (slice.to - at) as f32 / (slice.to - slice.from) as f32;
