@@ -79,7 +79,23 @@ pub fn write_text(page: Text<'_>, folder: &Path) -> io::Result<()> {
 
 /// Saves a page in ASCII: where the locale has no more, other characters would vanish.
 fn save(page: &[u8], name: &str, section: &str, folder: &Path) -> io::Result<()> {
-    let page = String::from_utf8_lossy(page).replace('…', "...").replace(['–', '—'], "-").replace('→', "->");
+    let ascii = [
+        ("…", "..."),
+        ("–", "-"),
+        ("—", "-"),
+        ("→", "->"),
+        ("≤", "<="),
+        ("≥", ">="),
+        ("×", "x"),
+        ("·", "x"),
+        ("÷", "/"),
+        ("√", "sqrt"),
+        ("²", "^2"),
+        ("−", "-"),
+        ("≠", "!="),
+    ];
+    let page = String::from_utf8_lossy(page).into_owned();
+    let page = ascii.iter().fold(page, |page, (known, instead)| page.replace(known, instead));
     fs::write(folder.join(format!("{name}.{section}")), page)
 }
 

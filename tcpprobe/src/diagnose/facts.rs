@@ -7,7 +7,7 @@ pub struct Facts {
     pub bytes_acked: u64,
     /// Payload that was received, bytes.
     pub bytes_received: u64,
-    /// Smallest smoothed RTT, microseconds.
+    /// Smallest RTT, microseconds.
     pub base_us: u32,
     /// Largest smoothed RTT, microseconds.
     pub srtt_max_us: u32,
@@ -56,6 +56,8 @@ pub struct Facts {
     pub reset_reason: Option<u32>,
     /// Largest rate at which data was acknowledged while nothing was repaired, over a round trip; bytes a second.
     pub rate_max: f64,
+    /// The trace has tcp_cong_state_set.
+    pub(super) has_states: bool,
     /// Sums over ACKs that found a window filled: of the window, and how many.
     pub(super) windows: (u64, u64),
     /// The same of the congestion window, packets, after it was reduced.

@@ -12,6 +12,7 @@ mod limits;
 mod moments;
 mod mss;
 mod page;
+mod rtt;
 mod slices;
 mod snapshot;
 mod summary;
@@ -36,6 +37,7 @@ use crate::event::{SNAPSHOT_FIELDS, Snapshot};
 use crate::flow::{Connection, FlowTable, Label, OPEN_MAX, Observation, Observer, Readers, Told};
 use crate::source::{Batch, Item};
 use moments::Moments;
+use mss::Mss;
 use snapshot::Snapshots;
 use track::Track;
 
@@ -332,7 +334,10 @@ impl Observer for Tracker {
     }
 
     fn open(&mut self, connection: &Connection) -> Self::State {
-        let mut track = Track::new(self.has_states, connection.local.is_ipv6());
+        let [local, peer] = [connection.local, connection.peer].map(|end| end.ip());
+        let is_loopback = local == peer || local.is_loopback();
+        let mss = if is_loopback { Mss::of_loopback(local.is_ipv6()) } else { Mss::new(local.is_ipv6()) };
+        let mut track = Track::new(self.has_states, mss);
         if let Some((first, all)) = self.snapshots.get(&connection.cookie).and_then(|all| Some((all.first()?, all))) {
             let largest = all.iter().map(|(_, said)| said.snd_mss).max().unwrap_or(0);
             track.tell_mss(if largest > 9000 { largest } else { first.1.snd_mss });
@@ -348,7 +353,7 @@ impl Observer for Tracker {
         let track = &mut kept.track;
         if kept.gaps_seen != self.gaps_seen {
             kept.gaps_seen = self.gaps_seen;
-            track.retransmissions.lost_events();
+            track.lost_events();
         }
         // A trace has the states of all connections, or of none.
         match seen {
@@ -502,8 +507,150 @@ mod tests {
     use crate::flow::Probe;
 
     fn connection() -> Connection {
-        let end = |port: u16| SocketAddr::from(([10, 0, 0, 1], port));
-        Connection { id: 0, family: 2, local: end(80), peer: end(1), cookie: 1, skaddr: 1 }
+        let end = |last: u8, port: u16| SocketAddr::from(([10, 0, 0, last], port));
+        Connection { id: 0, family: 2, local: end(1, 80), peer: end(2, 1), cookie: 1, skaddr: 1 }
+    }
+
+    /// tcp_probe events: milliseconds, snd_una, in flight, window, smoothed RTT, data of the peer.
+    fn probes(rows: impl IntoIterator<Item = (u64, u32, u32, u32, u32, u16)>) -> Vec<(u64, Observation)> {
+        let probe = |(ms, una, flight, snd_wnd, srtt, data_len)| {
+            let snd_una = 0xffff_0000_u32.wrapping_add(una);
+            let snd_nxt = snd_una.wrapping_add(flight);
+            let (ssthresh, rcv_wnd, snd_cwnd) = (0x7fff_ffff, 65_535, 100);
+            let probe = Probe { data_len, snd_nxt, snd_una, snd_cwnd, ssthresh, snd_wnd, srtt, rcv_wnd };
+            (ms * 1_000_000, Observation::Probe(probe))
+        };
+        rows.into_iter().map(probe).collect()
+    }
+
+    /// Over loopback the window holds one largest segment, and a half of it is what is sent.
+    #[test]
+    fn small_answers_fill_no_window_of_one_segment() {
+        let told = Snapshot { snd_mss: 65_483, wmem_queued: 0, ..FULL };
+        let events = probes((0..400).map(|at| (u64::from(at), at * 700, 700, 65_536, 40, 400)));
+        let found = diagnose(&events, &[(0, told)], &[]);
+        assert_eq!(found.share(Limit::ReceiveWindow), 0.0, "{:?}", found.shares());
+    }
+
+    /// Each ACK acknowledges all of a window and comes when the peer's program reads, long after a round trip.
+    #[test]
+    fn a_reader_by_its_clock_is_no_pause_of_the_sender() {
+        let events = probes((0..200).map(|at| {
+            let srtt = if at == 0 { 30 } else { 25_000 };
+            (u64::from(at) * 25, at * 60_816, 60_816, 60_852, srtt, 0)
+        }));
+        let found = diagnose(&events, &[], &[]);
+        assert_eq!(found.headline().0, Some(Limit::ReceiverApplication), "{:?}", found.shares());
+        // The same over a path that takes as long: a small window.
+        let events = probes((0..200).map(|at| (u64::from(at) * 25, at * 60_816, 60_816, 60_852, 25_000, 0)));
+        let found = diagnose(&events, &[], &[]);
+        assert_eq!(found.headline().0, Some(Limit::ReceiveWindow), "{:?}", found.shares());
+    }
+
+    /// Writes that fit the buffer, and fill it, with pauses in between.
+    #[test]
+    fn a_full_buffer_is_no_limit_of_a_program_that_sleeps() {
+        let rows = (0..40_u32).flat_map(|turn| {
+            let (ms, una) = (u64::from(turn) * 500, turn * 40_000);
+            let left = |at: u32| 40_000 - at * 2896;
+            (0..=13).map(move |at| (ms + 120 + u64::from(at), una + at * 2896, left(at), 1 << 20, 120_000, 0))
+        });
+        let full = [1, 2, 3, 4, 5].map(|second| (second * 1_000_000_000 + 60_000_000, FULL));
+        let found = diagnose(&probes(rows), &full, &[]);
+        assert!(found.share(Limit::SendBuffer) < 0.05, "{:?}", found.shares());
+    }
+
+    /// A tail loss probe, whose ACK comes a round trip later; whether it was needed the next exchange tells.
+    #[test]
+    fn a_tail_loss_probe_is_a_loss_where_the_kernel_says_so() {
+        let share = |is_loss: bool| {
+            let mut events = vec![(0, Observation::CongState(0))];
+            for turn in 0..20_u32 {
+                let (ms, una) = (u64::from(turn) * 300, turn * 5000);
+                // The last exchange's end, the answer to the probe, and the peer's next request.
+                events.extend(probes([(ms, una, 5000, 1 << 20, 40_000, 0)]));
+                if is_loss && turn > 0 {
+                    events.extend([2, 0].map(|state| (ms * 1_000_000 + 1000, Observation::CongState(state))));
+                }
+                let skb = u64::from(turn);
+                let sent = Observation::Retransmission { state: 1, error: 0, skb };
+                events.push(((ms + 150) * 1_000_000, sent));
+                events.extend(probes([(ms + 190, una + 4344, 656, 1 << 20, 40_000, 40)]));
+            }
+            let found = diagnose(&events, &[], &[]);
+            assert_eq!(found.causes.of(Cause::TailLossProbe), 20);
+            found.share(Limit::PacketLoss)
+        };
+        assert!(share(true) > 0.5, "{}", share(true));
+        assert!(share(false) < 0.1, "an ACK was late, and nothing was lost: {}", share(false));
+    }
+
+    /// A recovery that was undone had no loss before it.
+    #[test]
+    fn what_was_not_lost_says_nothing_of_the_path() {
+        let mut events = probes((0..200).map(|at| (u64::from(at) * 4, at * 1448, 144_800, 1 << 20, 40_000, 0)));
+        for ms in [200, 400, 600] {
+            events.extend([3, 0].map(|state| (ms * 1_000_000 + 1000, Observation::CongState(state))));
+        }
+        events.sort_by_key(|(time, _)| *time);
+        let found = diagnose(&events, &[], &[]);
+        assert_eq!((found.causes.spurious, found.facts.episodes), (3, 0));
+        assert_eq!(found.share(Limit::PacketLoss), 0.0, "{:?}", found.shares());
+    }
+
+    /// The queue of a narrow link is short against the way: what is acknowledged is late all the same.
+    #[test]
+    fn losses_after_a_short_queue_are_of_a_full_path() {
+        let headline = |late: u32| {
+            let mut events = vec![];
+            for at in 0..3000_u32 {
+                // The queue grows by a packet each round trip, and is full every 500 ms.
+                let grown = at % 125;
+                let srtt = 100_000 + late * grown / 125;
+                events.extend(probes([(u64::from(at) * 4, at * 1448, 144_800, 1 << 20, srtt, 0)]));
+                if grown == 124 {
+                    let time = u64::from(at) * 4_000_000;
+                    events.extend([3, 0].map(|state| (time + 1000, Observation::CongState(state))));
+                    // It was no reordering: what was out is acknowledged.
+                    events.extend(probes([(u64::from(at) * 4 + 1, at * 1448 + 144_800, 0, 1 << 20, srtt, 0)]));
+                }
+            }
+            diagnose(&events, &[], &[]).headline().0
+        };
+        assert_eq!(headline(14_000), Some(Limit::Bandwidth));
+        assert_ne!(headline(0), Some(Limit::Bandwidth));
+    }
+
+    /// ECN, in a trace without congestion states: ssthresh falls, and the window follows over a round trip.
+    #[test]
+    fn marks_are_seen_without_states() {
+        let diagnosed = |ssthresh_of: fn(u32) -> u32| {
+            let one = |at: u32| {
+                let cwnd = [100, 100, 99, 98, 97, 96, 95, 94, 93, 92][(at % 10) as usize];
+                let known = Probe { snd_cwnd: cwnd, ssthresh: ssthresh_of(at), ..probe(at, 40_000) };
+                let snd_nxt = known.snd_una.wrapping_add(cwnd * 1448);
+                (u64::from(at) * 4_000_000, Observation::Probe(Probe { snd_nxt, ..known }))
+            };
+            diagnose(&(0..400).map(one).collect::<Vec<_>>(), &[], &[])
+        };
+        // 75 is what Open says of 100; a mark makes it 70.
+        let marked = diagnosed(|at| if at % 10 == 0 { 75 } else { 70 });
+        assert_eq!((marked.facts.marks, marked.headline().0), (40, Some(Limit::Bandwidth)), "{:?}", marked.shares());
+        assert_eq!(diagnosed(|_| 75).facts.marks, 0);
+    }
+
+    /// What no event says is inferred.
+    #[test]
+    fn what_is_seen_is_exact() {
+        let growing: Vec<(u64, Observation)> =
+            (0..200).map(|at| (u64::from(at) * 4_000_000, Observation::Probe(probe(at, 40_000)))).collect();
+        let waiting = Snapshot { notsent_bytes: 100_000, ..FULL };
+        assert!(!diagnose(&growing, &[], &[]).is_exact(Limit::WindowGrowth));
+        assert!(diagnose(&growing, &[(400_000_000, waiting)], &[]).is_exact(Limit::WindowGrowth));
+        let idle = probes((0..20_u64).map(|at| (at * 1000, 0, 0, 1 << 20, 40_000, 0)));
+        assert!(!diagnose(&idle, &[], &[]).is_exact(Limit::Idle));
+        let closed = probes((0..20_u64).map(|at| (at * 1000, 0, 0, 0, 40_000, 0)));
+        assert!(diagnose(&closed, &[], &[]).is_exact(Limit::ReceiverApplication));
     }
 
     fn diagnose(events: &[(u64, Observation)], snapshots: &[(u64, Snapshot)], gaps: &[(u64, u64)]) -> Diagnosis {

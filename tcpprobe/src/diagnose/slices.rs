@@ -87,16 +87,31 @@ impl Slices {
 
     /// Gives another class to what lies behind `from`.
     pub fn relabel(&mut self, from: u64, change: impl Fn(Class) -> Class) {
-        let first = self.list.partition_point(|slice| slice.to <= from);
-        let split = self.list.get(first).copied().filter(|slice| slice.from < from);
-        if let Some(slice) = split.filter(|slice| change(slice.class) != slice.class) {
-            let part = (slice.to - from) as f32 / (slice.to - slice.from) as f32;
-            self.list[first].to = from;
-            self.list[first].counts = slice.counts.map(|count| count * (1.0 - part));
-            self.list.insert(first + 1, Slice { from, counts: slice.counts.map(|count| count * part), ..slice });
+        self.relabel_until(from, u64::MAX, change);
+    }
+
+    /// Gives another class to what lies between two moments.
+    pub fn relabel_until(&mut self, from: u64, to: u64, change: impl Fn(Class) -> Class) {
+        self.split(from, &change);
+        if to < u64::MAX {
+            self.split(to, &change);
         }
-        for slice in self.list.iter_mut().skip(first).filter(|slice| slice.from >= from) {
+        // Mostly it is about the last few.
+        let first = self.list.iter().rposition(|slice| slice.from < from).map_or(0, |before| before + 1);
+        for slice in self.list.iter_mut().skip(first).take_while(|slice| slice.to <= to) {
             slice.class = change(slice.class);
+        }
+    }
+
+    /// Makes two of a slice that `change` would change in part.
+    fn split(&mut self, at: u64, change: &impl Fn(Class) -> Class) {
+        let first = self.list.iter().rposition(|slice| slice.to <= at).map_or(0, |before| before + 1);
+        let Some(slice) = self.list.get(first).copied().filter(|slice| slice.from < at) else { return };
+        if change(slice.class) != slice.class {
+            let part = (slice.to - at) as f32 / (slice.to - slice.from) as f32;
+            self.list[first].to = at;
+            self.list[first].counts = slice.counts.map(|count| count * (1.0 - part));
+            self.list.insert(first + 1, Slice { from: at, counts: slice.counts.map(|count| count * part), ..slice });
         }
     }
 

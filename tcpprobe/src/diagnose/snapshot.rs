@@ -56,6 +56,23 @@ impl<'a> Snapshots<'a> {
         Some([self.0.get(after.checked_sub(1)?)?, self.0.get(after)?])
     }
 
+    /// Those within a time.
+    fn within(&self, from: u64, to: u64) -> &'a [(u64, Snapshot)] {
+        let first = self.0.partition_point(|(at, _)| *at < from);
+        let end = self.0.partition_point(|(at, _)| *at <= to);
+        self.0.get(first..end).unwrap_or_default()
+    }
+
+    /// Whether one within a time says that nothing waits unsent.
+    pub fn is_written(&self, from: u64, to: u64) -> bool {
+        self.within(from, to).iter().any(|(_, said)| said.notsent_bytes == 0)
+    }
+
+    /// Whether one within a time says that something waits unsent.
+    pub fn is_waiting(&self, from: u64, to: u64) -> bool {
+        self.within(from, to).iter().any(|(_, said)| said.notsent_bytes > said.snd_mss)
+    }
+
     /// Whether the kernel's clock of the send buffer ran for a tenth of the time around a moment.
     pub fn is_buffer_limited(&self, time: u64) -> bool {
         self.around(time).is_some_and(|[(from, a), (to, b)]| {

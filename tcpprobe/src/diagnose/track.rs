@@ -3,10 +3,11 @@
 //! Between two tcp_probe the values of the second tell: `snd_nxt` is the most that was sent since, `snd_una` is what the ACK before
 //! acknowledged (`net/ipv4/tcp_input.c`, `tcp_rcv_established()`: the event comes before the ACK is processed).
 
-use super::cause::{Cause, Retransmissions, Sent, is_before};
+use super::cause::{Cause, Retransmissions, Sent, ca, is_before};
 use super::facts::Facts;
 use super::histogram::Histogram;
 use super::mss::Mss;
+use super::rtt::Rtt;
 use super::slices::{Class, Slice, Slices};
 use crate::event::SSTHRESH_INFINITE;
 use crate::flow::{Observation, Probe};
@@ -19,6 +20,10 @@ const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
 
 /// A wait for an ACK that matters: delayed ACKs of Linux take 40 ms (`TCP_DELACK_MIN`, `include/net/tcp.h`).
 const NAGLE_NS: u64 = 10_000_000;
+/// A reader that reads all the time may be woken so late, microseconds.
+const HELD_US: u32 = 1000;
+/// A congestion window that no loss makes much smaller, packets.
+const FEW: u32 = 4;
 /// Over so long a time the rate is looked at, at least.
 const RATE_NS: u64 = 40_000_000;
 
@@ -30,6 +35,8 @@ pub(super) struct Episode {
     pub bytes: u64,
     /// Whether there was a queue before it.
     pub queue: bool,
+    /// It was the end of what was written.
+    pub is_tail: bool,
 }
 
 /// A stretch between two moments at which nothing is outstanding.
@@ -43,6 +50,17 @@ struct Stretch {
     held: bool,
     /// snd_una at its beginning.
     una: u32,
+}
+
+/// A tail loss probe.
+#[derive(Debug, Clone, Copy)]
+struct Probed {
+    sent: u64,
+    /// The progress of snd_una before and after it.
+    from: u64,
+    to: u64,
+    /// snd_nxt then.
+    high: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -60,8 +78,11 @@ pub(super) struct Track {
     stretch: Stretch,
     /// When snd_una last moved.
     progress: u64,
-    /// A timer has sent, when, and snd_una has not moved since: what that time was.
-    stalled: Option<(u64, Class)>,
+    rtt: Rtt,
+    /// The retransmission timer has sent, when, and snd_una has not moved since.
+    stalled: Option<u64>,
+    /// A tail loss probe went, and it is not known yet whether anything was lost.
+    probed: Option<Probed>,
     /// The congestion window was reduced.
     reduced: bool,
     pub episodes: Vec<Episode>,
@@ -71,6 +92,8 @@ pub(super) struct Track {
     is_closed: bool,
     last_event: u64,
     was_window: bool,
+    /// At the last tcp_probe, flight filled the congestion window.
+    was_cwnd: bool,
     /// The tcp_probe before the last one.
     before: u64,
     left_recovery: bool,
@@ -95,15 +118,23 @@ pub(super) struct Track {
     /// Received without a pause, and since when.
     burst: u64,
     burst_from: u64,
+    /// The one before.
+    burst_before: (u64, u64),
 }
 
 impl Track {
+    /// The trace lacks events.
+    pub fn lost_events(&mut self) {
+        self.retransmissions.lost_events();
+        self.rtt.lost_events();
+    }
+
     /// The kernel says what a full segment is.
     pub fn tell_mss(&mut self, bytes: u32) {
         self.mss.tell(bytes);
     }
 
-    pub fn new(has_states: bool, is_ipv6: bool) -> Self {
+    pub fn new(has_states: bool, mss: Mss) -> Self {
         Track {
             first: u64::MAX,
             at: 0,
@@ -112,11 +143,13 @@ impl Track {
             slices: Slices::default(),
             rtts: Histogram::default(),
             cwnds: Histogram::default(),
-            mss: Mss::new(is_ipv6),
+            mss,
             facts: Facts { base_us: u32::MAX, ..Facts::default() },
             stretch: Stretch::default(),
             progress: 0,
+            rtt: Rtt::default(),
             stalled: None,
+            probed: None,
             reduced: false,
             episodes: Vec::new(),
             step: 1,
@@ -125,6 +158,7 @@ impl Track {
             is_closed: false,
             last_event: 0,
             was_window: false,
+            was_cwnd: false,
             before: u64::MAX,
             left_recovery: false,
             backoff: 0,
@@ -139,6 +173,7 @@ impl Track {
             clocked: 1.0,
             burst: 0,
             burst_from: 0,
+            burst_before: (0, 0),
         }
     }
 
@@ -160,6 +195,9 @@ impl Track {
                 if self.retransmissions.state(*state, self.last.as_ref()) {
                     self.loss(time);
                 }
+                if *state >= ca::CWR {
+                    self.lost_tail();
+                }
             }
             Observation::State { old, new, .. } => self.socket_state(time, *old, *new),
             Observation::ResetSent { reason } => {
@@ -176,12 +214,18 @@ impl Track {
     pub fn finish(&mut self) {
         let class = match (self.is_closed, self.stalled, self.is_connecting) {
             (true, _, _) => Class::Unseen,
-            (_, Some((_, class)), _) => self.stall(class),
+            (_, Some(_), _) => self.stall(Class::Timeout),
             (_, _, true) => Class::Connecting,
             _ if self.last.is_none() => Class::Unseen,
             _ => Class::Room,
         };
         self.push(self.last_event, class);
+        if self.probed.is_some_and(|probed| {
+            probed.to == u64::MAX || probed.to - probed.sent.min(probed.to) >= u64::from(self.facts.base_us) * 900
+        }) {
+            // Nothing came after it, and what it repaired is not known: it was answered after a round trip, or never.
+            self.lost_tail();
+        }
         self.end_stretch(false);
         self.facts.mss = self.mss.bytes();
         self.facts.mss_fell = self.mss.has_fallen();
@@ -193,6 +237,7 @@ impl Track {
         if self.facts.base_us == u32::MAX {
             self.facts.base_us = 0;
         }
+        self.facts.has_states = self.retransmissions.has_states();
     }
 
     fn push(&mut self, to: u64, class: Class) {
@@ -201,15 +246,10 @@ impl Track {
 
     fn push_counted(&mut self, to: u64, class: Class, counts: [f32; 4]) {
         let to = to.max(self.at);
-        let srtt = self.last.map_or(0, |last| last.srtt);
-        self.slices.push(Slice { from: self.at, to, class, queue: self.is_queue(srtt), epoch: self.epoch, counts });
-        self.at = to;
-    }
-
-    /// A queue on the path delays what passes it.
-    fn is_queue(&self, srtt: u32) -> bool {
         let base = self.facts.base_us;
-        base != u32::MAX && srtt > base.saturating_add((base / 6).max(3000))
+        let queue = self.rtt.is_standing() || class == Class::Growing && self.rtt.is_late((base / 6).max(3000));
+        self.slices.push(Slice { from: self.at, to, class, queue, epoch: self.epoch, counts });
+        self.at = to;
     }
 
     fn loss(&mut self, time: u64) {
@@ -224,10 +264,8 @@ impl Track {
         if !self.facts.episodes.is_multiple_of(self.step) {
             return;
         }
-        let (srtt, base) = (self.last.map_or(0, |last| last.srtt), self.facts.base_us);
-        // Holes make RTTs longer, too.
-        let queue = is_marked || base != u32::MAX && srtt > base.saturating_add(base / 4 + 3000);
-        self.episodes.push(Episode { time, bytes: self.facts.bytes_acked, queue });
+        let queue = is_marked || self.rtt.is_standing() || self.rtt.is_late(self.facts.base_us / 4 + 3000);
+        self.episodes.push(Episode { time, bytes: self.facts.bytes_acked, queue, is_tail: self.probed.is_some() });
         if self.episodes.len() > EPISODES_MAX {
             super::halve(&mut self.episodes);
             self.step *= 2;
@@ -247,7 +285,7 @@ impl Track {
             }
             FIN_WAIT1 | LAST_ACK | CLOSE_WAIT if !self.is_closed => {
                 if self.last.is_some() {
-                    let class = self.stalled.map_or(Class::Room, |(_, class)| self.stall(class));
+                    let class = self.stalled.map_or(Class::Room, |_| self.stall(Class::Timeout));
                     self.push(time, class);
                 }
                 self.is_closed = true;
@@ -276,10 +314,14 @@ impl Track {
             Some(Cause::Timeout) => {
                 self.backoff += 1;
                 self.facts.backoff_max = self.facts.backoff_max.max(self.backoff);
-                self.stalled = Some((time, Class::Timeout));
+                self.stalled = Some(time);
+                self.probed = None;
                 self.reduced = true;
             }
-            Some(Cause::TailLossProbe) if self.stalled.is_none() => self.stalled = Some((time, Class::Hole)),
+            Some(Cause::TailLossProbe) if self.stalled.is_none() => {
+                let (sent, from) = (time, self.progress);
+                self.probed = self.last.map(|last| Probed { sent, from, to: u64::MAX, high: last.snd_nxt });
+            }
             _ => {}
         }
     }
@@ -290,9 +332,40 @@ impl Track {
             Class::Connecting | Class::Unseen | Class::ClosedWindow => known,
             _ => class,
         });
-        match self.last {
-            Some(last) if class == Class::Hole && last.snd_wnd < self.closed() => Class::ClosedWindow,
-            _ => class,
+        class
+    }
+
+    /// A tail loss probe repaired something: from the last progress to the next the sender waited for that. Where it did not, an ACK
+    /// was late, and nothing was lost.
+    fn lost_tail(&mut self) {
+        if let Some(Probed { from, to, .. }) = self.probed.take() {
+            self.reduced = true;
+            self.slices.relabel_until(from, to, |known| match known {
+                Class::Connecting | Class::Unseen | Class::ClosedWindow | Class::Timeout => known,
+                _ => Class::Hole,
+            });
+        }
+    }
+
+    /// Whether a tail loss probe repaired anything the kernel knows with the first ACK beyond it, which may come much later
+    /// (`net/ipv4/tcp_input.c`, `tcp_process_tlp_ack()`): it reduces the congestion window then.
+    fn look_for_lost_tail(&mut self, probe: &Probe, last: &Probe) {
+        let Some(mut probed) = self.probed else { return };
+        if probed.sent > self.at {
+            // What is acknowledged now went before; what was out is known now.
+            (probed.from, probed.high) = (self.progress, probe.snd_nxt);
+        } else if probed.to == u64::MAX && !is_before(probe.snd_una, probed.high) {
+            probed.to = self.at;
+        }
+        self.probed = Some(probed);
+        if is_before(probed.high, probe.snd_una) {
+            // Without states; of a window that is as small as can be the ACK's own time decides.
+            let is_answer = (probed.to - probed.sent.min(probed.to)) / 900 >= u64::from(self.facts.base_us.max(1000));
+            let is_cut = probe.ssthresh < last.ssthresh || probe.snd_cwnd <= FEW && is_answer;
+            if is_cut && !self.retransmissions.has_states() {
+                self.lost_tail();
+            }
+            self.probed = None;
         }
     }
 
@@ -302,7 +375,8 @@ impl Track {
         self.cwnds.add(probe.snd_cwnd);
         if probe.srtt > 0 {
             self.rtts.add(probe.srtt);
-            self.facts.base_us = self.facts.base_us.min(probe.srtt);
+            self.rtt.srtt(time, probe.srtt, self.retransmissions.is_repairing());
+            self.facts.base_us = self.rtt.base();
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
         }
         if self.facts.probes == 1 {
@@ -329,17 +403,22 @@ impl Track {
             // By the last tcp_probe's ACK: what a timer sent since is still out.
             self.progress = self.at;
             self.backoff = 0;
-            self.stalled = self.stalled.filter(|(time, _)| *time > self.at);
+            self.stalled = self.stalled.filter(|time| *time > self.at);
         }
         self.look_for_rate_based(probe, &last);
         self.look_for_marks(time, probe, &last);
         self.look_for_peak(time);
         let was_repairing = self.retransmissions.is_repairing();
         let undone = self.retransmissions.causes.spurious;
+        self.look_for_lost_tail(probe, &last);
         let changed = self.retransmissions.probe(probe, Some(&last));
         let has_left =
             std::mem::take(&mut self.left_recovery) | (was_repairing && !self.retransmissions.is_repairing());
-        if has_left && self.retransmissions.causes.spurious == undone {
+        if self.retransmissions.causes.spurious > undone {
+            // Nothing had been lost: it says nothing of the path.
+            self.facts.episodes = self.facts.episodes.saturating_sub(1);
+            self.episodes.pop();
+        } else if has_left {
             self.recoveries.1 += 1;
             self.recoveries.0 += u64::from(probe.snd_cwnd > last.ssthresh.saturating_add(last.ssthresh / 4));
         }
@@ -350,14 +429,19 @@ impl Track {
         match (changed, self.stalled) {
             (Some(Cause::Timeout), _) => {
                 self.loss(time);
-                self.stalled = Some((self.at + 1, Class::Timeout));
+                self.probed = None;
+                self.stalled = Some(self.at + 1);
             }
-            (Some(_), Some((at, _))) => self.stalled = Some((at, Class::Hole)),
+            (Some(_), Some(_)) => {
+                self.stalled = None;
+                let (sent, from) = (self.at + 1, self.progress);
+                self.probed = Some(Probed { sent, from, to: u64::MAX, high: last.snd_nxt });
+            }
             _ => {}
         }
-        if let Some((_, class)) = self.stalled {
-            let class = self.stall(class);
-            self.push_counted(time, class, self.edge(probe, &last, advanced));
+        if self.stalled.is_some() {
+            let class = self.stall(Class::Timeout);
+            self.push_counted(time, class, self.edge(time, probe, &last, advanced));
         } else {
             self.interval(time, probe, &last, advanced);
         }
@@ -380,8 +464,9 @@ impl Track {
         let marks = self.retransmissions.marks;
         let is_marked = self.marks_seen != marks;
         self.marks_seen = marks;
-        let is_cut =
-            probe.ssthresh < last.ssthresh && probe.snd_cwnd < last.snd_cwnd && !self.retransmissions.is_repairing();
+        // The window itself comes down over a round trip (`tcp_cwnd_reduction()`); where slow start ends by itself, ssthresh is it.
+        let is_below = probe.snd_cwnd < last.snd_cwnd || u64::from(probe.ssthresh) * 10 < u64::from(probe.snd_cwnd) * 9;
+        let is_cut = probe.ssthresh < last.ssthresh && is_below && !self.retransmissions.is_repairing();
         let is_new = is_cut
             && !self.retransmissions.has_states()
             && !self.has_sent
@@ -455,12 +540,16 @@ impl Track {
                 }
                 _ => Class::Idle,
             };
+            (self.was_window, self.was_cwnd) = (class == Class::ClosedWindow, false);
             self.push(time, class);
             self.begin_stretch(time, true, probe.snd_una);
             return;
         }
-        if last.snd_wnd < self.closed() {
-            // The window was closed, and the last ACK opened it: what waited went at once.
+        let is_window = i64::from(probe.snd_wnd) - i64::from(flight) < i64::from(self.closed());
+        let is_cwnd = u64::from(probe.snd_cwnd) * u64::from(self.mss.bytes()) < u64::from(flight + self.mss.bytes());
+        let was_held = self.was_window && is_window || self.was_cwnd && is_cwnd;
+        if last.snd_wnd < self.closed() || was_held && last.data_len == 0 {
+            // The last ACK opened what was closed, or acknowledged all that a window allowed: what waited went at once.
             return self.flight(time, probe, Some(last), advanced);
         }
         let mut sent = time.saturating_sub(base).max(self.at);
@@ -504,10 +593,14 @@ impl Track {
         if quiet < base / 2 {
             return Class::Receiving;
         }
-        let burst = std::mem::take(&mut self.burst);
-        let from = std::mem::replace(&mut self.burst_from, time);
+        let alone = std::mem::take(&mut self.burst);
+        let begun = std::mem::replace(&mut self.burst_from, time);
+        let (before, from) = std::mem::replace(&mut self.burst_before, (alone, begun));
+        // The end of what our program waits for may come a round trip later than most of it.
+        let is_tail = alone < before / 2 && quiet >= 2 * base && self.at.saturating_sub(from) <= 3 * base;
+        let (burst, from) = if is_tail { (alone + before, from) } else { (alone, begun) };
         // What a window holds comes within a round trip; what comes for longer was not waiting for us.
-        let is_short = self.at.saturating_sub(from) <= base + base / 2;
+        let is_short = is_tail || self.at.saturating_sub(from) <= base + base / 2;
         let is_filled = is_short && burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
         let class = match (is_filled, quiet >= 2 * base) {
             (true, true) => Class::OwnReader,
@@ -517,20 +610,26 @@ impl Track {
         };
         if is_filled {
             // It was as much as the window allows, all of it.
-            self.slices.relabel(from, |known| if known == Class::Receiving { class } else { known });
+            self.slices.relabel(from, |known| match known {
+                Class::Receiving | Class::OwnWindow => class,
+                other => other,
+            });
         }
         class
     }
 
     /// How the right edge of a filled window moves: with each ACK where the program reads all the time. And whether the window is
     /// what it can be: where it is much less, something lies unread.
-    fn edge(&self, probe: &Probe, last: &Probe, advanced: u32) -> [f32; 4] {
+    fn edge(&self, time: u64, probe: &Probe, last: &Probe, advanced: u32) -> [f32; 4] {
         if !self.was_window || advanced == 0 {
             return [0.0; 4];
         }
         let edge = |probe: &Probe| probe.snd_una.wrapping_add(probe.snd_wnd);
         let moved = edge(probe).wrapping_sub(edge(last)).cast_signed().max(0).unsigned_abs();
-        let low = if probe.snd_wnd < self.facts.window_max / 2 { advanced } else { 0 };
+        // All of it was acknowledged at once, long after it had arrived: only when the program read (`net/ipv4/tcp.c`, `tcp_cleanup_rbuf()`).
+        let held = 4 * u64::from(self.facts.base_us.max(HELD_US)) * 1000;
+        let is_held = advanced >= probe.snd_wnd / 2 && time - self.at >= held;
+        let low = if is_held || probe.snd_wnd < self.facts.window_max / 2 { advanced } else { 0 };
         [advanced as f32, moved.min(advanced) as f32, low as f32, 0.0]
     }
 
@@ -546,18 +645,21 @@ impl Track {
         let window_room = i64::from(probe.snd_wnd) - i64::from(flight);
         let cwnd_room = i64::from(probe.snd_cwnd) * i64::from(mss) - i64::from(flight);
         let mss = i64::from(mss);
-        let slack = if self.was_window { (3 * mss).max(i64::from(probe.snd_wnd) / 8) } else { mss };
+        // What is sent next is a segment, and no more than half of the window.
+        let next = i64::from(self.closed());
+        let slack = if self.was_window { (3 * next).max(i64::from(probe.snd_wnd) / 8) } else { next };
         let base = u64::from(self.facts.base_us) * 1000;
         let gap = time - self.at;
         let odd = if i64::from(advanced) % mss == 0 { 0.0 } else { 1.0 };
         let mut counts = [0.0; 4];
+        let mut is_cwnd = false;
         let class = if probe.snd_wnd < self.closed() {
             self.facts.window_closed += u64::from(last.is_some_and(|last| last.snd_wnd >= self.closed()));
             Class::ClosedWindow
         } else if self.retransmissions.is_repairing() {
             Class::Repair
         } else if window_room < slack && window_room <= cwnd_room.max(mss) {
-            counts = last.map_or(counts, |last| self.edge(probe, last, advanced));
+            counts = last.map_or(counts, |last| self.edge(time, probe, last, advanced));
             Class::Window
         } else if advanced > 0 && i64::from(advanced) < mss && cwnd_room > 0 {
             // What waits unsent becomes full segments: nothing did.
@@ -565,6 +667,7 @@ impl Track {
             Class::Room
         } else if cwnd_room < mss.max(if base < 3_000_000 { i64::from(flight) / 3 } else { 0 }) {
             self.stretch.filled = true;
+            is_cwnd = true;
             if advanced > 0 && !self.is_clocked(time, probe) {
                 counts = [1.0, 1.0, 0.0, 0.0];
                 Class::Room
@@ -579,7 +682,7 @@ impl Track {
             }
             Class::Room
         };
-        self.was_window = class == Class::Window;
+        (self.was_window, self.was_cwnd) = (class == Class::Window, is_cwnd);
         if self.was_window {
             self.facts.windows = (self.facts.windows.0 + u64::from(probe.snd_wnd), self.facts.windows.1 + 1);
         } else if self.reduced {
@@ -679,7 +782,7 @@ mod tests {
             events in prop::collection::vec((0..2_000_000_000_u64, any_event()), 1..200),
             has_states: bool,
         ) {
-            let mut track = Track::new(has_states, false);
+            let mut track = Track::new(has_states, Mss::new(false));
             let mut time = 5_000_000_000_u64;
             for (step, event) in events {
                 // Now and then an event is late.
@@ -699,7 +802,7 @@ mod tests {
 
     /// A sender with a round trip of 40 ms, `flights` of it: each (bytes in flight, congestion window, window).
     fn sender(flights: impl IntoIterator<Item = (u32, u32, u32)>) -> Vec<Limit> {
-        let mut track = Track::new(true, false);
+        let mut track = Track::new(true, Mss::new(false));
         let (mut time, mut una) = (1_000_000_000, u32::MAX - 100_000);
         for (flight, snd_cwnd, snd_wnd) in flights {
             track.event(

@@ -10,6 +10,9 @@ use super::track::{Episode, Track};
 /// How far around a moment is looked, at least.
 const AROUND_NS: u64 = 1_000_000_000;
 
+/// A window that is closed for longer is not read from; a reader may be woken late.
+const CLOSED_NS: u64 = 10_000_000;
+
 /// A stretch of time with one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
@@ -50,7 +53,7 @@ struct Judge<'a> {
     windows: Vec<[f64; 4]>,
     /// Nanoseconds in which the peer's window was filled, and closed.
     window_times: Vec<[f64; 4]>,
-    /// The same of turns: how many, and of how many the last segment was not full.
+    /// The same of turns: how many, of how many the last segment was not full, nanoseconds, and those of room in both windows.
     turns: Vec<[f64; 4]>,
 }
 
@@ -69,7 +72,8 @@ impl<'a> Judge<'a> {
                 _ => [0.0; 4],
             }),
             turns: sums(slices, |slice| match slice.class {
-                Class::Turn => slice.counts,
+                Class::Turn => [slice.counts[0], slice.counts[1], (slice.to - slice.from) as f32, 0.0],
+                Class::Written | Class::Room | Class::Stream => [0.0, 0.0, 0.0, (slice.to - slice.from) as f32],
                 _ => [0.0; 4],
             }),
             windows: sums(slices, |slice| match slice.class {
@@ -78,7 +82,10 @@ impl<'a> Judge<'a> {
             }),
             window_times: sums(slices, |slice| match slice.class {
                 Class::Window => [(slice.to - slice.from) as f32, 0.0, 0.0, 0.0],
-                Class::ClosedWindow => [0.0, (slice.to - slice.from) as f32, 0.0, 0.0],
+                Class::ClosedWindow if slice.to - slice.from >= CLOSED_NS => {
+                    [0.0, (slice.to - slice.from) as f32, 0.0, 0.0]
+                }
+                Class::ClosedWindow => [(slice.to - slice.from) as f32, 0.0, 0.0, 0.0],
                 _ => [0.0; 4],
             }),
         }
@@ -88,24 +95,30 @@ impl<'a> Judge<'a> {
         let slice = &slices[at];
         match slice.class {
             Class::Connecting => (Limit::Connecting, true),
-            Class::Idle => (Limit::Idle, true),
+            Class::Idle => (Limit::Idle, self.snapshots.is_written(slice.from, slice.to)),
             Class::Turn | Class::Written => self.turn(slices, at),
-            Class::Timeout => (Limit::Timeout, true),
+            Class::Timeout => (Limit::Timeout, self.facts.has_states),
             Class::Hole => (Limit::PacketLoss, false),
             Class::Exchange => (Limit::RoundTrips, false),
             Class::Nagle => (Limit::SmallWrites, false),
-            Class::ClosedWindow => (Limit::ReceiverApplication, true),
+            Class::ClosedWindow if slice.to - slice.from >= self.long() => (Limit::ReceiverApplication, true),
+            Class::ClosedWindow => (self.window(slices, at), false),
             Class::Window => (self.window(slices, at), self.kernel_says_window(slice)),
             Class::OwnReader => (Limit::ReceiverApplication, false),
             Class::OwnWindow => (Limit::ReceiveWindow, false),
             Class::Receiving if self.facts.bytes_received > 4 * self.facts.bytes_acked => (Limit::Unseen, true),
             Class::Receiving => (Limit::Idle, false),
             Class::Unseen => (Limit::Unseen, true),
-            Class::Growing if !slice.queue => (Limit::WindowGrowth, true),
+            Class::Growing if !slice.queue => (Limit::WindowGrowth, self.snapshots.is_waiting(slice.from, slice.to)),
             Class::Growing | Class::Cwnd | Class::Repair => (self.path(slice), false),
             Class::Room | Class::Stream if self.kernel_says_window(slice) => (self.window(slices, at), true),
             Class::Room | Class::Stream => self.room(slices, at),
         }
+    }
+
+    /// So long a reader that reads all the time keeps no window closed.
+    fn long(&self) -> u64 {
+        CLOSED_NS.max(u64::from(self.facts.base_us) * 2000)
     }
 
     /// Whether the kernel counted nearly all of that time as limited by the peer's window.
@@ -122,6 +135,9 @@ impl<'a> Judge<'a> {
             Some(Pattern::Bucket) => return Limit::Policer,
             Some(Pattern::Link) => return Limit::Bandwidth,
             None => {}
+        }
+        if slice.queue && slice.class == Class::Cwnd {
+            return Limit::Bandwidth;
         }
         // The losses around it.
         let after = self.episodes.partition_point(|episode| episode.time <= slice.from);
@@ -140,6 +156,9 @@ impl<'a> Judge<'a> {
     fn room(&self, slices: &[Slice], at: usize) -> (Limit, bool) {
         let round = u64::from(self.facts.base_us) * 2000;
         let is_room = |slice: &Slice| matches!(slice.class, Class::Room | Class::Stream);
+        let is_window = |slice: Option<&Slice>| {
+            slice.is_some_and(|slice| matches!(slice.class, Class::Window | Class::ClosedWindow))
+        };
         let mut from = at;
         while from > 0 && is_room(&slices[from - 1]) && slices[at].from - slices[from - 1].from < round {
             from -= 1;
@@ -153,7 +172,9 @@ impl<'a> Judge<'a> {
             match before.class {
                 Class::Growing if !before.queue => return (Limit::WindowGrowth, false),
                 Class::Growing | Class::Cwnd | Class::Repair => return (self.path(&before), false),
-                Class::Window | Class::ClosedWindow => return (self.window(slices, from - 1), false),
+                Class::Window | Class::ClosedWindow if is_window(slices.get(to + 1)) => {
+                    return (self.window(slices, from - 1), false);
+                }
                 _ => {}
             }
         }
@@ -178,12 +199,16 @@ impl<'a> Judge<'a> {
             let slice = slices.get(slices.partition_point(|slice| slice.to <= time));
             slice.is_some_and(is_turn)
         };
+        let [drains, odd, turns, rooms] = self.around(slices, at, &self.turns);
+        // A writer that waits for room in the buffer gets some long before all is acknowledged (`include/net/sock.h`,
+        // `sk_stream_is_writeable()`): where nothing is outstanding for a while, it was not waiting.
+        let may_wait = turns * 8.0 < rooms;
         match self.snapshots.room(slices[at].from, slices[at].to, has_room) {
+            Some(Limit::SendBuffer) if !may_wait => return (Limit::SenderApplication, false),
             Some(limit) => return (limit, true),
-            None if self.snapshots.is_buffer_limited(slices[at].from) => return (Limit::SendBuffer, true),
+            None if may_wait && self.snapshots.is_buffer_limited(slices[at].from) => return (Limit::SendBuffer, true),
             None => {}
         }
-        let [drains, odd, ..] = self.around(slices, at, &self.turns);
         match drains >= 8.0 && odd * 10.0 < drains {
             true => (Limit::SenderHost, false),
             false => (Limit::SenderApplication, false),

@@ -52,6 +52,22 @@ fn heading(subject: Subject) -> &'static str {
     }
 }
 
+/// All pages, for the manual, which breaks lines itself.
+pub fn manual() -> String {
+    let mut text = String::new();
+    for subject in Subject::ALL {
+        text.push_str(&format!("{}\n", heading(subject).to_uppercase()));
+        for page in PAGES.iter().filter(|page| page.subject == subject) {
+            text.push_str(&format!("\n{}\n  {}\n", page.name, page.title()));
+            for (heading, words) in page.sections() {
+                text.push_str(&format!("  {heading}:\n    {words}\n"));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
 fn text(page: &Page) -> String {
     let mut text = format!("{} ({})\n{}", page.name, page.subject.name(), wrap("  ", &page.title(), 2));
     for (heading, words) in page.sections() {

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use tcpprobe_man::Text;
 
+use super::explain;
 use crate::cli::{Cli, ManArgs};
 use crate::exit::Exit;
 
@@ -53,8 +54,15 @@ SIGINT, SIGTERM  end what goes on: trace, tail -f and status --watch as done, ot
 
 pub fn run(args: &ManArgs) -> Result<Exit> {
     let folder = args.folder.as_path();
+    let explained = Text {
+        name: "tcpprobe-diagnose",
+        section: "7",
+        about: "what tcpprobectl diagnose says of a connection, and how it is decided",
+        text: &explain::manual(),
+    };
     let written = tcpprobe_man::write_program(<Cli as clap::CommandFactory>::command(), "1", &SECTIONS, folder)
         .and_then(|()| tcpprobe_man::write_text(FILTER, folder))
+        .and_then(|()| tcpprobe_man::write_text(explained, folder))
         .and_then(|()| tcpprobe_man::write_text(CONFIGURATION, folder));
     written.with_context(|| folder.display().to_string())?;
     Ok(Exit::Ok)

@@ -1,6 +1,8 @@
 //! `diagnose`: the same of a job and of its file, as text and as JSON.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -31,6 +33,26 @@ fn a_job_and_its_file_are_told_the_same() {
 
     let none = diagnose(&["a.tcpp", "--connection", ":1"]).code(5);
     assert_eq!(stdout(&none), "");
+}
+
+/// A job that runs is told again and again; Ctrl-C is how it ends, and no failure. Nothing is left on a terminal to be undone.
+#[test]
+fn a_job_is_watched_until_it_is_interrupted() {
+    let trace = fs::read(fixtures().join("diagnose/rcvbuf/trace.tcpp")).unwrap();
+    let daemon = Daemon::start(jobs(), trace);
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tcpprobectl"));
+    command.env("TCPPROBED_SOCKET", daemon.socket()).args(["diagnose", "web", "--watch", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let (first, second) = (next(), next());
+    assert!(!first["connections"].as_array().unwrap().is_empty());
+    assert_eq!(first, second);
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.iter().all(|line| !line.contains('\x1b')), "{rest:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// `limit == NAME` and `cause == NAME` choose whole connections.

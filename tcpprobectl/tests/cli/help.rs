@@ -91,6 +91,9 @@ fn manual_pages() {
     assert!(page("tcpprobectl-start.1").contains("max\\-size"));
     assert!(page("tcpprobe-filter.7").contains("srtt"));
     assert!(page("tcpprobed.toml.5").contains("segment_seconds = 600"));
+    let explained = page("tcpprobe-diagnose.7");
+    assert!(tcpprobe::diagnose::PAGES.iter().all(|known| explained.contains(&known.name.replace('-', "\\-"))));
+    assert!(explained.is_ascii(), "{:?}", explained.chars().filter(|c| !c.is_ascii()).collect::<String>());
     let assert = program().args(["man", "/nowhere"]).assert().code(1);
     assert_eq!(String::from_utf8_lossy(&assert.get_output().stderr).lines().count(), 1);
 }

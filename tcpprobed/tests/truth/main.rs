@@ -55,8 +55,8 @@ fn arguments() -> Result<Arguments> {
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
-    let fits = |scenario: &Scenario, name: &str| match name.strip_suffix('*') {
-        Some(start) => scenario.name.starts_with(start),
+    let fits = |scenario: &Scenario, name: &str| match name.split_once('*') {
+        Some((start, end)) => scenario.name.starts_with(start) && scenario.name.ends_with(end),
         None => scenario.name == name,
     };
     if let Some(unknown) = names.iter().find(|name| !SCENARIOS.iter().any(|one| fits(one, name))) {
@@ -86,26 +86,28 @@ fn sweep() {
     }
 }
 
-/// Records scenarios into a folder.
-fn record(scenarios: &[&Scenario], folder: &Path) -> Result<()> {
+/// Records scenarios into a folder. Says which ones could not be.
+fn record(scenarios: &[&Scenario], folder: &Path) -> Vec<String> {
     sweep();
     let next = AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let number = SCENARIOS.iter().position(|one| one.name == scenario.name).unwrap_or(0) as u16;
-            let tag = format!("{}-{number}", std::process::id());
-            let observed = experiment::run(scenario, &tag, 21_000 + number);
-            let observed = observed.with_context(|| scenario.name.to_owned())?;
-            let truth = Truth::new(scenario, &observed)?;
-            truth.save(&folder.join(scenario.name), &observed, scenario.watch)?;
-            eprintln!("{}: {} lines of trace", scenario.name, observed.text.lines().count());
-        }
+    let one = |scenario: &Scenario| -> Result<()> {
+        let number = SCENARIOS.iter().position(|one| one.name == scenario.name).unwrap_or(0) as u16;
+        let tag = format!("{}-{number}", std::process::id());
+        let observed = experiment::run(scenario, &tag, 21_000 + number)?;
+        Truth::new(scenario, &observed)?.save(&folder.join(scenario.name), &observed, scenario.watch)?;
+        eprintln!("{}: {} lines of trace", scenario.name, observed.text.lines().count());
         Ok(())
+    };
+    let work = || -> Vec<String> {
+        let mut failed = Vec::new();
+        while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
+            failed.extend(one(scenario).err().map(|error| format!("{}: {error:#}", scenario.name)));
+        }
+        failed
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
-        let results: Vec<Result<()>> = workers.into_iter().map(|one| one.join().expect("it does not panic")).collect();
-        results.into_iter().collect()
+        workers.into_iter().flat_map(|one| one.join().expect("it does not panic")).collect()
     })
 }
 
@@ -137,8 +139,12 @@ fn run() -> Result<()> {
     }
     let temporary = tempfile::tempdir()?;
     let folder = wanted.keep.as_deref().unwrap_or(temporary.path());
-    record(&scenarios, folder)?;
-    report(folder, &scenarios, wanted.is_brief)
+    let failed = record(&scenarios, folder);
+    report(folder, &scenarios, wanted.is_brief)?;
+    if !failed.is_empty() {
+        bail!("not recorded: {}", failed.join("; "));
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {

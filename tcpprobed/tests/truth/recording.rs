@@ -20,7 +20,7 @@ const EVENTS: [&str; 8] = [
 pub const INSTANCES: &str = "/sys/kernel/tracing/instances";
 pub const PREFIX: &str = "tcpprobe-test-truth-";
 /// KB for each CPU.
-const BUFFER_KB: u32 = 32_768;
+const BUFFER_KB: u32 = 65_536;
 
 /// Removed when it goes.
 pub struct Recording(PathBuf);

@@ -157,8 +157,7 @@ fn times(truth: &Truth, found: &Diagnosis, score: &mut Score) {
     let judged: Vec<(u64, &Slot)> = inside.iter().copied().filter(|(at, _)| is_far(*at)).collect();
     let mut mine = [0.0; Limit::ALL.len()];
     inside.iter().for_each(|(at, _)| mine[said(*at) as usize] += 1.0 / inside.len().max(1) as f64);
-    score.window_points = 100.0
-        * (mine[Limit::ReceiveWindow as usize] + mine[Limit::ReceiverApplication as usize] - truth.window_share).abs();
+    score.window_points = window_points(truth, found);
     if judged.len() * 10 < inside.len() * 3 {
         return by_shares(&inside, mine, score);
     }
@@ -170,6 +169,17 @@ fn times(truth: &Truth, found: &Diagnosis, score: &mut Score) {
         score.seen += f64::from(u8::from(limit != Limit::Unseen));
         *score.cells.entry((slot[0] as usize, if is_right { slot[0] } else { limit } as usize)).or_default() += 0.01;
     }
+}
+
+/// How far the share of the receiver's limits is from the kernel's own, over the time in which the socket was looked at.
+fn window_points(truth: &Truth, found: &Diagnosis) -> f64 {
+    let [from, to, limited] = truth.window;
+    let of_receiver = found
+        .intervals
+        .iter()
+        .filter(|interval| matches!(interval.limit, Limit::ReceiveWindow | Limit::ReceiverApplication));
+    let said: u64 = of_receiver.map(|interval| interval.to.clamp(from, to) - interval.from.clamp(from, to)).sum();
+    100.0 * said.abs_diff(limited) as f64 / to.saturating_sub(from).max(1) as f64
 }
 
 /// For truths that change within every round trip: how much of each was said, wherever.

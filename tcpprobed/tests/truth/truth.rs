@@ -26,8 +26,8 @@ pub struct Truth {
     pub from: u64,
     pub to: u64,
     pub rtt: u64,
-    /// Share of the time in which the kernel's clock of the peer's window ran.
-    pub window_share: f64,
+    /// From when to when the socket was looked at, and how long the kernel's clock of the peer's window ran meanwhile, nanoseconds.
+    pub window: [u64; 3],
     /// Retransmissions by cause; `None` where events are not segments.
     pub causes: Option<Vec<u64>>,
     pub spurious: bool,
@@ -97,8 +97,7 @@ impl Truth {
             from,
             to,
             rtt: sender.samples.iter().map(|sample| u64::from(sample.min_rtt_us()) * 1000).min().unwrap_or(0),
-            window_share: (last.window_limited_us() - first.window_limited_us()) as f64 * 1000.0
-                / (to - from).max(1) as f64,
+            window: [first.time, last.time, (last.window_limited_us() - first.window_limited_us()) * 1000],
             causes: are_segments.then(|| causes.to_vec()),
             spurious: undone.iter().any(|name| counter(name) > 0),
             findings: scenario.findings.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
@@ -137,7 +136,7 @@ impl Truth {
             .collect();
         let truth = json!({
             "name": self.name, "accept": self.accept, "local": self.local, "peer": self.peer, "cookie": self.cookie,
-            "from_ns": self.from, "to_ns": self.to, "rtt_ns": self.rtt, "window_share": self.window_share, "causes": self.causes,
+            "from_ns": self.from, "to_ns": self.to, "rtt_ns": self.rtt, "window_ns": self.window, "causes": self.causes,
             "spurious": self.spurious, "findings": self.findings, "side": self.side, "slots": runs, "snapshots": snapshots,
             "counters": observed.counters,
         });
@@ -214,7 +213,7 @@ impl Truth {
             from: number("from_ns"),
             to: number("to_ns"),
             rtt: number("rtt_ns"),
-            window_share: truth["window_share"].as_f64().unwrap_or(0.0),
+            window: std::array::from_fn(|at| truth["window_ns"][at].as_u64().unwrap_or(0)),
             causes: truth["causes"].as_array().map(|all| all.iter().filter_map(Value::as_u64).collect()),
             spurious: truth["spurious"].as_bool().unwrap_or(false),
             findings: texts("findings"),

@@ -1,8 +1,9 @@
 //! The path is full: a queue builds up at its narrowest link, or a rate-based congestion control sends what it gives.
 //!
 //! # How it is decided
-//! The congestion window is filled, or lost data is repaired, and there is a queue before the losses around it: `srtt` a quarter and 3 ms above
-//! its minimum; or no loss yet, and `srtt` a sixth and 3 ms above. A rate-based congestion control (BBR by its name in a snapshot, or the window is
+//! The congestion window is filled, or lost data is repaired, and there is a queue: at the time, or before most of the losses around it. A queue
+//! delays all that passes it: the RTT of each ACK (two `srtt` tell it: RFC 6298, 2.3) was above the smallest by a thirty-second part, 1 ms and what it
+//! varies by, for a round trip; or `srtt` rose a quarter and 3 ms (in slow start a sixth, 3 ms at least) above it. ECN says it, too. A rate-based congestion control (BBR by its name in a snapshot, or the window is
 //! restored after each recovery: `net/ipv4/tcp_bbr.c`) is held back by the path's rate, whatever is lost. Inferred.
 //!
 //! # What looks like it

@@ -2,7 +2,7 @@
 //!
 //! # How it is decided
 //! All that was sent is acknowledged (`snd_una` = `snd_nxt` in a `tcp_probe`), and what comes next is data of the peer.
-//! The peer's request ends it. Exact.
+//! The peer's request ends it. Inferred; exact where a snapshot meanwhile says that nothing waits unsent (`tcpi_notsent_bytes` 0).
 //!
 //! # What looks like it
 //! A program that pauses before it writes again: there no data of the peer ends the pause, and it is `sender_application`.

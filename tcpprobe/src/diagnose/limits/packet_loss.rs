@@ -1,11 +1,12 @@
 //! Losses that are no congestion keep the congestion window small, or a lost last segment is waited for.
 //!
 //! # How it is decided
-//! The congestion window is filled, or lost data is repaired, after a loss, and there was no queue before the losses around it (`srtt` within a quarter and 3 ms of its
-//! minimum). Or nothing moves until a tail loss probe shows that the last segments were lost. Inferred. Source: RFC 5681; RFC 8985.
+//! The congestion window is filled, or lost data is repaired, after a loss, and there was no queue before the losses around it: the RTT of ACKs was near its
+//! smallest. Or nothing moves until a tail loss probe goes, and the kernel finds that it repaired something (`net/ipv4/tcp_input.c`,
+//! `tcp_process_tlp_ack()`: it reduces the congestion window); an ACK that was only late is no loss. What was undone does not count. Inferred. Source: RFC 5681; RFC 8985.
 //!
 //! # What looks like it
-//! A full path (`bandwidth`) has a queue before its losses, unless the queue is very short. A policer's losses come at one rate. Reordering retransmits what was not lost: see `spurious`.
+//! A full path (`bandwidth`) has a queue before its losses, unless that holds a packet or two. A policer's losses come at one rate. Reordering retransmits what was not lost: see `spurious`.
 //!
 //! # How to confirm
 //! `nstat -az TcpRetransSegs TcpExtTCPLostRetransmit`; errors of the devices on the path (`ip -s link`, `ethtool -S`); `mtr` to the peer.

@@ -1,7 +1,7 @@
 //! The receiver's buffer is smaller than rate × RTT: its window is filled, although its program reads.
 //!
 //! # How it is decided
-//! What is in flight leaves less than a segment (in a row of such ACKs, less than three segments or an eighth) of the peer's window, that is less than what the congestion window leaves, and the
+//! What is in flight leaves less than a segment, which is half of the largest window at most (`include/net/tcp.h`, `tcp_bound_to_half_wnd()`; in a row of such ACKs, less than three segments or an eighth) of the peer's window, that is less than what the congestion window leaves, and the
 //! window's right edge moves with each ACK (`snd_una` + `snd_wnd`): the program reads. With snapshots the kernel's own clock says it:
 //! `tcpi_rwnd_limited` ran for 90 % of the time: exact. Source: `net/ipv4/tcp_output.c`, `tcp_snd_wnd_test()`, `tcp_chrono_start()`.
 //! A receiver sees it from its side: what came within a round trip is 80 % of its own window.

@@ -2,8 +2,9 @@
 //!
 //! # How it is decided
 //! The peer's window is filled, and closed (less than a segment), or its right edge (`snd_una` + `snd_wnd`) moves less than half as far as what is
-//! acknowledged, or it is less than half of its largest: something lies unread. A closed window is exact. At the receiver:
-//! our own window was filled, and a pause of two round trips followed. Source: `net/ipv4/tcp_output.c`, `__tcp_select_window()`.
+//! acknowledged, or it is less than half of its largest: something lies unread. Or one ACK acknowledges most of a window at once, four round trips and more after it had arrived: it went when the program read. A
+//! window that is closed for 10 ms and two round trips is exact. At the receiver:
+//! our own window was filled within a round trip, or within two of which the second was short, and a pause of two round trips followed. Source: `net/ipv4/tcp_output.c`, `__tcp_select_window()`.
 //!
 //! # What looks like it
 //! A small buffer with a program that reads all the time (`receive_window`): there the right edge moves with each ACK.

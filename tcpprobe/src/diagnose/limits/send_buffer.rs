@@ -2,7 +2,8 @@
 //!
 //! # How it is decided
 //! With a snapshot: nothing unsent (`tcpi_notsent_bytes` ≤ 1 MSS) and `wmem_queued` ≥ `sndbuf` of `SK_MEMINFO`: exact. Without: ACKs find
-//! room in both windows all the time, acknowledge full segments, and flights come in bursts, one each round trip (more than half of the time between
+//! room in both windows all the time, seldom find nothing outstanding (a writer that waits is woken when a third of the buffer is free: `include/net/sock.h`,
+//! `sk_stream_is_writeable()`), acknowledge full segments, and flights come in bursts, one each round trip (more than half of the time between
 //! ACKs is in gaps of a third of a round trip). Inferred.
 //! `tcpi_sndbuf_limited` stays 0 then: its clock starts only when the queue runs empty (`net/ipv4/tcp_output.c`, `tcp_cwnd_validate()`).
 //!

@@ -2,7 +2,8 @@
 //!
 //! # How it is decided
 //! What is in flight fills the congestion window (less than a segment of room: `snd_cwnd` × MSS − (`snd_nxt` − `snd_una`)), no loss has reduced it yet, and no queue has
-//! built up (`srtt` within a sixth and 3 ms of its minimum). The last flight of an answer that filled the window is part of it. Exact, but for MSS.
+//! built up (`srtt` within a sixth and 3 ms of the smallest RTT). The last flight of an answer that filled the window is part of it. Inferred; exact where a
+//! snapshot meanwhile says that something waits unsent (`tcpi_notsent_bytes`).
 //! Source: RFC 5681 (slow start), RFC 2861 and `net/ipv4/tcp_output.c`, `tcp_cwnd_restart()` (after idle).
 //!
 //! # What looks like it
