@@ -116,7 +116,7 @@ pub fn of_connections<'t>(
             _ => {}
         }
     }
-    drop(table.finish());
+    let _ = table.finish();
     if is_told {
         return Ok(EventFilter::new(events.to_vec(), Some(rest)).of_sockets(chosen));
     }

@@ -1,10 +1,11 @@
 //! Pictures of a real capture, of made-up extremes, and of a spike that must not vanish.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tcpprobe::diagnose::{Diagnoser, Diagnosis};
-use tcpprobe::event::{AF_INET, Event, SSTHRESH_INFINITE, TcpProbe, TcpRetransmitSkb};
-use tcpprobe::flow::{Collect, Collector, Limits};
+use tcpprobe::event::{AF_INET, Event, Owner, SSTHRESH_INFINITE, TcpProbe, TcpRetransmitSkb};
+use tcpprobe::flow::{Collect, Collector, Label, Limits};
 
 use super::draw::{Color, PALETTE};
 use super::model::{Content, Curve, Curves, Ink, Lane, Panel, Shape, Sort};
@@ -458,4 +459,22 @@ fn traces_are_compared_from_their_first_events_on() {
     for plot in [plot, stacked] {
         decode(&render(&plot, Format::Png, Size::default()).unwrap());
     }
+}
+
+#[test]
+fn whose_a_connection_is_stands_in_the_table() {
+    let (one, other) = (probe(1, 443), probe(2, 443));
+    let events: Vec<(u64, Event)> =
+        (0..20).map(|step| (step * 1_000_000, Event::TcpProbe(if step % 2 == 0 { one } else { other }))).collect();
+    let mut flows = flows(&events);
+    let table = Plot::new(&input(&flows, &[]), &Options::default()).unwrap().table;
+    assert_eq!(table.headings[0], "acked by peer", "what was told of none has no column");
+    let owner = Owner { pid: 812, comm: b"ngi\x1bnx\xff".to_vec(), ..Owner::default() };
+    flows.label(&Event::TcpProbe(one).socket(), Label::Owner(Arc::new(owner)));
+    flows.label(&Event::TcpProbe(other).socket(), Label::CongestionControl("bbr".into()));
+    let table = Plot::new(&input(&flows, &[]), &Options::default()).unwrap().table;
+    assert_eq!(table.headings[..2], ["owner", "cc"]);
+    let mut cells: Vec<&[String]> = table.rows.iter().map(|row| &row.cells[..2]).collect();
+    cells.sort();
+    assert_eq!(cells, [["", "bbr"], ["ngi\u{fffd}nx\u{fffd}[812]", ""]]);
 }

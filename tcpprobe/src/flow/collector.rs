@@ -11,7 +11,7 @@ use super::readers::Readers;
 use super::table::{FlowTable, OPEN_MAX};
 use super::totals::{Counted, TOTALS_FIELDS, Totals};
 use super::whose::Told;
-use crate::event::Event;
+use crate::event::{Event, Socket};
 use crate::file::Batch;
 use crate::source::{self, Item};
 
@@ -201,6 +201,11 @@ impl Collector {
         }
     }
 
+    /// Takes in what the record of an event tells in words, after [`Collector::push`] of it.
+    pub fn label(&mut self, socket: &Socket, label: Label) {
+        self.table.label(socket, label);
+    }
+
     /// Takes in the events of a trace, item by item; what else it gives is passed over.
     pub fn item(&mut self, item: &Item) {
         match item {
@@ -213,7 +218,7 @@ impl Collector {
                 readers.each(rows, |time, event, label| {
                     self.push(time, event);
                     if let Some(label) = label {
-                        self.table.label(&event.socket(), label);
+                        self.label(&event.socket(), label);
                     }
                 });
                 self.readers = readers;

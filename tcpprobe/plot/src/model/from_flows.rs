@@ -261,6 +261,25 @@ impl<'a> Connection<'a> {
         rate(&self.flow)
     }
 
+    /// Whose it is, `nginx[812]`; empty where that was not told.
+    pub fn owner(&self) -> String {
+        let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        self.flow.told.owner.as_ref().map_or_else(String::new, |owner| {
+            let comm: String = String::from_utf8_lossy(&owner.comm).chars().map(printable).collect();
+            format!("{}[{}]", if comm.is_empty() { "?" } else { &comm }, owner.pid)
+        })
+    }
+
+    /// The name of its congestion control; empty where that was not told.
+    pub fn congestion_control(&self) -> String {
+        let printable = |c: &char| !c.is_control();
+        self.flow
+            .told
+            .congestion_control
+            .as_ref()
+            .map_or_else(String::new, |name| name.chars().filter(printable).collect())
+    }
+
     pub fn retransmissions(&self) -> u64 {
         self.flow.totals.retransmissions
     }

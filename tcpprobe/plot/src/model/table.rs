@@ -30,7 +30,9 @@ pub struct Row {
 /// A column: what is over it, and what is in it.
 type Column = (&'static str, fn(&Connection) -> String);
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 10] = [
+    ("owner", |one| one.owner()),
+    ("cc", |one| one.congestion_control()),
     ("acked by peer", |one| bytes(one.bytes_acked())),
     ("received", |one| bytes(one.bytes_received())),
     ("duration", |one| duration(one.duration())),
@@ -38,17 +40,15 @@ const COLUMNS: [Column; 8] = [
     ("resent", |one| grouped(one.retransmissions())),
     ("cwnd, packets", |one| range_text(one.range(Metric::SndCwnd), |packets| grouped(packets.into()))),
     ("srtt, ms", |one| range_text(one.range(Metric::Srtt), millis)),
-    (HEADLINE, |one| {
+    ("held back by", |one| {
         one.headline().map_or_else(String::new, |(limit, share)| format!("{} {}", words(limit), percent(share)))
     }),
 ];
 
-/// Over what held connections back; where that was told of none, there is no such column.
-const HEADLINE: &str = "held back by";
-
+/// What was told of no connection has no column.
 pub fn table(connections: &[Connection]) -> Table {
-    let is_told = connections.iter().any(|one| one.headline().is_some());
-    let columns: Vec<&Column> = COLUMNS.iter().filter(|(heading, _)| is_told || *heading != HEADLINE).collect();
+    let is_told = |(_, cell): &&Column| connections.is_empty() || connections.iter().any(|one| !cell(one).is_empty());
+    let columns: Vec<&Column> = COLUMNS.iter().filter(is_told).collect();
     let row = |one: &Connection| Row {
         color: one.row,
         name: one.name(),
