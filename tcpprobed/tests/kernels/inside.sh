@@ -68,7 +68,7 @@ kill -CONT "$daemon"
 sleep 2
 $client stop web
 $client status web
-$client fetch web --format text | without_pointers >/tmp/ours.txt
+$client fetch web --events 'tcp:*,sock:*' --format text | without_pointers >/tmp/ours.txt
 diff -u /tmp/kernel.txt /tmp/ours.txt >/tmp/diff || { head -20 /tmp/diff >&2; fail "another text than the kernel's"; }
 events=$(wc -l </tmp/ours.txt)
 retransmissions=$(grep -c tcp_retransmit_skb /tmp/ours.txt || true)
@@ -77,6 +77,22 @@ $client plot web -o /out/web.png
 [ "$(head -c 4 /out/web.png | tail -c 3)" = PNG ] && [ "$(stat -c %s /out/web.png)" -gt 20000 ] || fail "no picture"
 $client rm web
 [ ! -e "$instance" ] || fail "the instance was left behind"
+
+# Whose the connections are, by what this kernel tells, and no one else's.
+iperf3 -s -p 5202 -D -1 >/dev/null
+sleep 1
+$client start whose --filter 'port == 5202'
+sleep 1
+iperf3 -c 127.0.0.1 -p 5202 -t 3 -b 2M >/dev/null
+sleep 1
+$client stop whose
+$client fetch whose --events owner --format text | grep -v '^#' >/tmp/owners.txt || true
+owners=$(grep -c ' comm=iperf3 ' /tmp/owners.txt || true)
+[ "$owners" -gt 0 ] && [ "$owners" = "$(wc -l </tmp/owners.txt)" ] || { cat /tmp/owners.txt >&2; $client status whose >&2; fail "owners: $owners are iperf3"; }
+$client diagnose whose --json --filter 'comm == "iperf3" && uid == 0' >/tmp/whose.json || fail "no connection is chosen by its owner"
+told=$($client status whose | sed -n 's/^ *owners *//p')
+$client rm whose
 kill "$daemon"
 wait "$daemon" || fail "the daemon ended with $?"
+echo "$(uname -r): owners $told"
 echo "$(uname -r), $pages: $events events, $retransmissions retransmissions, as the kernel tells them; plotted"
