@@ -112,7 +112,7 @@ uninstall() {
         "$bash_completion" "$zsh_completion" "$fish_completion"; do
         rm -f "$dest$file"
     done
-    rm -f "$dest$manual"/man?/tcpprobe{d,ctl,-filter}[.-]*
+    rm -f "$dest$manual"/man?/tcpprobe{d,ctl,-}*
     if has_systemd; then systemctl daemon-reload; fi
 }
 

@@ -90,9 +90,8 @@ $client fetch whose --events owner --format text | grep -v '^#' >/tmp/owners.txt
 owners=$(grep -c ' comm=iperf3 ' /tmp/owners.txt || true)
 [ "$owners" -gt 0 ] && [ "$owners" = "$(wc -l </tmp/owners.txt)" ] || { cat /tmp/owners.txt >&2; $client status whose >&2; fail "owners: $owners are iperf3"; }
 $client diagnose whose --json --filter 'comm == "iperf3" && uid == 0' >/tmp/whose.json || fail "no connection is chosen by its owner"
-told=$($client status whose | sed -n 's/^ *owners *//p')
+told=$($client status whose | sed -n 's/^ *owners *: *//p')
 $client rm whose
 kill "$daemon"
 wait "$daemon" || fail "the daemon ended with $?"
-echo "$(uname -r): owners $told"
-echo "$(uname -r), $pages: $events events, $retransmissions retransmissions, as the kernel tells them; plotted"
+echo "$(uname -r), $pages: $events events, $retransmissions retransmissions, as the kernel tells them; plotted; owners $told"
