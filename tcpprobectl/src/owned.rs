@@ -9,13 +9,18 @@ use tcpprobe::file::OWN_CPU;
 use tcpprobe::file::block::connection_id;
 use tcpprobe::filter::{Context, Ends, Filter, Predicate};
 use tcpprobe::flow::{Connection, FlowTable, OPEN_MAX, Readers, Told, Whose};
-use tcpprobe::source::{Batch, EventFilter, Item, Trace};
+use tcpprobe::source::{EventFilter, Trace};
 
 use crate::exit::{Exit, Failure};
 use crate::{escape, filter};
 
-/// Fields of an owner that a filter may be about where whole connections are read.
+/// Fields of an owner that a filter may be about where whole connections are read. The first is one of tasks too.
 const FIELDS: [&str; 8] = ["comm", "exe", "cgroup", "unit", "container", "pod", "uid", "pid"];
+
+/// The fields that only owners have.
+fn of_owners_alone() -> &'static [&'static str] {
+    &FIELDS[1..]
+}
 
 /// What `--filter` asks of the owner and the congestion control of connections. What is not known of a connection meets no term.
 #[derive(Debug, Default)]
@@ -35,7 +40,7 @@ impl Owned {
         let asked = match rest.take_about(&FIELDS) {
             Ok(asked) => asked,
             Err(_) => {
-                let asked = events.take_about(&FIELDS[1..]).map_err(failure)?;
+                let asked = events.take_about(of_owners_alone()).map_err(failure)?;
                 rest = events;
                 asked
             }
@@ -85,7 +90,8 @@ pub fn of_connections<'t>(
         return Ok(EventFilter::new(events.to_vec(), Some(filter)));
     }
     let mut tasks = filter.clone();
-    let is_of_tasks = owned.congestion_controls.is_empty() && tasks.take_about(&FIELDS[1..]).is_ok_and(|f| f.is_all());
+    let is_of_tasks =
+        owned.congestion_controls.is_empty() && tasks.take_about(of_owners_alone()).is_ok_and(|f| f.is_all());
     let Some(mut trace) = open(vec!["pid", "uid"])? else {
         if is_of_tasks {
             return Ok(EventFilter::new(events.to_vec(), Some(filter)));
@@ -105,16 +111,7 @@ pub fn of_connections<'t>(
     );
     let mut readers = Readers::default();
     for item in &mut trace {
-        match item? {
-            Item::Begin(about) => readers = Readers::new(&about),
-            Item::Events(Batch::Columns(batch)) => table.batch(&batch),
-            Item::Events(Batch::Rows(rows)) => readers.each(&rows, |time, event, label| {
-                table.event(time, event);
-                label.into_iter().for_each(|label| table.label(&event.socket(), label));
-            }),
-            Item::Lost(_) => table.lose(),
-            _ => {}
-        }
+        readers.feed(&mut table, &item?);
     }
     let _ = table.finish();
     if is_told {

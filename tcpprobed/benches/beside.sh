@@ -34,21 +34,25 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# Nanoseconds of CPU of all threads of the daemon, or of those of a name.
-cpu() { # [NAME]
-    local task sum=0 time
+# Each thread of the daemon: number, nanoseconds of CPU, name.
+threads() {
+    local task time comm
     for task in /proc/"$daemon"/task/*; do
-        [ -z "${1:-}" ] || [ "$(cat "$task/comm")" = "$1" ] || continue
-        read -r time _ <"$task/schedstat"
-        sum=$((sum + time))
+        { read -r time _ <"$task/schedstat" && read -r comm <"$task/comm"; } 2>/dev/null || continue
+        echo "${task##*/} $time $comm"
     done
-    echo "$sum"
+}
+
+# Nanoseconds that the threads used since $folder/before, or those of a name. One that ended meanwhile, and did little, is left out.
+used() { # [NAME]
+    threads | awk -v name="${1:-}" 'NR == FNR { before[$1] = $2; next } name == "" || $3 == name { sum += $2 - before[$1] }
+        END { printf "%d", sum }' "$folder/before" -
 }
 
 percent() { awk "BEGIN { printf \"%.3f\", $1 / 1e7 / $seconds }"; }
 
 measure() { # LOAD SETTING
-    local load=$1 setting=$2 before asked told used got spent work traced=$port events=default
+    local load=$1 setting=$2 asked told used got spent work traced=$port events=default
     local snapshots=0 owners=false
     case $setting in
         snapshots) snapshots=1 ;;
@@ -72,11 +76,11 @@ END
     until "$built/tcpprobectl" list >/dev/null 2>&1; do sleep 0.1; done
     "$built/tcpprobectl" start web --buffer 256M --events $events --filter "port == $traced" 2>/dev/null
     sleep 0.5
-    before=$(cpu) asked=$(cpu sockdiag) told=$(cpu owners)
+    threads >"$folder/before"
     # shellcheck disable=SC2086 # words
     { TIMEFORMAT='%U %S'; time "$built/traffic" --port $port --seconds "$seconds" ${loads[$load]} >"$folder/got"; } 2>"$folder/spent"
     sleep 1.5
-    used=$(($(cpu) - before)) asked=$(($(cpu sockdiag) - asked)) told=$(($(cpu owners) - told))
+    used=$(used) asked=$(used sockdiag) told=$(used owners)
     got=$(cat "$folder/got") spent=$(tail -n 1 "$folder/spent")
     work=$(awk -v load="$load" -v got="$got" -v spent="$spent" 'BEGIN {
         split(got, words, " "); split(spent, cpu, " ");

@@ -4,6 +4,7 @@
 //! a bounded number of them; when it leaves, they get their limits.
 
 mod cause;
+mod diagnosis;
 mod facts;
 mod findings;
 mod histogram;
@@ -17,9 +18,11 @@ mod slices;
 mod snapshot;
 mod summary;
 mod track;
+mod tracker;
 mod verdict;
 
 pub use cause::{Cause, Causes};
+pub use diagnosis::{Diagnosis, End};
 pub use facts::Facts;
 pub use findings::Finding;
 pub use histogram::Histogram;
@@ -33,23 +36,13 @@ pub use verdict::Interval;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use crate::event::{SNAPSHOT_FIELDS, Snapshot};
-use crate::flow::{Connection, FlowTable, Label, OPEN_MAX, Observation, Observer, Readers, Told};
-use crate::source::{Batch, Item};
-use moments::Moments;
-use mss::Mss;
-use snapshot::Snapshots;
-use track::Track;
+use crate::event::Snapshot;
+use crate::flow::{Connection, FlowTable, OPEN_MAX, Observer, Readers};
+use crate::source::Item;
+use tracker::{Kept, Tracker};
 
-/// A limit is the headline from this share on.
-const HEADLINE_SHARE: f64 = 0.3;
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 4096;
-/// Connections that left and are kept, and their intervals: those with the most time other than idle.
-const CONNECTIONS_MAX: usize = 1 << 17;
-const INTERVALS_MAX: usize = 1 << 20;
-/// Snapshots of a connection that are kept: an hour of one a second. Of more, every second one goes.
-const SNAPSHOTS_MAX: usize = 4096;
 /// Slices of all open connections together; above it each loses half of its own, looked at after each batch.
 const SLICES_TOTAL: usize = 1 << 20;
 
@@ -60,328 +53,6 @@ fn halve<T>(list: &mut Vec<T>) {
         at += 1;
         at % 2 == 0
     });
-}
-
-/// What is found of one connection.
-#[derive(Debug, Clone)]
-pub struct Diagnosis {
-    /// Whose it is.
-    pub connection: Connection,
-    /// Whose it is, and its congestion control.
-    pub told: Told,
-    /// Its life, without gaps, in the trace's clock.
-    pub intervals: Vec<Interval>,
-    /// Its retransmissions.
-    pub causes: Causes,
-    /// When they were; empty unless [`Diagnoser::keep_moments`] was asked for.
-    pub moments: Vec<Moment>,
-    /// Its numbers.
-    pub facts: Facts,
-    /// Smoothed RTT at each ACK, microseconds.
-    pub rtts: Histogram,
-    /// Congestion window at each ACK, packets.
-    pub cwnds: Histogram,
-    /// What passed between its losses, bytes a second, where that was even: a policer's rate.
-    pub policer_rate: Option<f64>,
-    /// Nanoseconds of it in which events were lost.
-    pub lost: u64,
-    /// Which end it is, where the peer's socket is in the trace as well.
-    pub end: Option<End>,
-}
-
-/// An end of a connection whose two sockets are in a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// It sends more, and what is said of it holds for both.
-    Sender,
-    /// The other one.
-    Receiver,
-}
-
-impl Diagnosis {
-    fn new(connection: &Connection, mut track: Track, moments: Moments, snapshots: &[(u64, Snapshot)]) -> Self {
-        let snapshots = Snapshots::new(snapshots);
-        track.finish();
-        track.facts.is_rate_based |= snapshots.is_rate_based();
-        track.facts.send_buffer = snapshots.send_buffer();
-        Diagnosis {
-            connection: *connection,
-            told: Told::default(),
-            intervals: verdict::intervals(&track, snapshots),
-            causes: track.retransmissions.causes,
-            moments: moments.into_list(),
-            facts: track.facts,
-            rtts: track.rtts,
-            cwnds: track.cwnds,
-            policer_rate: limits::policer::spread(&track.episodes, u64::from(track.facts.base_us) * 1000)
-                .map(|(_, rate)| rate),
-            lost: 0,
-            end: None,
-        }
-    }
-
-    /// Its time, in nanoseconds.
-    #[must_use]
-    pub fn duration(&self) -> u64 {
-        self.to() - self.from()
-    }
-
-    /// Its time other than idle, in nanoseconds.
-    fn active(&self) -> u64 {
-        self.intervals.iter().filter(|interval| interval.limit != Limit::Idle).map(|i| i.to - i.from).sum()
-    }
-
-    /// Its beginning, in the trace's clock.
-    #[must_use]
-    pub fn from(&self) -> u64 {
-        self.intervals.first().map_or(0, |first| first.from)
-    }
-
-    /// Its end.
-    #[must_use]
-    pub fn to(&self) -> u64 {
-        self.intervals.last().map_or(0, |last| last.to)
-    }
-
-    /// The share of each limit that has any, the largest first. They sum to 1, where there was any time.
-    #[must_use]
-    pub fn shares(&self) -> Vec<(Limit, f64)> {
-        let total = self.duration().max(1) as f64;
-        let mut times = [0_u64; Limit::ALL.len()];
-        self.intervals.iter().for_each(|interval| times[interval.limit as usize] += interval.to - interval.from);
-        let shares = Limit::ALL.iter().zip(times).filter(|(_, time)| *time > 0);
-        let mut shares: Vec<(Limit, f64)> = shares.map(|(&limit, time)| (limit, time as f64 / total)).collect();
-        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-        shares
-    }
-
-    /// The limit of the largest share other than idle, `None` where none stands out; and the share.
-    #[must_use]
-    pub fn headline(&self) -> (Option<Limit>, f64) {
-        let shares = self.shares();
-        let Some(&(limit, share)) = shares.iter().find(|(limit, _)| *limit != Limit::Idle) else {
-            return (Some(if shares.is_empty() { Limit::Unseen } else { Limit::Idle }), 1.0);
-        };
-        let idle = shares.iter().find(|(limit, _)| *limit == Limit::Idle).map_or(0.0, |(_, share)| *share);
-        (Some(limit).filter(|_| share >= HEADLINE_SHARE * (1.0 - idle)), share)
-    }
-
-    /// Whether the headline's time is exact.
-    #[must_use]
-    pub fn is_exact(&self, limit: Limit) -> bool {
-        self.intervals.iter().filter(|interval| interval.limit == limit).all(|interval| interval.is_exact)
-    }
-
-    /// Nanoseconds of a limit.
-    #[must_use]
-    pub fn time(&self, limit: Limit) -> u64 {
-        self.intervals.iter().filter(|interval| interval.limit == limit).map(|i| i.to - i.from).sum()
-    }
-
-    /// The longest interval of a limit, nanoseconds.
-    fn longest(&self, limit: Limit) -> u64 {
-        self.intervals.iter().filter(|interval| interval.limit == limit).map(|i| i.to - i.from).max().unwrap_or(0)
-    }
-
-    /// The share of a limit.
-    #[must_use]
-    pub fn share(&self, limit: Limit) -> f64 {
-        self.time(limit) as f64 / self.duration().max(1) as f64
-    }
-
-    /// What was acknowledged (or received, where that is more), bytes a second of the time other than idle.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
-        self.facts.bytes_acked.max(self.facts.bytes_received) as f64 * 1e9 / self.active().max(1) as f64
-    }
-
-    /// Segments that were retransmitted, of all: a lower bound, for one event may stand for several.
-    #[must_use]
-    pub fn loss(&self) -> f64 {
-        let segments = self.facts.bytes_acked as f64 / f64::from(self.facts.mss.max(1));
-        self.causes.total() as f64 / (segments + self.causes.total() as f64).max(1.0)
-    }
-
-    /// Whether RTT rose far above its minimum.
-    fn is_queued(&self) -> bool {
-        let base = self.facts.base_us;
-        self.facts.srtt_max_us > base.saturating_add((base / 4).max(3000))
-    }
-
-    /// Evidence for `limit` and a remedy, each a line; empty where there is nothing to do.
-    #[must_use]
-    pub fn words(&self, limit: Limit) -> Words {
-        limits::words(self, limit)
-    }
-
-    /// What else is worth saying.
-    #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
-        findings::all(self)
-    }
-
-    /// What was lost in `gaps` is not seen.
-    fn cut(&mut self, gaps: &[(u64, u64)]) {
-        for &(from, to) in gaps {
-            if from >= self.to() || to <= self.from() {
-                continue;
-            }
-            self.lost += to.min(self.to()) - from.max(self.from());
-            let mut cut = Vec::with_capacity(self.intervals.len() + 2);
-            for interval in &self.intervals {
-                let Interval { from: a, to: b, .. } = *interval;
-                let (x, y) = (from.clamp(a, b), to.clamp(a, b));
-                let unseen = Interval { from: x, to: y, limit: Limit::Unseen, is_exact: true };
-                let parts = [Interval { to: x, ..*interval }, unseen, Interval { from: y, ..*interval }];
-                cut.extend(parts.into_iter().filter(|part| part.to > part.from));
-            }
-            self.intervals = cut;
-        }
-    }
-}
-
-/// Keeps a track of each connection.
-#[derive(Debug, Default)]
-struct Tracker {
-    has_states: bool,
-    /// Moments of a connection that are kept.
-    moments: usize,
-    gaps_seen: u64,
-    /// By cookie.
-    snapshots: HashMap<u64, Vec<(u64, Snapshot)>>,
-    done: Vec<Diagnosis>,
-    /// Intervals in `done`.
-    intervals: usize,
-    /// Connections that were too many.
-    untracked: u64,
-    /// Slices of those that are open.
-    slices: usize,
-}
-
-impl Tracker {
-    /// Lets those go that were idle most, a fourth of what may be kept.
-    fn drop_smallest(&mut self, connections: usize, intervals: usize) {
-        if self.done.len() <= connections && self.intervals <= intervals {
-            return;
-        }
-        self.done.sort_by_key(|diagnosis| std::cmp::Reverse(diagnosis.active()));
-        let (mut kept, mut sum) = (0, 0);
-        for diagnosis in self.done.iter().take(connections - connections / 4) {
-            sum += diagnosis.intervals.len();
-            if sum > intervals - intervals / 4 && kept > 0 {
-                break;
-            }
-            kept += 1;
-        }
-        self.untracked += (self.done.len() - kept) as u64;
-        self.done.truncate(kept);
-        self.intervals = self.done.iter().map(|diagnosis| diagnosis.intervals.len()).sum();
-    }
-}
-
-/// What is kept of an open connection.
-#[derive(Debug)]
-struct Kept {
-    track: Track,
-    moments: Moments,
-    /// Gaps of the trace that it knows.
-    gaps_seen: u64,
-    snapshots: Vec<(u64, Snapshot)>,
-    told: Told,
-}
-
-impl Kept {
-    fn learn(&mut self, time: u64, said: Snapshot) {
-        // Over loopback it is bound to half of the largest window, which grows.
-        let largest = self.snapshots.iter().map(|(_, known)| known.snd_mss).max().unwrap_or(0);
-        if self.snapshots.is_empty() || said.snd_mss > largest.max(9000) {
-            self.track.tell_mss(said.snd_mss);
-        }
-        if self.snapshots.len() >= SNAPSHOTS_MAX {
-            halve(&mut self.snapshots);
-        }
-        let place = self.snapshots.partition_point(|(at, _)| *at <= time);
-        self.snapshots.insert(place, (time, said));
-    }
-}
-
-impl Observer for Tracker {
-    type State = Kept;
-
-    fn fields() -> Vec<&'static str> {
-        let mut fields = vec![
-            "data_len",
-            "length",
-            "snd_nxt",
-            "snd_una",
-            "snd_cwnd",
-            "ssthresh",
-            "snd_wnd",
-            "srtt",
-            "rcv_wnd",
-            "state",
-            "err",
-            "skbaddr",
-            "reason",
-            "cong_state",
-            "protocol",
-            "oldstate",
-            "newstate",
-        ];
-        fields.extend(SNAPSHOT_FIELDS);
-        fields.extend(["pid", "uid"]);
-        fields
-    }
-
-    fn open(&mut self, connection: &Connection) -> Self::State {
-        let [local, peer] = [connection.local, connection.peer].map(|end| end.ip());
-        let is_loopback = local == peer || local.is_loopback();
-        let mss = if is_loopback { Mss::of_loopback(local.is_ipv6()) } else { Mss::new(local.is_ipv6()) };
-        let mut track = Track::new(self.has_states, mss);
-        if let Some((first, all)) = self.snapshots.get(&connection.cookie).and_then(|all| Some((all.first()?, all))) {
-            let largest = all.iter().map(|(_, said)| said.snd_mss).max().unwrap_or(0);
-            track.tell_mss(if largest > 9000 { largest } else { first.1.snd_mss });
-        }
-        let (moments, gaps_seen) = (Moments::new(self.moments), self.gaps_seen);
-        Kept { track, moments, gaps_seen, snapshots: Vec::new(), told: Told::default() }
-    }
-
-    fn event(&mut self, kept: &mut Self::State, time: u64, seen: &Observation) {
-        if let Observation::Snapshot(said) = seen {
-            return kept.learn(time, *said);
-        }
-        let track = &mut kept.track;
-        if kept.gaps_seen != self.gaps_seen {
-            kept.gaps_seen = self.gaps_seen;
-            track.lost_events();
-        }
-        // A trace has the states of all connections, or of none.
-        match seen {
-            Observation::CongState(_) => self.has_states = true,
-            Observation::Retransmission { .. } if self.has_states => track.retransmissions.know_states(),
-            _ => {}
-        }
-        let before = track.slices.list().len();
-        track.event(time, seen);
-        kept.moments.look(time, &track.retransmissions.causes);
-        self.slices = (self.slices + track.slices.list().len()).saturating_sub(before);
-    }
-
-    fn label(&mut self, kept: &mut Self::State, label: &Label) {
-        kept.told.learn(label);
-    }
-
-    fn close(&mut self, connection: &Connection, kept: Self::State) {
-        let Kept { track, moments, mut snapshots, told, .. } = kept;
-        if let Some(given) = self.snapshots.get(&connection.cookie).filter(|_| snapshots.is_empty()) {
-            snapshots.clone_from(given);
-        }
-        self.slices = self.slices.saturating_sub(track.slices.list().len());
-        let found = Diagnosis { told, ..Diagnosis::new(connection, track, moments, &snapshots) };
-        self.intervals += found.intervals.len();
-        self.done.push(found);
-        self.drop_smallest(CONNECTIONS_MAX, INTERVALS_MAX);
-    }
 }
 
 /// Diagnoses the connections of a trace.
@@ -431,28 +102,12 @@ impl Diagnoser {
 
     /// Takes in the events of a trace, item by item.
     pub fn item(&mut self, item: &Item) {
-        match item {
-            Item::Begin(about) => {
-                self.readers = Readers::new(about);
+        self.readers.feed(&mut self.table, item);
+        if let Item::Lost(gap) = item {
+            self.table.parts_mut().0.gaps_seen += 1;
+            if self.gaps.len() < GAPS_MAX {
+                self.gaps.push((gap.from, gap.to));
             }
-            Item::Events(Batch::Columns(batch)) => self.table.batch(batch),
-            Item::Events(Batch::Rows(rows)) => {
-                let table = &mut self.table;
-                self.readers.each(rows, |time, event, label| {
-                    table.event(time, event);
-                    if let Some(label) = label {
-                        table.label(&event.socket(), label);
-                    }
-                });
-            }
-            Item::Lost(gap) => {
-                self.table.lose();
-                self.table.parts_mut().0.gaps_seen += 1;
-                if self.gaps.len() < GAPS_MAX {
-                    self.gaps.push((gap.from, gap.to));
-                }
-            }
-            _ => {}
         }
         let (tracker, open) = self.table.parts_mut();
         if tracker.slices > SLICES_TOTAL {
@@ -503,8 +158,10 @@ fn join(found: &mut [Diagnosis]) {
 mod tests {
     use proptest::prelude::*;
 
+    use super::snapshot::tests::FULL;
+    use super::tracker::{INTERVALS_MAX, SNAPSHOTS_MAX};
     use super::*;
-    use crate::flow::Probe;
+    use crate::flow::{Observation, Probe};
 
     fn connection() -> Connection {
         let end = |last: u8, port: u16| SocketAddr::from(([10, 0, 0, last], port));
@@ -743,17 +400,6 @@ mod tests {
             prop_assert_eq!(found.causes.total(), sent.count() as u64);
         }
     }
-
-    /// Its send buffer is full, and all of it is in flight.
-    const FULL: Snapshot = Snapshot {
-        snd_mss: 1448,
-        notsent_bytes: 0,
-        rwnd_limited: 0,
-        sndbuf_limited: 0,
-        wmem_queued: 106_068,
-        sndbuf: 104_000,
-        is_bbr: false,
-    };
 
     /// A sender with room in both windows; what it waits for the kernel alone knows.
     #[test]

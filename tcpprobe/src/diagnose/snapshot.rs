@@ -100,10 +100,11 @@ impl<'a> Snapshots<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const FULL: Snapshot = Snapshot {
+    /// Its send buffer is full, and all of it is in flight.
+    pub const FULL: Snapshot = Snapshot {
         snd_mss: 1448,
         notsent_bytes: 0,
         rwnd_limited: 0,

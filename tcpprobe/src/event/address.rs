@@ -129,6 +129,19 @@ pub enum Ends {
     Split(Box<Split>),
 }
 
+/// Writes the ends of a socket as [`Ends::Split`] reads them: the ports from one offset on, and from the other the addresses of four
+/// bytes, then those of sixteen.
+pub(super) fn put_ends(record: &mut [u8], (ports_at, addresses_at): (usize, usize), socket: &Socket) {
+    let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
+    for (at, end) in [socket.local, socket.peer].iter().enumerate() {
+        put(ports_at + 2 * at, &end.port().to_le_bytes());
+        if let IpAddr::V4(ip) = end.ip() {
+            put(addresses_at + 4 * at, &ip.octets());
+        }
+        put(addresses_at + 8 + 16 * at, &mapped(end.ip()).octets());
+    }
+}
+
 /// See [`Ends::Split`].
 #[derive(Debug, Clone)]
 pub struct Split {

@@ -21,9 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::net::IpAddr;
-
-use super::address::mapped;
+use super::address::put_ends;
 use super::typed::Socket;
 use crate::kernel::format::{Format, FormatError};
 use crate::kernel::value::Value;
@@ -144,19 +142,13 @@ pub fn format() -> Result<Format, FormatError> {
 #[must_use]
 pub fn record(socket: &Socket, owner: &Owner) -> Box<[u8]> {
     let mut record = vec![0; RECORD_BYTES];
+    put_ends(&mut record, (PORTS_AT, ADDRESSES_AT), socket);
     let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &ID.to_le_bytes());
     put(4, &owner.pid.to_le_bytes());
     put(COOKIE_AT, &socket.cookie.to_le_bytes());
     put(SKADDR_AT, &socket.skaddr.to_le_bytes());
     put(FAMILY_AT, &socket.family.to_le_bytes());
-    for (at, end) in [socket.local, socket.peer].iter().enumerate() {
-        put(PORTS_AT + 2 * at, &end.port().to_le_bytes());
-        if let IpAddr::V4(ip) = end.ip() {
-            put(ADDRESSES_AT + 4 * at, &ip.octets());
-        }
-        put(ADDRESSES_AT + 8 + 16 * at, &mapped(end.ip()).octets());
-    }
     put(PID_AT, &owner.pid.to_le_bytes());
     put(UID_AT, &owner.uid.to_le_bytes());
     put(COMM_AT, cut(&owner.comm, COMM_BYTES - 1));

@@ -19,9 +19,8 @@
 //! ```
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
-use super::address::mapped;
+use super::address::put_ends;
 use super::table::known;
 use super::typed::Socket;
 use crate::kernel::format::{Format, FormatError};
@@ -163,18 +162,12 @@ pub fn final_record(socket: &Socket, info: TcpInfo<'_>, info_bytes: usize, pid: 
 fn laid_out(socket: &Socket, info: TcpInfo<'_>, info_bytes: usize, pid: u32) -> Option<Vec<u8>> {
     let info_bytes = TCP_INFO.iter().map(|(_, offset, size)| offset + size).filter(|end| *end <= info_bytes).max()?;
     let mut record = vec![0; INFO_AT + info_bytes];
+    put_ends(&mut record, (PORTS_AT, ADDRESSES_AT), socket);
     let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &ID.to_le_bytes());
     put(4, &pid.to_le_bytes());
     put(COOKIE_AT, &socket.cookie.to_le_bytes());
     put(FAMILY_AT, &socket.family.to_le_bytes());
-    for (at, end) in [socket.local, socket.peer].iter().enumerate() {
-        put(PORTS_AT + 2 * at, &end.port().to_le_bytes());
-        if let IpAddr::V4(ip) = end.ip() {
-            put(ADDRESSES_AT + 4 * at, &ip.octets());
-        }
-        put(ADDRESSES_AT + 8 + 16 * at, &mapped(end.ip()).octets());
-    }
     put(BITS_AT, &info.bits().map(|(_, value)| value));
     put(INFO_AT, info.0.get(..info_bytes)?);
     Some(record)

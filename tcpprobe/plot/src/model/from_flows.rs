@@ -263,21 +263,15 @@ impl<'a> Connection<'a> {
 
     /// Whose it is, `nginx[812]`; empty where that was not told.
     pub fn owner(&self) -> String {
-        let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         self.flow.told.owner.as_ref().map_or_else(String::new, |owner| {
-            let comm: String = String::from_utf8_lossy(&owner.comm).chars().map(printable).collect();
+            let comm = printable(&String::from_utf8_lossy(&owner.comm));
             format!("{}[{}]", if comm.is_empty() { "?" } else { &comm }, owner.pid)
         })
     }
 
     /// The name of its congestion control; empty where that was not told.
     pub fn congestion_control(&self) -> String {
-        let printable = |c: &char| !c.is_control();
-        self.flow
-            .told
-            .congestion_control
-            .as_ref()
-            .map_or_else(String::new, |name| name.chars().filter(printable).collect())
+        self.flow.told.congestion_control.as_deref().map_or_else(String::new, printable)
     }
 
     pub fn retransmissions(&self) -> u64 {
@@ -371,4 +365,9 @@ pub fn joined(spans: impl Iterator<Item = Span>) -> Vec<Span> {
         }
     }
     joined
+}
+
+/// A name of the kernel's, which may hold anything.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
