@@ -1,15 +1,9 @@
 //! Filters as typed: read, and their mistakes shown.
 
 use tcpprobe::filter::{Filter, FilterError};
-use tcpprobe::source::EventFilter;
 
 use crate::exit::{Exit, FILTER_HELP, Failure};
 use crate::value::connection::Ends;
-
-/// Of the events that one of `events` names (`system:name`, `name`, or globs of either), those that meet `filter`.
-pub fn events(events: &[String], filter: Option<&str>) -> Result<EventFilter, Failure> {
-    Ok(EventFilter::new(events.to_vec(), filter.map(parse).transpose()?))
-}
 
 /// The filter as typed, if there is one, of connections with these ends.
 pub fn of_connection(filter: Option<&str>, ends: Option<&Ends>) -> Result<Filter, Failure> {
@@ -85,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_bad_filter_is_a_usage_failure_that_says_where() {
-        let failure = events(&[], Some("sport = 80")).unwrap_err();
+        let failure = parse("sport = 80").unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert_eq!(crate::exit::line(&failure.into()), "filter, column 7: a single = compares nothing; write ==");
     }

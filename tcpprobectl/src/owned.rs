@@ -124,6 +124,17 @@ pub fn of_connections<'t>(
     Ok(EventFilter::new(events.to_vec(), Some(filter)))
 }
 
+/// Refuses a filter about owners or congestion control where events are shown as they come: whose they are may be told later.
+pub fn refuse(filter: &Filter) -> Result<(), Failure> {
+    let alone = |mut filter: Filter| filter.take_about(of_owners_alone()).is_ok_and(|asked| asked.is_all());
+    let names = |mut filter: Filter| filter.take_names("cc").is_ok_and(|asked| asked.is_empty());
+    if alone(filter.clone()) && names(filter.clone()) {
+        return Ok(());
+    }
+    let what = "a filter about owners or cc chooses whole connections, and here are single events";
+    Err(Failure::new(Exit::Usage, what, "fetch, plot, diagnose and summary take it"))
+}
+
 /// The owner, `null` where it is not known; so is what is not known of it.
 pub fn to_json(owner: Option<&Owner>) -> Value {
     let text = |bytes: &[u8]| (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned());
@@ -203,6 +214,19 @@ mod tests {
         assert!(Owned::take(&mut filter).unwrap().is_all() && !filter.is_all());
         let mut of_tasks = Filter::parse("sport == 80 || comm == \"nginx\"").unwrap();
         assert!(Owned::take(&mut of_tasks).unwrap().is_all() && !of_tasks.is_all());
+    }
+
+    #[test]
+    fn single_events_are_not_chosen_by_owners() {
+        let refused = |text: &str| refuse(&Filter::parse(text).unwrap()).is_err();
+        for text in
+            ["unit == x.service", "sport == 80 && uid == 33", "uid == 33 || sport == 80", "cc == bbr", "!(pid == 1)"]
+        {
+            assert!(refused(text), "{text}");
+        }
+        for text in ["", "sport == 80", "comm == \"nginx\"", "comm == \"nginx\" || sport == 80"] {
+            assert!(!refused(text), "{text}");
+        }
     }
 
     #[test]

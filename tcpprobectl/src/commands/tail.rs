@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use anyhow::Result;
-use tcpprobe::source::{Trace, Wanted};
+use tcpprobe::source::{EventFilter, Trace, Wanted};
 use tcpprobe_client::{Client, JobStream};
 use tcpprobe_proto::v1::{JobState, ReadRequest};
 
@@ -17,13 +17,15 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::report::Report;
 use crate::value::timestamp;
-use crate::{filter, lines, range, say};
+use crate::{filter, lines, owned, range, say};
 
 /// How far back the newest events that match a filter are looked for.
 const LOOK_BACK_EVENTS: u64 = 1_000_000;
 
 pub fn run(client: &Client, args: &TailArgs) -> Result<Exit> {
-    let filter = filter::events(&[], args.filter.as_deref())?;
+    let filter = filter::parse(args.filter.as_deref().unwrap_or_default())?;
+    owned::refuse(&filter)?;
+    let filter = EventFilter::new(Vec::new(), Some(filter));
     let mut request = ReadRequest {
         name: args.name.clone(),
         last_events: if filter.is_all() { args.lines.max(1) } else { LOOK_BACK_EVENTS.max(args.lines) },

@@ -370,6 +370,8 @@ fn tail_shows_the_newest() {
     assert_eq!(stdout(&run(&daemon.socket(), &["tail", "web", "-n", "100000"]).code(0)), all);
     let filtered = stdout(&run(&daemon.socket(), &["tail", "web", "-n", "3", "--filter", "sport == 5297"]).code(0));
     assert_eq!(filtered.lines().count(), 3);
+    let refused = run(&daemon.socket(), &["tail", "web", "--filter", "unit == nginx.service"]).code(2);
+    assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("chooses whole connections"));
 }
 
 /// The program, started, with its stdout to be read.
