@@ -21,7 +21,7 @@ pub struct Diagnosis {
     pub intervals: Vec<Interval>,
     /// Its retransmissions.
     pub causes: Causes,
-    /// When they were; empty unless [`Diagnoser::keep_moments`] was asked for.
+    /// When they were; empty unless [`super::Diagnoser::keep_moments`] was asked for.
     pub moments: Vec<Moment>,
     /// Its numbers.
     pub facts: Facts,
