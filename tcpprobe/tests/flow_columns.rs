@@ -158,6 +158,36 @@ proptest! {
     }
 }
 
+/// The same event, seen through the shortcut of columns, must claim the address of a socket again when another connection that had
+/// it too has left: the next event without a cookie is found by it.
+#[test]
+fn an_address_of_two_falls_to_the_one_that_stays() {
+    let address = 0xffff_8880_0000_0040;
+    let of = |event: &str, port, cookie, skaddr, later_ns| {
+        let event = EVENTS.iter().position(|known| *known == event).unwrap();
+        Made {
+            event,
+            port,
+            cookie,
+            skaddr,
+            number: u32::from(state::CLOSE_WAIT) - 1,
+            state: state::LISTEN - 1,
+            later_ns,
+        }
+    };
+    let events = [
+        of("tcp_probe", 2, 2, address, 0),
+        of("tcp_retransmit_skb", 3, 0, address, 0),
+        of("tcp_destroy_sock", 3, 3, 0, 0),
+        of("tcp_probe", 2, 2, address, 99_000_000),
+        of("tcp_probe", 2, 2, address, 1_000_000),
+        of("inet_sock_set_state", 2, 0, address, 0),
+        of("tcp_probe", 2, 0, 0, 0),
+    ];
+    let [columns, records] = both_ways(&trace(&events), Limits::default());
+    assert_eq!(columns, records);
+}
+
 /// An event of connection `n`, whose port, cookie and address are used again after a while, as a kernel does.
 fn of_connection(n: u64, event: &str, number: u32, state: u8) -> Made {
     let event = EVENTS.iter().position(|known| *known == event).unwrap();

@@ -54,10 +54,18 @@ impl Connection {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     by_cookie: HashMap<u64, u32, RandomState>,
-    by_skaddr: HashMap<u64, u32, RandomState>,
+    by_skaddr: HashMap<u64, Holder, RandomState>,
     /// By a hash of the 4-tuple, a quarter of its size: what is found must fit anyway.
     by_tuple: HashMap<u64, u32, RandomState>,
     hash: RandomState,
+}
+
+/// Who has the address of a socket.
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    slot: u32,
+    /// Whether another connection has it too: the end of one of them was not recorded.
+    is_shared: bool,
 }
 
 impl Index {
@@ -69,7 +77,7 @@ impl Index {
 
     /// The connections whose address or 4-tuple `key` has.
     pub fn candidates(&self, key: &Socket) -> [Option<u32>; 2] {
-        let by_skaddr = if key.skaddr == 0 { None } else { self.by_skaddr.get(&key.skaddr).copied() };
+        let by_skaddr = if key.skaddr == 0 { None } else { self.by_skaddr(key.skaddr) };
         [by_skaddr, self.by_tuple.get(&self.tuple(key.local, key.peer)).copied()]
     }
 
@@ -107,21 +115,24 @@ impl Index {
         if key.skaddr != 0 && key.skaddr == connection.skaddr {
             if key.cookie != 0 {
                 // Where it was forgotten, this says that it is the same socket still.
-                self.by_skaddr.entry(key.skaddr).or_insert(slot);
+                let holder = self.by_skaddr.entry(key.skaddr).or_insert(Holder { slot, is_shared: false });
+                holder.is_shared |= holder.slot != slot;
             }
         } else if key.skaddr != 0 {
             moved |= connection.skaddr != 0;
             // A later run names the same socket by another opaque id; the old name must not pile up.
-            remove_if(&mut self.by_skaddr, connection.skaddr, slot);
+            self.remove_skaddr(connection.skaddr, slot);
             connection.skaddr = key.skaddr;
-            self.by_skaddr.insert(key.skaddr, slot);
+            // It did not have this address, so whoever has it is another one.
+            let is_shared = self.by_skaddr.contains_key(&key.skaddr);
+            self.by_skaddr.insert(key.skaddr, Holder { slot, is_shared });
         }
         moved
     }
 
     /// The connection that has this address.
     pub fn by_skaddr(&self, skaddr: u64) -> Option<u32> {
-        self.by_skaddr.get(&skaddr).copied()
+        self.by_skaddr.get(&skaddr).map(|holder| holder.slot)
     }
 
     /// Forgets whose the addresses are, until their sockets are heard of again.
@@ -135,12 +146,22 @@ impl Index {
         self.by_cookie.len() + self.by_skaddr.len() + self.by_tuple.len()
     }
 
-    /// Forgets a connection.
-    pub fn remove(&mut self, connection: &Connection, slot: u32) {
+    /// Forgets a connection. Says whether its address is that of another one too, which has it for itself from its next event on:
+    /// as in [`Index::learn`], what was found before must be looked up again.
+    pub fn remove(&mut self, connection: &Connection, slot: u32) -> bool {
         remove_if(&mut self.by_cookie, connection.cookie, slot);
-        remove_if(&mut self.by_skaddr, connection.skaddr, slot);
         let tuple = self.tuple(connection.local, connection.peer);
         remove_if(&mut self.by_tuple, tuple, slot);
+        self.remove_skaddr(connection.skaddr, slot)
+    }
+
+    /// Forgets an address that `slot` has; says whether another has it too.
+    fn remove_skaddr(&mut self, skaddr: u64, slot: u32) -> bool {
+        let holder = self.by_skaddr.get(&skaddr).copied().filter(|holder| holder.slot == slot);
+        if holder.is_some() {
+            self.by_skaddr.remove(&skaddr);
+        }
+        holder.is_some_and(|holder| holder.is_shared)
     }
 }
 

@@ -385,7 +385,7 @@ impl<O: Observer> FlowTable<O> {
 
     fn leave(&mut self, slot: u32) {
         if let Some(entry) = self.slots[slot as usize].take() {
-            self.index.remove(&entry.connection, slot);
+            self.moves = self.moves.wrapping_add(u32::from(self.index.remove(&entry.connection, slot)));
             self.free.push(slot);
             self.observer.close(&entry.connection, entry.state);
         }
