@@ -1,10 +1,11 @@
 //! The spread of a value: what it was at least, in the middle, and in 95 of 100 cases at most.
 
-/// Counts by magnitude: eight buckets a power of two, so a quantile is right to 9 %. A connection fills a few of them.
+/// Counts by magnitude: eight buckets a power of two, so a quantile is right to 9 %. A connection's values span a few of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// In the order of values.
-    buckets: Vec<(u8, u32)>,
+    /// Of the buckets from `first` on.
+    counts: Vec<u32>,
+    first: u8,
     least: u32,
     most: u32,
 }
@@ -29,47 +30,64 @@ impl Histogram {
     /// Takes in a value.
     #[inline]
     pub fn add(&mut self, value: u32) {
-        if self.buckets.is_empty() {
+        if self.counts.is_empty() {
             (self.least, self.most) = (value, value);
         }
         (self.least, self.most) = (self.least.min(value), self.most.max(value));
         let bucket = bucket(value);
-        match self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
-            Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(1),
-            Err(at) => self.buckets.insert(at, (bucket, 1)),
+        match self.counts.get_mut(usize::from(bucket.wrapping_sub(self.first))) {
+            Some(count) => *count = count.saturating_add(1),
+            None => self.add_far(bucket, 1),
         }
     }
 
     /// Takes in all values of another.
     pub fn merge(&mut self, other: &Histogram) {
-        if self.buckets.is_empty() {
+        if self.counts.is_empty() {
             return self.clone_from(other);
         }
-        if !other.buckets.is_empty() {
+        if !other.counts.is_empty() {
             (self.least, self.most) = (self.least.min(other.least), self.most.max(other.most));
         }
-        for (bucket, count) in &other.buckets {
-            match self.buckets.binary_search_by_key(bucket, |(bucket, _)| *bucket) {
-                Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(*count),
-                Err(at) => self.buckets.insert(at, (*bucket, *count)),
-            }
+        other.buckets().for_each(|(bucket, count)| self.add_far(bucket, count));
+    }
+
+    /// Makes room for a bucket.
+    #[cold]
+    fn add_far(&mut self, bucket: u8, more: u32) {
+        if self.counts.is_empty() {
+            self.first = bucket;
         }
+        if bucket < self.first {
+            self.counts.splice(..0, std::iter::repeat_n(0, usize::from(self.first - bucket)));
+            self.first = bucket;
+        }
+        let at = usize::from(bucket - self.first);
+        if self.counts.len() <= at {
+            self.counts.resize(at + 1, 0);
+        }
+        self.counts[at] = self.counts[at].saturating_add(more);
+    }
+
+    /// From the smallest value to the largest.
+    fn buckets(&self) -> impl Iterator<Item = (u8, u32)> {
+        (self.first..=u8::MAX).zip(self.counts.iter().copied())
     }
 
     /// The smallest value; `None` where there was none.
     #[must_use]
     pub fn min(&self) -> Option<u32> {
-        (!self.buckets.is_empty()).then_some(self.least)
+        (!self.counts.is_empty()).then_some(self.least)
     }
 
     /// The value that a share of all are not above, to 9 %.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<u32> {
-        let all: u64 = self.buckets.iter().map(|(_, count)| u64::from(*count)).sum();
+        let all: u64 = self.counts.iter().map(|&count| u64::from(count)).sum();
         let wanted = ((all as f64 * share).ceil() as u64).max(1);
         let mut seen = 0;
-        let found = self.buckets.iter().find(|(_, count)| {
-            seen += u64::from(*count);
+        let found = self.buckets().find(|&(_, count)| {
+            seen += u64::from(count);
             seen >= wanted
         })?;
         Some(value(found.0).clamp(self.least, self.most))

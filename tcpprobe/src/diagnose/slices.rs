@@ -121,18 +121,21 @@ impl Slices {
 
     /// Joins neighbours: of each two the longer one's class stays.
     pub fn halve(&mut self) {
-        let joined = self.list.chunks(2).map(|pair| match pair {
-            [a, b] => {
-                let longer = if b.to - b.from > a.to - a.from { b } else { a };
-                let counts = if a.class == b.class {
-                    std::array::from_fn(|at| a.counts[at] + b.counts[at])
-                } else {
-                    longer.counts
-                };
-                Slice { from: a.from, to: b.to, counts, ..*longer }
-            }
-            other => other[0],
-        });
-        self.list = joined.collect();
+        let half = self.list.len() / 2;
+        for at in 0..half {
+            self.list[at] = joined(&self.list[2 * at], &self.list[2 * at + 1]);
+        }
+        if self.list.len() % 2 == 1 {
+            self.list.swap(half, 2 * half);
+        }
+        self.list.truncate(self.list.len().div_ceil(2));
     }
+}
+
+/// Two that follow each other, as one.
+fn joined(a: &Slice, b: &Slice) -> Slice {
+    let longer = if b.to - b.from > a.to - a.from { b } else { a };
+    let counts =
+        if a.class == b.class { std::array::from_fn(|at| a.counts[at] + b.counts[at]) } else { longer.counts };
+    Slice { from: a.from, to: b.to, counts, ..*longer }
 }

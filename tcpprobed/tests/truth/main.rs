@@ -28,8 +28,9 @@ use scenarios::SCENARIOS;
 use score::{Given, print};
 use truth::Truth;
 
-/// Scenarios at a time.
+/// Scenarios at a time, of themselves.
 const WORKERS: usize = 4;
+const USAGE: &str = "usage: run.sh [--keep DIR | --score DIR] [--brief] [--workers N] [NAME…]";
 
 /// What was asked for.
 #[derive(Default)]
@@ -37,6 +38,7 @@ struct Arguments {
     keep: Option<PathBuf>,
     score: Option<PathBuf>,
     is_brief: bool,
+    workers: Option<usize>,
     names: Vec<String>,
 }
 
@@ -47,7 +49,8 @@ fn arguments() -> Result<Arguments> {
             "--keep" => wanted.keep = Some(given.next().context("--keep DIR")?.into()),
             "--score" => wanted.score = Some(given.next().context("--score DIR")?.into()),
             "--brief" => wanted.is_brief = true,
-            name if name.starts_with('-') => bail!("usage: run.sh [--keep DIR | --score DIR] [--brief] [NAME…]"),
+            "--workers" => wanted.workers = Some(given.next().context(USAGE)?.parse().context(USAGE)?),
+            name if name.starts_with('-') => bail!(USAGE),
             name => wanted.names.push(name.to_owned()),
         }
     }
@@ -87,7 +90,7 @@ fn sweep() {
 }
 
 /// Records scenarios into a folder. Says which ones could not be.
-fn record(scenarios: &[&Scenario], folder: &Path) -> Vec<String> {
+fn record(scenarios: &[&Scenario], folder: &Path, workers: usize) -> Vec<String> {
     sweep();
     let next = AtomicUsize::new(0);
     let one = |scenario: &Scenario| -> Result<()> {
@@ -106,7 +109,7 @@ fn record(scenarios: &[&Scenario], folder: &Path) -> Vec<String> {
         failed
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|one| one.join().expect("it does not panic")).collect()
     })
 }
@@ -139,7 +142,7 @@ fn run() -> Result<()> {
     }
     let temporary = tempfile::tempdir()?;
     let folder = wanted.keep.as_deref().unwrap_or(temporary.path());
-    let failed = record(&scenarios, folder);
+    let failed = record(&scenarios, folder, wanted.workers.unwrap_or(WORKERS).max(1));
     report(folder, &scenarios, wanted.is_brief)?;
     if !failed.is_empty() {
         bail!("not recorded: {}", failed.join("; "));

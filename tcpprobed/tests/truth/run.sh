@@ -1,7 +1,9 @@
 #!/bin/bash
 # The truth bench of diagnose: records scenarios whose truth is known, and prints how well it said what happened.
 #
-#   run.sh [--keep DIR | --score DIR] [--brief] [NAME…]     NAME may have a *; all scenarios by default, in some ten minutes
+#   run.sh [--keep DIR | --score DIR] [--brief] [--workers N] [NAME…]
+#
+# NAME may have a *; all scenarios by default, four at a time, in some ten minutes. kernels.sh does it on other kernels.
 #
 # Root, for it makes network namespaces, TUN devices and tracing instances, and removes them.
 set -euo pipefail
