@@ -9,7 +9,7 @@ pub struct Facts {
     pub bytes_received: u64,
     /// Smallest RTT, microseconds.
     pub base_us: u32,
-    /// Largest smoothed RTT, microseconds.
+    /// Largest smoothed RTT while ACKs came all the time, microseconds: what held ACKs back and then let them go is not in it.
     pub srtt_max_us: u32,
     /// Of full segments, bytes; inferred.
     pub mss: u32,

@@ -296,6 +296,54 @@ mod tests {
         assert_eq!(diagnosed(|_| 75).facts.marks, 0);
     }
 
+    /// A path that lets nothing pass for two seconds delays what was out, and has no queue; one whose queue grows while ACKs come has one.
+    #[test]
+    fn what_was_held_is_no_queue() {
+        let is_deep = |events: &[(u64, Observation)]| {
+            let found = diagnose(events, &[], &[]);
+            found.findings().iter().any(|finding| finding.name == "bufferbloat")
+        };
+        let before = (0..100).map(|at| (u64::from(at) * 4, at * 1448, 144_800, 1 << 20, 40_000, 0));
+        let held = (100..200).map(|at| {
+            // It takes some ACKs to learn it, and some to forget it.
+            let srtt = if at < 150 { 40_000 + 39_200 * (at - 99) } else { 40_000 };
+            (u64::from(at) * 4 + 2000, at * 1448, 144_800, 1 << 20, srtt, 0)
+        });
+        assert!(!is_deep(&probes(before.chain(held))));
+        let queue = |at: u32| 40_000 + 6_000 * at.min(200);
+        assert!(is_deep(&probes((0..400).map(|at| (u64::from(at) * 12, at * 1448, 144_800, 1 << 20, queue(at), 0)))));
+    }
+
+    /// Of three stalls one was undone: that is no path that merely delays.
+    #[test]
+    fn one_late_ack_does_not_make_all_losses_late() {
+        let remedy = |undone: usize| {
+            let mut events = probes((0..4).map(|at| (u64::from(at), at * 1448, 14_480, 1 << 20, 40_000, 0)));
+            for stall in 0..3_usize {
+                let (ms, una) = (1000 + 2000 * stall as u64, 5792 + 20_000 * stall as u32);
+                let at = |late: u64, seen: Observation| ((ms + late) * 1_000_000, seen);
+                events.extend(probes([(ms, una, 14_480, 1 << 20, 40_000, 0)]));
+                events.extend([at(600, Observation::CongState(4))]);
+                events.extend([at(600, Observation::Retransmission { state: 1, error: 0, skb: stall as u64 })]);
+                // Undone, the state is Open again before all that was out is acknowledged.
+                let high = if stall < undone { una + 1448 } else { una + 14_480 };
+                events.extend(probes([(ms + 640, una, 14_480, 1 << 20, 40_000, 0)]).into_iter().map(|(time, seen)| {
+                    match seen {
+                        Observation::Probe(probe) => (time, Observation::Probe(Probe { snd_cwnd: 1, ..probe })),
+                        other => (time, other),
+                    }
+                }));
+                events.extend([at(641, Observation::CongState(0))]);
+                events.extend(probes([(ms + 642, high, 1448, 1 << 20, 40_000, 0)]));
+            }
+            let found = diagnose(&events, &[], &[]);
+            assert_eq!((found.causes.of(Cause::Timeout), found.causes.spurious), (3, undone as u64));
+            found.words(Limit::Timeout).remedy
+        };
+        assert!(remedy(3).contains("ACKs came late"), "{}", remedy(3));
+        assert!(!remedy(1).contains("ACKs came late"), "{}", remedy(1));
+    }
+
     /// What no event says is inferred.
     #[test]
     fn what_is_seen_is_exact() {

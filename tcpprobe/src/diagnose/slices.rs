@@ -135,7 +135,6 @@ impl Slices {
 /// Two that follow each other, as one.
 fn joined(a: &Slice, b: &Slice) -> Slice {
     let longer = if b.to - b.from > a.to - a.from { b } else { a };
-    let counts =
-        if a.class == b.class { std::array::from_fn(|at| a.counts[at] + b.counts[at]) } else { longer.counts };
+    let counts = if a.class == b.class { std::array::from_fn(|at| a.counts[at] + b.counts[at]) } else { longer.counts };
     Slice { from: a.from, to: b.to, counts, ..*longer }
 }

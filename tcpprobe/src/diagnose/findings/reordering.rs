@@ -16,15 +16,20 @@
 
 use super::Finding;
 use crate::diagnose::Diagnosis;
+use crate::diagnose::limits::count;
 
 const LEAST: u32 = 3;
 
 pub(super) fn find(found: &Diagnosis) -> Option<Finding> {
     let (late, undone) = (found.facts.disorder_returns, found.facts.recoveries_undone);
     (late >= LEAST || undone > 0).then(|| {
-        let text = format!(
-            "packets arrive out of order: {late} holes were filled by late ones, {undone} recoveries were needless"
-        );
-        Finding::new("reordering", text)
+        let holes = count(late.into(), "hole was filled by a late one", "holes were filled by late ones");
+        let recoveries = count(undone.into(), "recovery was needless", "recoveries were needless");
+        let told: Vec<String> = [(late, holes), (undone, recoveries)]
+            .into_iter()
+            .filter(|(many, _)| *many > 0)
+            .map(|(_, text)| text)
+            .collect();
+        Finding::new("reordering", format!("packets arrive out of order: {}", told.join(", ")))
     })
 }

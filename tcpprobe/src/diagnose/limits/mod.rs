@@ -54,7 +54,7 @@ pub(super) fn words(found: &Diagnosis, limit: Limit) -> Words {
     }
 }
 
-fn count(number: u64, one: &str, more: &str) -> String {
+pub(super) fn count(number: u64, one: &str, more: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { more })
 }
 

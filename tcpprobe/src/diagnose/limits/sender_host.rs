@@ -31,7 +31,7 @@ pub(super) fn words(found: &Diagnosis) -> Words {
     );
     let remedy = match is_queue {
         true => "look at the sender's own queue: tc -s qdisc (tbf, htb, a container's limit), or the device's speed",
-        false => "look for SO_MAX_PACING_RATE in the program and for maxrate in tc -s qdisc",
+        false => "look for SO_MAX_PACING_RATE in the program, and for a limit in tc -s qdisc (maxrate of fq, tbf, htb)",
     };
     Words::new(evidence, remedy)
 }

@@ -12,7 +12,7 @@
 //! `nstat -az TcpExtTCPTimeouts TcpExtTCPLossUndo`; `ss -ti`: `backoff`, `retrans`, `rto`. `ping -M do -s 1472 PEER` against `ping -s 100 PEER`: large packets vanish.
 //!
 //! # Remedy
-//! Find the outage. Where large packets vanish: `net.ipv4.tcp_mtu_probing=1`, or clamp the MSS. Where ACKs are late (`spurious`): the path delays, and nothing was lost.
+//! Find the outage. Where large packets vanish: `net.ipv4.tcp_mtu_probing=1`, or clamp the MSS. Where most stalls were undone (`spurious`), ACKs were late: the path delays, and nothing was lost.
 
 use super::{Limit, Words, count, seconds};
 use crate::diagnose::{Cause, Diagnosis};
@@ -25,9 +25,12 @@ pub(super) fn words(found: &Diagnosis) -> Words {
         seconds(found.time(Limit::Timeout)),
         seconds(found.longest(Limit::Timeout))
     );
+    // Where most stalls were undone; after one that was none, what was out is sent again in slow start.
+    let stalls = found.intervals.iter().filter(|interval| interval.limit == Limit::Timeout).count() as u64;
+    let are_late = found.causes.spurious * 2 > stalls && found.causes.of(Cause::SlowStart) <= times;
     let remedy = if found.facts.mss_fell || found.facts.backoff_max >= 4 {
         "an outage, or large packets vanish: compare ping -M do -s 1472 with ping -s 100; for the latter net.ipv4.tcp_mtu_probing=1, or clamp the MSS"
-    } else if found.causes.spurious > 0 {
+    } else if are_late {
         "nothing had been lost, ACKs came late: look for what holds packets on the path (radio, a paused machine or tunnel)"
     } else {
         "look for outages on the path at these times; --json has them"
