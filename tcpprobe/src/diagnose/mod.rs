@@ -344,6 +344,25 @@ mod tests {
         assert!(!remedy(1).contains("ACKs came late"), "{}", remedy(1));
     }
 
+    /// BBR in its steady state, as a trace that begins late sees it: ssthresh was set by a loss long ago, and what is shown of it follows the window.
+    #[test]
+    fn a_rate_based_sender_is_known_without_its_beginning() {
+        let diagnosed = |ssthresh_of: fn(u32) -> u32| {
+            let one = |at: u32| {
+                // It goes up and down by a few packets, and flight is half of it.
+                let cwnd = 150 + 2 * (at / 50 % 8).min(8 - at / 50 % 8);
+                let srtt = 40_000 + 1000 * (at / 100 % 12);
+                let known = Probe { snd_cwnd: cwnd, ssthresh: ssthresh_of(cwnd), snd_wnd: 4 << 20, ..probe(at, srtt) };
+                let snd_nxt = known.snd_una.wrapping_add(cwnd * 1448 / 2);
+                (u64::from(at) * 600_000, Observation::Probe(Probe { snd_nxt, ..known }))
+            };
+            diagnose(&(0..4000).map(one).collect::<Vec<_>>(), &[], &[])
+        };
+        let bbr = diagnosed(|cwnd| (cwnd >> 1) + (cwnd >> 2));
+        assert_eq!((bbr.facts.marks, bbr.headline().0), (0, Some(Limit::Bandwidth)), "{:?}", bbr.shares());
+        assert!(!diagnosed(|_| 140).facts.is_rate_based);
+    }
+
     /// What no event says is inferred.
     #[test]
     fn what_is_seen_is_exact() {

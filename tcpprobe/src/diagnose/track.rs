@@ -106,8 +106,8 @@ pub(super) struct Track {
     backoff: u32,
     /// The congestion window when all was acknowledged, packets.
     cwnd_at_rest: u32,
-    /// Reductions of the congestion window with no ssthresh.
-    unset_reductions: u32,
+    /// Reductions of the congestion window that are not those of a congestion control by loss: with ssthresh unset, and with one that followed.
+    rate_reductions: (u32, u64),
     marks_seen: u32,
     /// Something was retransmitted since the last tcp_probe.
     has_sent: bool,
@@ -170,7 +170,7 @@ impl Track {
             left_recovery: false,
             backoff: 0,
             cwnd_at_rest: 0,
-            unset_reductions: 0,
+            rate_reductions: (0, 0),
             marks_seen: 0,
             has_sent: false,
             peak_from: (u64::MAX, 0),
@@ -240,7 +240,9 @@ impl Track {
         self.facts.recoveries_undone = self.retransmissions.recoveries_undone;
         self.facts.marks = self.retransmissions.marks;
         let (restored, left) = self.recoveries;
-        self.facts.is_rate_based = left >= 2 && restored * 2 > left || self.unset_reductions >= 3;
+        let (unset, followed) = self.rate_reductions;
+        self.facts.is_rate_based =
+            left >= 2 && restored * 2 > left || unset >= 3 || followed > self.facts.episodes.max(2);
         if self.facts.base_us == u32::MAX {
             self.facts.base_us = 0;
         }
@@ -412,8 +414,8 @@ impl Track {
             self.backoff = 0;
             self.stalled = self.stalled.filter(|time| *time > self.at);
         }
-        self.look_for_rate_based(probe, &last);
-        self.look_for_marks(time, probe, &last);
+        let is_of_rate = self.look_for_rate_based(probe, &last);
+        self.look_for_marks(time, probe, &last, is_of_rate);
         self.look_for_peak(time);
         let was_repairing = self.retransmissions.is_repairing();
         let undone = self.retransmissions.causes.spurious;
@@ -474,17 +476,24 @@ impl Track {
     }
 
     /// A congestion control by loss sets ssthresh when it reduces the window (`tcp_init_cwnd_reduction()`, `tcp_cwnd_restart()`); one that
-    /// goes by the path's rate does not (`net/ipv4/tcp_bbr.c`, `bbr_ssthresh()`).
-    fn look_for_rate_based(&mut self, probe: &Probe, last: &Probe) {
-        let is_unset = probe.ssthresh >= SSTHRESH_INFINITE && last.ssthresh >= SSTHRESH_INFINITE;
+    /// goes by the path's rate does not (`net/ipv4/tcp_bbr.c`, `bbr_ssthresh()`). Its ssthresh stays unset, or follows the window as three
+    /// quarters of it (`include/net/tcp.h`, `tcp_current_ssthresh()`). Says whether this is such a reduction.
+    fn look_for_rate_based(&mut self, probe: &Probe, last: &Probe) -> bool {
+        let is_unset = |probe: &Probe| probe.ssthresh >= SSTHRESH_INFINITE;
+        let follows = |probe: &Probe| probe.ssthresh == (probe.snd_cwnd >> 1).saturating_add(probe.snd_cwnd >> 2);
         let is_reduced = probe.snd_cwnd < last.snd_cwnd && !self.retransmissions.is_loss();
-        if is_unset && is_reduced {
-            self.unset_reductions += 1;
-        }
+        let was_unset = is_reduced && is_unset(probe) && is_unset(last);
+        // A loss or a mark cuts to about as much, and while the window comes down then, ssthresh stands still.
+        let is_cut =
+            self.has_sent || self.retransmissions.is_repairing() || self.retransmissions.marks != self.marks_seen;
+        let has_followed = is_reduced && !is_cut && probe.ssthresh < last.ssthresh && follows(probe) && follows(last);
+        self.rate_reductions.0 += u32::from(was_unset);
+        self.rate_reductions.1 += u64::from(has_followed);
+        was_unset || has_followed
     }
 
     /// Reductions without a loss: the path marks, and it is full.
-    fn look_for_marks(&mut self, time: u64, probe: &Probe, last: &Probe) {
+    fn look_for_marks(&mut self, time: u64, probe: &Probe, last: &Probe, is_of_rate: bool) {
         let marks = self.retransmissions.marks;
         let is_marked = self.marks_seen != marks;
         self.marks_seen = marks;
@@ -492,6 +501,7 @@ impl Track {
         let is_below = probe.snd_cwnd < last.snd_cwnd || u64::from(probe.ssthresh) * 10 < u64::from(probe.snd_cwnd) * 9;
         let is_cut = probe.ssthresh < last.ssthresh && is_below && !self.retransmissions.is_repairing();
         let is_new = is_cut
+            && !is_of_rate
             && !self.retransmissions.has_states()
             && !self.has_sent
             && time - self.at < 2_000 * u64::from(probe.srtt);
