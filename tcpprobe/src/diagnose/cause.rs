@@ -111,7 +111,7 @@ pub(super) mod ca {
 }
 
 /// `TCP_RTO_MIN` in nanoseconds.
-const RTO_MIN_NS: u64 = 200_000_000;
+pub(super) const RTO_MIN_NS: u64 = 200_000_000;
 /// What is in flight where the last of it may be a single segment: the last ACK is not counted yet.
 const FEW_BYTES: u32 = 4 * 1460;
 
@@ -276,7 +276,9 @@ impl Retransmissions {
         }
         self.has_sent = true;
         let one = (skb, last.map_or(0, |last| last.snd_una));
-        if skb != 0 && self.skbs.contains(&one) {
+        if state == SYN_SENT {
+            // It is the same each time, and their number says how often.
+        } else if skb != 0 && self.skbs.contains(&one) {
             self.causes.again += 1;
         } else {
             self.skbs[self.skbs_at % SKBS] = one;

@@ -5,6 +5,8 @@
 pub struct Facts {
     /// Payload that was acknowledged, bytes.
     pub bytes_acked: u64,
+    /// Payload that was sent, acknowledged or not, bytes.
+    pub bytes_sent: u64,
     /// Payload that was received, bytes.
     pub bytes_received: u64,
     /// Smallest RTT, microseconds.
@@ -56,6 +58,8 @@ pub struct Facts {
     pub reset_reason: Option<u32>,
     /// Largest rate at which data was acknowledged while nothing was repaired, over a round trip; bytes a second.
     pub rate_max: f64,
+    /// When either end closed its direction, in the trace's clock.
+    pub(super) closed: Option<u64>,
     /// The trace has tcp_cong_state_set.
     pub(super) has_states: bool,
     /// Sums over ACKs that found a window filled: of the window, and how many.

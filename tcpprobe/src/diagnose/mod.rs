@@ -148,7 +148,9 @@ fn join(found: &mut [Diagnosis]) {
             continue;
         };
         let other = peers.swap_remove(place);
-        let is_sender = found[at].facts.bytes_acked > found[other].facts.bytes_acked;
+        // The ACK of what a short connection sent last is in no event: what was sent counts, and what the other one received.
+        let sent = |one: usize, two: usize| found[one].facts.bytes_sent.max(found[two].facts.bytes_received);
+        let is_sender = sent(at, other) > sent(other, at);
         let (sender, receiver) = if is_sender { (at, other) } else { (other, at) };
         (found[sender].end, found[receiver].end) = (Some(End::Sender), Some(End::Receiver));
     }
@@ -361,6 +363,44 @@ mod tests {
         let bbr = diagnosed(|cwnd| (cwnd >> 1) + (cwnd >> 2));
         assert_eq!((bbr.facts.marks, bbr.headline().0), (0, Some(Limit::Bandwidth)), "{:?}", bbr.shares());
         assert!(!diagnosed(|_| 140).facts.is_rate_based);
+    }
+
+    /// The kernel tells no ACK after a FIN: a timer tells that nothing was acknowledged for as long as it waited, and no longer.
+    #[test]
+    fn after_a_fin_a_timeout_is_as_long_as_its_timer() {
+        let mut events = probes((0..4).map(|at| (u64::from(at), at * 1448, 14_480, 1 << 20, 40_000, 100)));
+        events.push((10_000_000, Observation::State { protocol: 6, old: 1, new: 8 }));
+        events.push((6_000_000_000, Observation::CongState(4)));
+        events.push((6_000_000_000, Observation::Retransmission { state: 8, error: 0, skb: 1 }));
+        events.push((9_000_000_000, Observation::Destroyed));
+        let found = diagnose(&events, &[], &[]);
+        let (timeout, unseen) = (found.time(Limit::Timeout), found.time(Limit::Unseen));
+        assert!((200_000_000..1_000_000_000).contains(&timeout) && unseen > 8_000_000_000, "{:?}", found.intervals);
+        assert!(found.words(Limit::Unseen).evidence.contains("FIN"), "{}", found.words(Limit::Unseen).evidence);
+    }
+
+    /// Keepalives aside, nothing is sent, and no timer sends anything again: all had been acknowledged.
+    #[test]
+    fn a_connection_that_waits_for_its_close_is_idle() {
+        let mut events = probes([(0, 0, 1000, 1 << 20, 40_000, 0)]);
+        events.push((9_000_000_000, Observation::State { protocol: 6, old: 1, new: 4 }));
+        let found = diagnose(&events, &[], &[]);
+        assert!(found.share(Limit::Idle) > 0.9, "{:?}", found.shares());
+    }
+
+    /// Of a short answer no event shows the ACK.
+    #[test]
+    fn who_sends_a_short_answer_is_the_sender() {
+        let mut client =
+            diagnose(&probes([(0, 0, 100, 1 << 20, 40_000, 0), (40, 100, 0, 1 << 20, 40_000, 1448)]), &[], &[]);
+        let server =
+            diagnose(&probes([(20, 0, 0, 1 << 20, 40_000, 100), (60, 0, 20_000, 1 << 20, 40_000, 0)]), &[], &[]);
+        assert!(client.facts.bytes_acked > server.facts.bytes_acked);
+        let Connection { local, peer, .. } = client.connection;
+        (client.connection.local, client.connection.peer) = (peer, local);
+        let mut found = vec![client, server];
+        join(&mut found);
+        assert_eq!(found[1].end, Some(End::Sender));
     }
 
     /// What no event says is inferred.

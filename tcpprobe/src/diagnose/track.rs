@@ -3,7 +3,7 @@
 //! Between two tcp_probe the values of the second tell: `snd_nxt` is the most that was sent since, `snd_una` is what the ACK before
 //! acknowledged (`net/ipv4/tcp_input.c`, `tcp_rcv_established()`: the event comes before the ACK is processed).
 
-use super::cause::{Cause, Retransmissions, Sent, ca, is_before};
+use super::cause::{Cause, RTO_MIN_NS, Retransmissions, Sent, ca, is_before};
 use super::facts::Facts;
 use super::histogram::Histogram;
 use super::mss::Mss;
@@ -91,7 +91,6 @@ pub(super) struct Track {
     step: u64,
     epoch: u32,
     is_connecting: bool,
-    is_closed: bool,
     /// For so long no ACK came, and until then srtt tells of that.
     hold: u64,
     held_until: u64,
@@ -160,7 +159,6 @@ impl Track {
             step: 1,
             epoch: 0,
             is_connecting: false,
-            is_closed: false,
             hold: 0,
             held_until: 0,
             last_event: 0,
@@ -219,12 +217,12 @@ impl Track {
 
     /// Nothing more comes.
     pub fn finish(&mut self) {
-        let class = match (self.is_closed, self.stalled, self.is_connecting) {
+        let class = match (self.facts.closed.is_some(), self.stalled, self.is_connecting) {
             (true, _, _) => Class::Unseen,
             (_, Some(_), _) => self.stall(Class::Timeout),
             (_, _, true) => Class::Connecting,
             _ if self.last.is_none() => Class::Unseen,
-            _ => Class::Room,
+            _ => self.quiet(self.last_event),
         };
         self.push(self.last_event, class);
         if self.probed.is_some_and(|probed| {
@@ -292,15 +290,31 @@ impl Track {
                 self.progress = time;
                 self.stalled = None;
             }
-            FIN_WAIT1 | LAST_ACK | CLOSE_WAIT if !self.is_closed => {
+            FIN_WAIT1 | LAST_ACK | CLOSE_WAIT if self.facts.closed.is_none() => {
                 if self.last.is_some() {
-                    let class = self.stalled.map_or(Class::Room, |_| self.stall(Class::Timeout));
+                    let class = if self.stalled.is_some() { self.stall(Class::Timeout) } else { self.quiet(time) };
                     self.push(time, class);
                 }
-                self.is_closed = true;
+                self.facts.closed = Some(time);
             }
             _ => {}
         }
+    }
+
+    /// Nothing came until `time`, and no timer sent anything either: after as long as one waits, nothing was outstanding.
+    fn quiet(&mut self, time: u64) -> Class {
+        let asked = self.at.saturating_add(u64::from(self.last.map_or(0, |last| last.srtt)) * 1000);
+        if time.saturating_sub(self.at) < self.timer() {
+            return Class::Room;
+        }
+        self.push(asked.min(time), Class::Room);
+        self.end_stretch(true);
+        Class::Idle
+    }
+
+    /// About how long a retransmission timer waits, nanoseconds (RFC 6298; `TCP_RTO_MIN`): seldom longer than this.
+    fn timer(&self) -> u64 {
+        u64::from(self.last.map_or(0, |last| last.srtt)) * 2000 + 2 * RTO_MIN_NS
     }
 
     fn retransmission(&mut self, time: u64, seen: Sent) {
@@ -310,6 +324,16 @@ impl Track {
         let cause = self.retransmissions.retransmit(seen, quiet, self.last.as_ref());
         if !was_repairing && self.retransmissions.is_repairing() {
             self.loss(time);
+        }
+        if self.facts.closed.is_some() {
+            // What is acknowledged now no tcp_probe says; but a timer says that for so long nothing was.
+            if cause == Some(Cause::Timeout) {
+                let waited = (self.timer() << self.backoff.min(6)).min(time.saturating_sub(self.at));
+                self.backoff += 1;
+                self.push(time - waited, Class::Unseen);
+                self.push(time, Class::Timeout);
+            }
+            return;
         }
         match cause {
             Some(Cause::Syn) => {
@@ -395,6 +419,7 @@ impl Track {
         self.facts.window_max = self.facts.window_max.max(probe.snd_wnd);
         self.facts.own_window_max = self.facts.own_window_max.max(probe.rcv_wnd);
         let Some(last) = self.last else {
+            self.facts.bytes_sent = u64::from(probe.snd_nxt.wrapping_sub(probe.snd_una));
             self.first_probe(time, probe);
             self.retransmissions.probe(probe, None);
             self.last = Some(*probe);
@@ -402,6 +427,9 @@ impl Track {
         };
         if probe.snd_cwnd >= last.snd_cwnd && !self.reduced {
             self.mss.in_flight(probe.snd_nxt.wrapping_sub(probe.snd_una), probe.snd_cwnd);
+        }
+        if is_before(last.snd_nxt, probe.snd_nxt) {
+            self.facts.bytes_sent += u64::from(probe.snd_nxt.wrapping_sub(last.snd_nxt));
         }
         let advanced =
             if is_before(last.snd_una, probe.snd_una) { probe.snd_una.wrapping_sub(last.snd_una) } else { 0 };

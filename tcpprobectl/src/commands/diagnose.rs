@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
-use tcpprobe::diagnose::{Cause, Diagnosis, End, Interval, Limit};
+use tcpprobe::diagnose::{Cause, Diagnosis, End, Finding, Interval, Limit};
 
 use super::{print, print_json, print_json_line};
 use crate::cli::DiagnoseArgs;
@@ -72,12 +72,16 @@ fn once(socket: &Path, args: &DiagnoseArgs, interrupt: &Interrupt, clear: bool) 
     Ok(report.sums(&losses))
 }
 
+/// Whether nobody needs to mend it.
+fn is_well(limit: Limit) -> bool {
+    matches!(limit, Limit::Idle | Limit::SenderApplication | Limit::Unseen)
+}
+
 /// Time in which something held it back that somebody could mend.
 fn held_ns(diagnosis: &Diagnosis) -> u64 {
     if diagnosis.end == Some(End::Receiver) {
         return 0;
     }
-    let is_well = |limit| matches!(limit, Limit::Idle | Limit::SenderApplication | Limit::Unseen);
     diagnosis.intervals.iter().filter(|i| !is_well(i.limit)).map(|i| i.to - i.from).sum()
 }
 
@@ -126,7 +130,7 @@ fn to_text(found: &[Diagnosis], top: usize) -> String {
     // What is said of the sender's end holds for both.
     let found: Vec<&Diagnosis> = found.iter().filter(|diagnosis| diagnosis.end != Some(End::Receiver)).collect();
     let (bad, good): (Vec<&Diagnosis>, Vec<&Diagnosis>) =
-        found.into_iter().partition(|diagnosis| held_ns(diagnosis) > 0 || !diagnosis.findings().is_empty());
+        found.into_iter().partition(|diagnosis| held_ns(diagnosis) > 0 || diagnosis.findings().iter().any(is_trouble));
     let (receivers, good): (Vec<&Diagnosis>, Vec<&Diagnosis>) =
         good.into_iter().partition(|diagnosis| diagnosis.headline().0 == Some(Limit::Unseen));
     let mut text = String::new();
@@ -134,11 +138,10 @@ fn to_text(found: &[Diagnosis], top: usize) -> String {
         text.push_str(&one(diagnosis));
     }
     if bad.len() > top {
-        text.push_str(&format!(
-            "{} more are held back for less time; --top {} or --json has all\n",
-            bad.len() - top,
-            bad.len()
-        ));
+        let (count, all) = (bad.len() - top, bad.len());
+        let by = by_limit(&bad[top..]);
+        let more = format!("{count} more are held back for less time ({by}); --top {all} or --json has all");
+        text.push_str(&wrap("", &more, 2));
     }
     let are = |list: &[&Diagnosis]| {
         if list.len() == 1 { "1 connection is".to_owned() } else { format!("{} connections are", list.len()) }
@@ -154,14 +157,34 @@ fn to_text(found: &[Diagnosis], top: usize) -> String {
     text
 }
 
+/// Whether it is more than what the trace is of.
+fn is_trouble(finding: &Finding) -> bool {
+    finding.name != "both_ends"
+}
+
+/// How many each limit holds back most, the most of them first.
+fn by_limit(found: &[&Diagnosis]) -> String {
+    let mut counts: Vec<(usize, Option<Limit>)> = Vec::new();
+    for diagnosis in found {
+        let most = diagnosis.shares().into_iter().map(|(limit, _)| limit).find(|limit| !is_well(*limit));
+        match counts.iter_mut().find(|(_, limit)| *limit == most) {
+            Some((count, _)) => *count += 1,
+            None => counts.push((1, most)),
+        }
+    }
+    counts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let named =
+        |(count, limit): &(usize, Option<Limit>)| format!("{} {count}", limit.map_or("other".to_owned(), words));
+    counts.iter().map(named).collect::<Vec<_>>().join(", ")
+}
+
 fn one(diagnosis: &Diagnosis) -> String {
     let seconds = diagnosis.duration() as f64 / 1e9;
     let bytes = diagnosis.facts.bytes_acked.max(diagnosis.facts.bytes_received);
-    let rate = bytes as f64 * 8.0 / seconds.max(1e-9) / 1e6;
-    let mut text = format!(
-        "{} → {}   {seconds:.1} s, {rate:.1} Mbit/s of data\n",
-        diagnosis.connection.local, diagnosis.connection.peer
-    );
+    let bits = bytes as f64 * 8.0 / seconds.max(1e-9);
+    let rate = if bits < 1e6 { format!("{:.0} kbit/s", bits / 1e3) } else { format!("{:.1} Mbit/s", bits / 1e6) };
+    let mut text =
+        format!("{} → {}   {seconds:.1} s, {rate} of data\n", diagnosis.connection.local, diagnosis.connection.peer);
     if let Some(owner) = &diagnosis.told.owner {
         let cc =
             diagnosis.told.congestion_control.as_ref().map_or(String::new(), |cc| format!(", {}", escape::text(cc)));

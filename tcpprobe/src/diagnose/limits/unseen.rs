@@ -17,7 +17,13 @@ use super::{Limit, Words, seconds};
 use crate::diagnose::Diagnosis;
 
 pub(super) fn words(found: &Diagnosis) -> Words {
-    let time = seconds(found.time(Limit::Unseen));
+    let unseen = found.time(Limit::Unseen);
+    let time = seconds(unseen);
+    let closed = found.facts.closed.map_or(0, |closed| found.to().saturating_sub(closed));
+    if closed * 2 > unseen && found.lost == 0 {
+        let closed = seconds(closed.min(unseen));
+        return Words::new(format!("{closed} are after one end's FIN: tcp_probe tells of ESTABLISHED alone."), "");
+    }
     if found.facts.bytes_received > found.facts.bytes_acked {
         return Words::new(
             "This end receives, and does not hold the sender back: the sender or the path does.",
