@@ -18,6 +18,9 @@ use super::recording::Recording;
 use super::scenario::Scenario;
 use super::sys;
 
+/// So often a socket is looked at, nanoseconds.
+pub const TICK: u64 = 10_000_000;
+
 /// What the kernel said of a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
@@ -153,12 +156,12 @@ fn live(stream: TcpStream, script: &[program::Step], is_watched: bool, end: &mut
     thread::scope(|scope| {
         if is_watched {
             scope.spawn(|| {
-                let mut next = now() / 10_000_000 * 10_000_000;
+                let mut next = now() / TICK * TICK;
                 while !stop.load(Ordering::Relaxed) {
                     if let (Some(sample), Ok(mut samples)) = (Sample::of(&stream), samples.lock()) {
                         samples.push(sample);
                     }
-                    next = (next + 10_000_000).max(now() / 10_000_000 * 10_000_000);
+                    next = (next + TICK).max(now() / TICK * TICK);
                     sleep_until(next);
                 }
             });

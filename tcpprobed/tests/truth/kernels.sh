@@ -3,8 +3,8 @@
 #
 #   kernels.sh [-o DIR] K… [-- NAME…]      K: 5.10 6.1 6.12 7.2 7.3; NAME as of run.sh: of each kind one by default, and all that are held out
 #
-# Root, for it installs QEMU and makes a guest (kernel-box does, once). Some five minutes a kernel. An emulated CPU is slow: where it is what
-# holds a transfer back, the truth of the scenario does not hold, so two run at a time, and nothing else should.
+# Root, for it installs QEMU and makes a guest (kernel-box does, once). Some minutes a kernel. An emulated CPU is slow: two scenarios run at a
+# time, nothing else should, and what the machine was late for is printed and not judged.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

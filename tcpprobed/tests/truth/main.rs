@@ -115,6 +115,15 @@ fn record(scenarios: &[&Scenario], folder: &Path, workers: usize) -> Vec<String>
 }
 
 fn report(folder: &Path, scenarios: &[&Scenario], is_brief: bool) -> Result<()> {
+    let mut judged = Vec::new();
+    for scenario in scenarios.iter().filter(|one| folder.join(one.name).is_dir()) {
+        let truth = Truth::load(&folder.join(scenario.name))?;
+        if truth.is_judged() {
+            judged.push(scenario);
+        } else {
+            println!("not judged: {}, for the machine was late by {} ms", scenario.name, truth.late / 1_000_000);
+        }
+    }
     for (title, given) in [
         ("default events and snapshots", Given::Snapshots),
         ("default events", Given::Trace),
@@ -122,8 +131,7 @@ fn report(folder: &Path, scenarios: &[&Scenario], is_brief: bool) -> Result<()> 
         ("both ends", Given::Both),
     ] {
         for (kind, is_held) in [("tried", false), ("held out", true)] {
-            let of =
-                scenarios.iter().filter(|one| one.name.ends_with('+') == is_held && folder.join(one.name).is_dir());
+            let of = judged.iter().filter(|one| one.name.ends_with('+') == is_held);
             let scores: Vec<score::Score> =
                 of.map(|one| score::score(&folder.join(one.name), given)).collect::<Result<_>>()?;
             if !scores.is_empty() {

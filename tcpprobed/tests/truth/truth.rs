@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tcpprobe::diagnose::{Cause, Limit};
 use tcpprobe::event::Snapshot;
 
-use super::experiment::{Observed, Sample};
+use super::experiment::{Observed, Sample, TICK};
 use super::label::{self, SLOT, Slot};
 use super::network::Link;
 use super::scenario::Scenario;
@@ -26,6 +26,8 @@ pub struct Truth {
     pub from: u64,
     pub to: u64,
     pub rtt: u64,
+    /// By how much the machine was late, nanoseconds: 95 of 100 looks at the socket, each due 10 ms after the one before, were on time to this.
+    pub late: u64,
     /// From when to when the socket was looked at, and how long the kernel's clock of the peer's window ran meanwhile, nanoseconds.
     pub window: [u64; 3],
     /// Retransmissions by cause; `None` where events are not segments.
@@ -49,7 +51,20 @@ fn snapshot(sample: &Sample, is_bbr: bool) -> Snapshot {
     }
 }
 
+fn lateness(samples: &[Sample]) -> u64 {
+    let gaps = samples.windows(2).map(|pair| (pair[1].time - pair[0].time).saturating_sub(TICK));
+    let mut gaps: Vec<u64> = gaps.collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() * 95 / 100).copied().unwrap_or(0)
+}
+
 impl Truth {
+    /// Whether the machine kept up: on one that was late by as much as matters on that path, programs and network were not what the
+    /// scenario says, and what is right is not known.
+    pub fn is_judged(&self) -> bool {
+        self.late <= 2_000_000 + self.rtt / 20
+    }
+
     /// Of what was seen.
     pub fn new(scenario: &Scenario, observed: &Observed) -> Result<Self> {
         let sender = &observed.ends[scenario.watch];
@@ -97,6 +112,7 @@ impl Truth {
             from,
             to,
             rtt: sender.samples.iter().map(|sample| u64::from(sample.min_rtt_us()) * 1000).min().unwrap_or(0),
+            late: lateness(&sender.samples),
             window: [first.time, last.time, (last.window_limited_us() - first.window_limited_us()) * 1000],
             causes: are_segments.then(|| causes.to_vec()),
             spurious: undone.iter().any(|name| counter(name) > 0),
@@ -136,7 +152,7 @@ impl Truth {
             .collect();
         let truth = json!({
             "name": self.name, "accept": self.accept, "local": self.local, "peer": self.peer, "cookie": self.cookie,
-            "from_ns": self.from, "to_ns": self.to, "rtt_ns": self.rtt, "window_ns": self.window, "causes": self.causes,
+            "from_ns": self.from, "to_ns": self.to, "rtt_ns": self.rtt, "late_ns": self.late, "window_ns": self.window, "causes": self.causes,
             "spurious": self.spurious, "findings": self.findings, "side": self.side, "slots": runs, "snapshots": snapshots,
             "counters": observed.counters,
         });
@@ -213,6 +229,7 @@ impl Truth {
             from: number("from_ns"),
             to: number("to_ns"),
             rtt: number("rtt_ns"),
+            late: number("late_ns"),
             window: std::array::from_fn(|at| truth["window_ns"][at].as_u64().unwrap_or(0)),
             causes: truth["causes"].as_array().map(|all| all.iter().filter_map(Value::as_u64).collect()),
             spurious: truth["spurious"].as_bool().unwrap_or(false),
