@@ -1,10 +1,11 @@
 //! A deep queue on the path: RTT rises many times above its minimum while data flows.
 //!
 //! # How it is decided
-//! The largest `srtt` is four times the smallest, and 100 ms above it. It is smoothed: a short spike does not do it.
+//! The largest `srtt` is four times the smallest, and 100 ms above it, while ACKs come all the time. It is smoothed: a short spike does not do it.
 //!
 //! # What looks like it
-//! A path that changes; a peer that delays ACKs (200 ms at most).
+//! A path that changes; a peer that delays ACKs (200 ms at most). What holds all packets for a while and lets them go (an outage, radio, a paused machine): after 50 ms without an ACK `srtt` does
+//! not count until it has forgotten that.
 //!
 //! # How to confirm
 //! `ping PEER` while the transfer goes on, and without it. `ss -ti`: `rtt` against `minrtt`.

@@ -4,7 +4,7 @@
 //! The congestion window is filled, or lost data is repaired, and there is a queue: at the time, or before most of the losses around it. A queue
 //! delays all that passes it: the RTT of each ACK (two `srtt` tell it: RFC 6298, 2.3) was above the smallest by a thirty-second part, 1 ms and what it
 //! varies by, for a round trip; or `srtt` rose a quarter and 3 ms (in slow start a sixth, 3 ms at least) above it. ECN says it, too. A rate-based congestion control (BBR by its name in a snapshot, or the window is
-//! restored after each recovery: `net/ipv4/tcp_bbr.c`) is held back by the path's rate, whatever is lost. Inferred.
+//! restored after each recovery, or comes down without a loss and ssthresh with it or unset: `net/ipv4/tcp_bbr.c`) is held back by the path's rate, whatever is lost. Inferred.
 //!
 //! # What looks like it
 //! Random loss (`packet_loss`) comes without a queue; a policer drops at its own rate, without a queue. The sender's own device may be that link.

@@ -3,7 +3,7 @@
 //! # How it is decided
 //! From the last progress of `snd_una` before a retransmission time-out to its next progress: the whole stall, not only what comes after the timer.
 //! With `tcp_cong_state_set` a time-out is the first retransmission after a Loss event: exact; without, a retransmission 200 ms and more after the last ACK,
-//! after which the congestion window is cut: inferred. Source: RFC 6298; `net/ipv4/tcp_timer.c`, `tcp_retransmit_timer()`.
+//! after which the congestion window is cut: inferred. After a FIN no event tells of progress: there it is the time that the timer waited. Source: RFC 6298; `net/ipv4/tcp_timer.c`, `tcp_retransmit_timer()`.
 //!
 //! # What looks like it
 //! A closed window (`receiver_application`): the kernel probes it by the same timer. A tail loss probe (RFC 8985) comes sooner. An ICMP "fragmentation needed" makes a Loss event without waiting.

@@ -1,7 +1,7 @@
 //! The trace does not show what holds the connection back.
 //!
 //! # How it is decided
-//! Events were lost; or the connection was closed (`tcp_probe` is only in ESTABLISHED: `net/ipv4/tcp_input.c`, `tcp_rcv_established()`); or this end receives, and holds nobody back: what does, the sender
+//! Events were lost; or one end had sent its FIN (`tcp_probe` is only in ESTABLISHED, not in FIN_WAIT or CLOSE_WAIT: `net/ipv4/tcp_input.c`, `tcp_rcv_established()`); or this end receives, and holds nobody back: what does, the sender
 //! knows; or there are too few events. Exact: it is known that it is not known.
 //!
 //! # What looks like it
