@@ -210,6 +210,16 @@ impl Track {
         self.last_event = time;
     }
 
+    /// The last tcp_probe.
+    pub fn last_probe(&self) -> Option<&Probe> {
+        self.last.as_ref()
+    }
+
+    /// Whether the retransmission timer is what it waits for.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
     /// Nothing more comes.
     pub fn finish(&mut self) {
         let class = match (self.is_closed, self.stalled, self.is_connecting) {

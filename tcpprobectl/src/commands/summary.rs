@@ -20,6 +20,7 @@ use crate::paint::Paint;
 use crate::recording::Recording;
 use crate::say;
 use crate::table::Table;
+use crate::value::count;
 
 /// Rows of a table of itself.
 const TOP: usize = 40;
@@ -149,18 +150,6 @@ fn sort(rows: &mut [Row], by: SortBy) {
     rows.sort_by(|a, b| value(b).total_cmp(&value(a)));
 }
 
-/// Three digits and a unit of thousands.
-fn short(value: f64) -> String {
-    let units = ["", "k", "M", "G", "T"];
-    let mut at = 0;
-    let mut value = value;
-    while value >= 999.5 && at + 1 < units.len() {
-        (value, at) = (value / 1000.0, at + 1);
-    }
-    let digits = if at == 0 || value >= 100.0 { 0 } else { 1 };
-    format!("{value:.digits$}{}", units[at])
-}
-
 fn table(rows: &[Row], by: GroupBy) -> String {
     let title = match by {
         GroupBy::Connection => "CONNECTION",
@@ -189,8 +178,8 @@ fn table(rows: &[Row], by: GroupBy) -> String {
         }
         cells.extend([
             format!("{:.1}s", sums.duration as f64 / 1e9),
-            short(sums.bytes() as f64),
-            short(sums.rate() * 8.0),
+            count::short(sums.bytes() as f64),
+            count::short(sums.rate() * 8.0),
             if sums.retransmissions == 0 { "0".to_owned() } else { format!("{:.2}%", sums.loss() * 100.0) },
             format!("{}/{}/{}", ms(sums.rtts.min()), ms(sums.rtts.quantile(0.5)), ms(sums.rtts.quantile(0.95))),
             sums.cwnds.quantile(0.5).map_or("-".to_owned(), |cwnd| cwnd.to_string()),
@@ -268,14 +257,5 @@ mod tests {
         check("198.51.100.77", Some(64), "198.51.100.77/32");
         check("2001:db8:1:2::3", None, "2001:db8:1::/48");
         check("2001:db8:1:2::3", Some(64), "2001:db8:1:2::/64");
-    }
-
-    #[test]
-    fn short_numbers() {
-        for (value, text) in
-            [(0.0, "0"), (999.0, "999"), (1000.0, "1.0k"), (123_456.0, "123k"), (9_800_000.0, "9.8M"), (2.5e12, "2.5T")]
-        {
-            assert_eq!(short(value), text);
-        }
     }
 }
