@@ -626,15 +626,17 @@ pub enum SortBy {
 #[command(after_help = "\
 SRTT MS is the least, the median and the 95th percentile. LOSS is retransmissions of all segments sent.
 --by peer puts networks together, /24 and /48. Process and unit (or container) are the owner's.
+Several are compared: a row each, of all their connections, with what differs from the first in brackets.
 
 Examples:
   tcpprobectl summary web
   tcpprobectl summary web --by peer --sort loss --top 10
-  tcpprobectl summary trace.tcpp --csv > connections.csv")]
+  tcpprobectl summary trace.tcpp --csv > connections.csv
+  tcpprobectl summary web:1 web:2")]
 pub struct SummaryArgs {
-    /// The job or file
-    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
-    pub source: String,
+    /// The job or file, or several to compare; NAME:RUN is that run of a job
+    #[arg(value_name = "NAME|FILE", required = true, num_args = 1..=16, value_hint = ValueHint::AnyPath)]
+    pub sources: Vec<String>,
     /// A row for each
     #[arg(long, value_name = "WHAT", value_enum, default_value = "connection")]
     pub by: GroupBy,

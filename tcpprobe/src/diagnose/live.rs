@@ -19,6 +19,9 @@ const GONE_NS: u64 = 10_000_000_000;
 const RECENT_NS: u64 = 10_000_000_000;
 /// What is known of a connection's time before that, for a judgement: the rest is forgotten.
 const KNOWN_NS: u64 = 60_000_000_000;
+/// Slices of all open connections together, and of a closed one; above it each loses half of its own.
+const SLICES_TOTAL: usize = 1 << 18;
+const SLICES_GONE: usize = 1 << 7;
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 256;
 /// A connection without an event for so long is idle, unless a timer of its is to end that.
@@ -46,6 +49,8 @@ pub struct Live {
     gaps: VecDeque<(u64, u64)>,
     /// Up to where ticks have told; 0 before the first event.
     now: u64,
+    /// How long nothing came that ticks have not told of.
+    waited: u64,
 }
 
 impl Default for Live {
@@ -55,6 +60,7 @@ impl Default for Live {
             readers: Readers::default(),
             gaps: VecDeque::new(),
             now: 0,
+            waited: 0,
         }
     }
 }
@@ -76,16 +82,28 @@ impl Live {
             }
             self.gaps.push_back((gap.from, gap.to));
         }
+        let (watcher, open) = self.table.parts_mut();
+        watcher.tracker.bound_slices(SLICES_TOTAL, open.map(|(_, watched)| &mut watched.kept));
     }
 
-    /// Ends a stretch of time: up to the latest event, or where none came, `elapsed_ns` long.
+    /// Ends a stretch of time: up to the latest event. Events come in portions; so where none came, `elapsed_ns` long, only a second
+    /// without any ends a stretch.
     pub fn tick(&mut self, elapsed_ns: u64) {
         let (watcher, open) = self.table.parts_mut();
         if watcher.latest == 0 {
             return;
         }
         let before = if self.now == 0 { watcher.first } else { self.now };
-        self.now = if watcher.latest > before { watcher.latest } else { before.saturating_add(elapsed_ns) };
+        if watcher.latest > before {
+            self.now = watcher.latest;
+        } else {
+            self.waited = self.waited.saturating_add(elapsed_ns);
+            if self.waited < QUIET_NS {
+                return;
+            }
+            self.now = before.saturating_add(self.waited);
+        }
+        self.waited = 0;
         let now = self.now;
         let length_ns = (now - before).max(1);
         watcher.tracker.slices = 0;
@@ -213,7 +231,196 @@ impl Observer for Watcher {
         if self.gone.len() >= GONE_MAX {
             self.gone.pop_front();
         }
-        watched.kept.snapshots.shrink_to_fit();
+        while watched.kept.track.slices.list().len() > SLICES_GONE {
+            watched.kept.track.slices.halve();
+        }
         self.gone.push_back((*connection, watched));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{AF_INET, Event, SSTHRESH_INFINITE, TcpDestroySock, TcpProbe, TcpRetransmitSkb};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// A connection that sends bytes, 10 packets a round trip of 20 ms.
+    fn probe(n: u64, una: u32) -> TcpProbe {
+        TcpProbe {
+            family: AF_INET,
+            src: ([10, 0, (n >> 16) as u8, 1], n as u16).into(),
+            dest: ([192, 0, 2, 1], 443).into(),
+            mark: 0,
+            data_len: 0,
+            snd_nxt: una.wrapping_add(14_480),
+            snd_una: una,
+            snd_cwnd: 10,
+            ssthresh: SSTHRESH_INFINITE,
+            snd_wnd: 1 << 20,
+            srtt: 20_000,
+            rcv_wnd: 65_536,
+            sock_cookie: n + 1,
+            skbaddr: 0,
+            skaddr: n + 1,
+        }
+    }
+
+    /// Events of connection `n`: one each 2 ms between two times, each acknowledging 1000 bytes more.
+    fn send(live: &mut Live, n: u64, from: u64, to: u64) {
+        for at in (from..to).step_by(2_000_000) {
+            live.table.event(at, &Event::TcpProbe(probe(n, (at / 2000) as u32)));
+        }
+    }
+
+    fn close(live: &mut Live, n: u64, time: u64) {
+        live.table
+            .event(time, &Event::TcpDestroySock(TcpDestroySock { socket: Event::TcpProbe(probe(n, 0)).socket() }));
+    }
+
+    fn one(live: &Live) -> Glance<'_> {
+        let mut all = live.glances();
+        let one = all.next().unwrap();
+        assert!(all.next().is_none());
+        one
+    }
+
+    #[test]
+    fn rates_are_over_the_time_of_the_trace_however_late_its_events_come() {
+        let mut live = Live::default();
+        live.tick(SECOND);
+        assert_eq!((live.now(), live.glances().count()), (0, 0));
+        send(&mut live, 1, SECOND, 2 * SECOND);
+        live.tick(SECOND);
+        for (until, elapsed) in [(5, 10), (6, SECOND)] {
+            let from = live.now() + 2_000_000;
+            send(&mut live, 1, from, until * SECOND);
+            live.tick(elapsed);
+            let now = one(&live).now;
+            // 1000 bytes each 2 ms.
+            assert!((now.acked - 500_000.0).abs() < 2000.0, "{now:?}");
+            assert_eq!((now.in_flight, now.cwnd, now.srtt_us), (14_480, 10, 20_000));
+        }
+        assert_eq!(one(&live).history().len(), 3);
+    }
+
+    #[test]
+    fn portions_that_come_less_often_than_ticks_are_no_pauses() {
+        let mut live = Live::default();
+        send(&mut live, 1, SECOND, 2 * SECOND);
+        live.tick(SECOND);
+        for tick in 1..=50 {
+            if tick % 5 == 0 {
+                let from = live.now() + 2_000_000;
+                send(&mut live, 1, from, from + SECOND / 2);
+            }
+            live.tick(SECOND / 10);
+            assert!((one(&live).now.acked - 500_000.0).abs() < 5000.0, "tick {tick}: {:?}", one(&live).now);
+        }
+        assert_eq!(one(&live).history().len(), 11);
+    }
+
+    #[test]
+    fn where_nothing_comes_time_goes_on_and_nothing_is_in_flight() {
+        let mut live = Live::default();
+        send(&mut live, 1, SECOND, 2 * SECOND);
+        live.tick(SECOND);
+        let before = live.now();
+        for tick in 1..=4 {
+            live.tick(SECOND);
+            assert_eq!(live.now(), before + tick * SECOND);
+            assert_eq!(one(&live).now.acked, 0.0);
+            assert_eq!(one(&live).now.in_flight, if tick <= 3 { 14_480 } else { 0 }, "after {tick} s");
+        }
+        let headline = |live: &Live| live.diagnoses(&HashSet::from([0]))[0].headline().0;
+        (0..10).for_each(|_| live.tick(SECOND));
+        assert_eq!(headline(&live), Some(Limit::Idle));
+    }
+
+    /// What was sent is lost, again and again: each wait is twice as long, and none of them is idle.
+    #[test]
+    fn a_connection_that_waits_for_its_timer_is_not_idle() {
+        let mut live = Live::default();
+        send(&mut live, 1, SECOND, 2 * SECOND);
+        let TcpProbe { family, src, dest, skaddr, .. } = probe(1, 0);
+        for at in [2, 3, 5] {
+            let sent = TcpRetransmitSkb { family, src, dest, state: 1, skbaddr: 7, skaddr, err: Some(0) };
+            live.table.event(at * SECOND + 300_000_000, &Event::TcpRetransmitSkb(sent));
+            live.tick(SECOND);
+        }
+        (0..3).for_each(|_| live.tick(SECOND));
+        assert_eq!((one(&live).causes.total(), one(&live).now.in_flight), (3, 14_480));
+        let found = live.diagnoses(&HashSet::from([0])).remove(0);
+        assert_eq!(found.share(Limit::Idle), 0.0, "{:?}", found.shares());
+        assert_eq!(found.headline().0, Some(Limit::Timeout));
+    }
+
+    #[test]
+    fn what_held_back_is_told_of_the_last_ten_seconds() {
+        let mut live = Live::default();
+        send(&mut live, 1, SECOND, 100 * SECOND);
+        live.tick(SECOND);
+        let found = live.diagnoses(&HashSet::from([0])).remove(0);
+        assert_eq!(found.to() - found.from(), RECENT_NS);
+        assert_eq!(found.headline().0, Some(Limit::WindowGrowth), "{:?}", found.shares());
+        let first = live.all().next().unwrap().1.kept.track.slices.list()[0];
+        assert!(first.to >= live.now() - KNOWN_NS, "{first:?}");
+    }
+
+    #[test]
+    fn closed_ones_stay_for_ten_seconds() {
+        let mut live = Live::default();
+        send(&mut live, 1, SECOND, 2 * SECOND);
+        close(&mut live, 1, 2 * SECOND);
+        send(&mut live, 2, 2 * SECOND, 3 * SECOND);
+        let closed = |live: &Live| live.glances().filter(|seen| !seen.is_open).count();
+        for (until, left) in [(3, 1), (11, 1), (13, 0)] {
+            let from = live.now() + 2_000_000;
+            send(&mut live, 2, from, until * SECOND);
+            live.tick(SECOND);
+            assert_eq!((closed(&live), live.glances().count()), (left, left + 1), "at {until} s");
+        }
+        assert_eq!(live.untracked(), 0);
+    }
+
+    #[test]
+    fn its_size_is_bounded() {
+        let mut live = Live::default();
+        let count = OPEN_MAX as u64 + 5000;
+        for n in 0..count {
+            live.table.event(SECOND + n, &Event::TcpProbe(probe(n, 0)));
+        }
+        assert_eq!((live.glances().count(), live.untracked()), (OPEN_MAX + GONE_MAX, 5000));
+        (0..100).for_each(|_| live.tick(SECOND / 100));
+        assert!(live.glances().all(|seen| seen.history().len() <= 60));
+        let (time, more) = (3 * SECOND, 5000);
+        for n in count..count + more {
+            live.table.event(time + n, &Event::TcpProbe(probe(n, 0)));
+            close(&mut live, n, time + n + 1);
+        }
+        assert!(live.glances().count() <= OPEN_MAX + GONE_MAX);
+        for _ in 0..3 * GAPS_MAX {
+            live.item(&Item::Lost(crate::source::Gap { cpu: 0, from: 1, to: 2, lost: Some(1) }));
+        }
+        assert_eq!(live.gaps.len(), GAPS_MAX);
+    }
+
+    /// Slices of all are bounded between ticks too.
+    #[test]
+    fn slices_are_bounded() {
+        let mut live = Live::default();
+        for at in 0..200_000_u64 {
+            let srtt = if at / 500 % 2 == 0 { 20_000 } else { 400_000 };
+            live.table.event(
+                SECOND + at * 1_000_000,
+                &Event::TcpProbe(TcpProbe { srtt, ..probe(at % 500, at as u32 * 1448) }),
+            );
+            if at % 1000 == 0 {
+                live.table.parts_mut().0.tracker.slices += SLICES_TOTAL + 1;
+                live.item(&Item::Accounts(Vec::new()));
+                let slices: usize = live.all().map(|(_, watched, _)| watched.kept.track.slices.list().len()).sum();
+                assert_eq!(live.table.observer().tracker.slices, slices);
+            }
+        }
     }
 }

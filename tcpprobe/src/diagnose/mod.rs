@@ -43,7 +43,7 @@ use std::net::SocketAddr;
 use crate::event::Snapshot;
 use crate::flow::{Connection, FlowTable, OPEN_MAX, Observer, Readers};
 use crate::source::Item;
-use tracker::{Kept, Tracker};
+use tracker::Tracker;
 
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 4096;
@@ -114,13 +114,7 @@ impl Diagnoser {
             }
         }
         let (tracker, open) = self.table.parts_mut();
-        if tracker.slices > SLICES_TOTAL {
-            tracker.slices = 0;
-            for (_, Kept { track, .. }) in open {
-                track.slices.halve();
-                tracker.slices += track.slices.list().len();
-            }
-        }
+        tracker.bound_slices(SLICES_TOTAL, open.map(|(_, kept)| kept));
     }
 
     /// Connections that were too many to keep.

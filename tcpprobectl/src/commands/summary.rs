@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tcpprobe::diagnose::{Diagnosis, Summary};
+use tcpprobe::diagnose::{Diagnosis, End, Limit, Summary};
 use tcpprobe::event::Owner;
+use tcpprobe::source::Losses;
 
 use super::{print, print_json};
 use crate::cli::{GroupBy, SortBy, SummaryArgs};
 use crate::diagnosed::{self, Diagnosed, words};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::owned;
 use crate::paint::Paint;
-use crate::recording::Recording;
+use crate::recording::{self, Recording};
 use crate::say;
 use crate::table::Table;
 use crate::value::count;
@@ -31,8 +32,9 @@ const PREFIXES: (u8, u8) = (24, 48);
 
 pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
     let interrupt = Interrupt::install()?;
-    let trace = Recording::of(socket, &args.source, &args.range, "summed up")?;
-    let read = diagnosed::read(&trace, &args.range, &interrupt)?;
+    let traces = Recording::several(socket, &args.sources, &args.range, "summed up")?;
+    let [trace] = &traces[..] else { return compare(&traces, args, &interrupt) };
+    let read = diagnosed::read(trace, &args.range, &interrupt)?;
     let Diagnosed { connections, untracked, report, losses } = read;
     let mut rows = group(&connections, args);
     sort(&mut rows, args.sort);
@@ -56,6 +58,69 @@ pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
         say(&format!("{untracked} connections were too many to keep; --filter or --last narrows"));
     }
     Ok(report.sums(&losses))
+}
+
+/// Several traces: a row each, of all their connections, of two ends the sender's.
+fn compare(traces: &[Recording], args: &SummaryArgs, interrupt: &Interrupt) -> Result<Exit> {
+    if args.by != GroupBy::Connection {
+        let hint = "leave it out, or give one trace";
+        return Err(Failure::new(Exit::Usage, "--by is of one trace, and several are compared", hint).into());
+    }
+    let headings = recording::headings(traces, &args.sources, args.range.filter.as_deref());
+    let (mut rows, mut exit, mut losses) = (Vec::new(), Exit::Ok, Losses::default());
+    let (mut untracked, mut told) = (0, Vec::new());
+    for (trace, heading) in traces.iter().zip(headings) {
+        let read = diagnosed::read(trace, &args.range, interrupt)?;
+        let mut row = Row { key: heading, ..Row::default() };
+        let senders = read.connections.iter().filter(|found| found.end != Some(End::Receiver));
+        senders.for_each(|found| row.sums.add(found));
+        rows.push(row);
+        losses.lost += read.losses.lost;
+        losses.gaps_unknown += read.losses.gaps_unknown;
+        untracked += read.untracked;
+        told.push((read.report, read.losses));
+    }
+    if args.json {
+        let rows: Vec<Value> = rows.iter().map(|row| with_limits(row.to_json(), &row.sums)).collect();
+        print_json(
+            &json!({ "rows": rows, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown }),
+        )?;
+    } else if args.csv {
+        print(&csv(&rows)?)?;
+    } else {
+        print(&differences(rows))?;
+        say("in brackets: against the first; duration and rate are the mean of a connection");
+    }
+    if untracked > 0 {
+        say(&format!("{untracked} connections were too many to keep; --filter or --last narrows"));
+    }
+    for (report, losses) in told {
+        let sums = report.sums(&losses);
+        exit = if exit == Exit::Ok { sums } else { exit };
+    }
+    Ok(exit)
+}
+
+/// The row with the share of each limit that has any.
+fn with_limits(mut row: Value, sums: &Summary) -> Value {
+    let shares = Limit::ALL.into_iter().map(|limit| (limit, sums.share(limit))).filter(|(_, share)| *share > 0.0);
+    row["limits"] = shares.map(|(limit, share)| (limit.name().to_owned(), json!(share))).collect();
+    row
+}
+
+/// The table of differences, as a plot of the same traces has it.
+fn differences(rows: Vec<Row>) -> String {
+    let names: Vec<String> = rows.iter().map(|row| row.key.clone()).collect();
+    let sums: Vec<(&str, Summary)> =
+        names.iter().map(String::as_str).zip(rows.into_iter().map(|row| row.sums)).collect();
+    let told = tcpprobe_plot::differences(&sums);
+    let headings = told.headings.iter().map(|heading| format!("{}>", heading.to_uppercase()));
+    let titles: Vec<String> = std::iter::once(told.name_heading.to_uppercase()).chain(headings).collect();
+    let mut table = Table::new(&titles.iter().map(String::as_str).collect::<Vec<_>>());
+    for row in told.rows {
+        table.row(None, std::iter::once(row.name).chain(row.cells));
+    }
+    table.render(Paint::stdout())
 }
 
 /// A row of the table.

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ratatui::crossterm::event;
 use rustix::process::{Signal, getpid, kill_process};
 use tcpprobe_client::Client;
 use tcpprobe_proto::v1::JobState;
@@ -22,8 +22,8 @@ use crate::top::feed::Feed;
 use crate::top::keys;
 use crate::top::model::{Action, Details, JobLine, Model};
 use crate::top::row::{Headline, Key};
-use crate::top::terminal::Screen;
-use crate::top::{plain, screen};
+use crate::top::terminal::{Input, Screen};
+use crate::top::{plain, screen, terminal};
 use crate::value::timestamp;
 
 /// Jobs at most.
@@ -32,6 +32,8 @@ const JOBS_MAX: usize = 16;
 const PATIENCE: Duration = Duration::from_millis(50);
 /// What was recorded before is read for so long before anything is shown.
 const CATCH_UP: Duration = Duration::from_secs(10);
+/// Time for a tidy end.
+const GRACE: Duration = Duration::from_secs(2);
 /// Rows of a table.
 const TOP: usize = 40;
 
@@ -94,6 +96,7 @@ impl Top {
     fn on_screen(&mut self, args: &TopArgs, interrupt: &Interrupt) -> Result<()> {
         let is_coloured = Paint::stdout().is_on();
         let stops = Stops::install()?;
+        end_after(interrupt.clone());
         let mut terminal = Screen::take()?;
         let (mut next, mut left) = (Instant::now(), args.times);
         let began = Instant::now();
@@ -126,14 +129,21 @@ impl Top {
     fn wait(&mut self, next: Instant, interrupt: &Interrupt, stops: &Stops, terminal: &mut Screen) -> Result<()> {
         loop {
             let patience = next.saturating_duration_since(Instant::now()).min(PATIENCE);
-            if event::poll(patience)? {
-                let event = event::read()?;
-                match keys::action(&event, &self.model) {
-                    Some(Action::Suspend) => terminal.lend(stop)?,
-                    Some(action) => self.model.act(action),
-                    None => {}
+            match terminal.input(patience)? {
+                Input::Nothing => {}
+                // There is nobody to show anything to.
+                Input::Gone => {
+                    self.model.is_over = true;
+                    return Ok(());
                 }
-                return Ok(());
+                Input::Event(event) => {
+                    match keys::action(&event, &self.model) {
+                        Some(Action::Suspend) => terminal.lend(stop)?,
+                        Some(action) => self.model.act(action),
+                        None => {}
+                    }
+                    return Ok(());
+                }
             }
             if interrupt.came() || stops.is_any() || Instant::now() >= next || self.feeds.iter().any(Feed::has_failed) {
                 return Ok(());
@@ -241,6 +251,18 @@ impl Top {
         }
         exit
     }
+}
+
+/// Ends the program some time after a signal, should it hang at a terminal that went away in the middle of something.
+fn end_after(interrupt: Interrupt) {
+    thread::spawn(move || {
+        while !interrupt.came() {
+            thread::sleep(GRACE / 4);
+        }
+        thread::sleep(GRACE);
+        terminal::give_back();
+        process::exit(Exit::Failed as i32);
+    });
 }
 
 /// Stops this program until it is continued, as Ctrl-Z does.

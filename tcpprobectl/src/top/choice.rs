@@ -111,3 +111,83 @@ fn record(row: &Row) -> [u8; 64] {
     numbers.iter().enumerate().for_each(|(at, number)| put(32 + 4 * at, &number.to_le_bytes()));
     record
 }
+
+#[cfg(test)]
+mod tests {
+    use tcpprobe::diagnose::{Limit, Stretch};
+
+    use super::*;
+    use crate::exit::Exit;
+    use crate::top::row::tests::{row, row_of};
+
+    #[track_caller]
+    fn check(text: &str, row: &Row, headline: Option<Limit>, expected: bool) {
+        let headline = headline.map(|limit| Headline { limit: Some(limit), share: 0.9, is_exact: false });
+        assert_eq!(Choice::parse(text).unwrap().fits(row, headline.as_ref()), expected, "{text}");
+    }
+
+    #[test]
+    fn connections_are_chosen_as_they_are() {
+        let seen = row_of(9, b"nginx", b"nginx.service");
+        for (text, is_chosen) in [
+            ("", true),
+            ("sport == 443", true),
+            ("port == 4009 && saddr == 10.0.0.0/8", true),
+            ("dport == 80", false),
+            ("daddr == 192.0.2.0", true),
+            ("!(addr == 192.0.2.0/24)", false),
+            ("srtt > 19ms && srtt < 20ms", true),
+            ("srtt > 20ms", false),
+            ("snd_cwnd == 14", true),
+            ("ssthresh == 2147483647", true),
+            ("in_flight >= 2896", true),
+            ("rate > 71999", true),
+            ("rate > 72000", false),
+            ("retransmissions == 0", true),
+            ("snd_wnd == 65536 && rcv_wnd == 65536", true),
+            ("unit == nginx.service && cc == bbr", true),
+            ("comm == \"nginx\" && sport == 443", true),
+            ("comm == \"curl\"", false),
+            ("cc == cubic", false),
+            ("uid == 33 || uid == 0", true),
+            ("cause == timeout", false),
+            ("family == AF_INET", true),
+        ] {
+            check(text, &seen, None, is_chosen);
+        }
+        check("limit == receive_window", &seen, Some(Limit::ReceiveWindow), true);
+        check("limit == receive_window && sport == 1", &seen, Some(Limit::ReceiveWindow), false);
+        check("limit == receive_window", &seen, Some(Limit::Idle), false);
+        check("limit == receive_window", &seen, None, false);
+        // Of nobody that is known.
+        check("unit == nginx.service", &row(9), None, false);
+        let v6 = Row { local: "[fd99::1]:443".parse().unwrap(), family: 10, ..row(1) };
+        check("saddr == fd99::/16 && family == AF_INET6", &v6, None, true);
+        check("rate > 1000000000000", &Row { now: Stretch { acked: 1e12, ..v6.now }, ..v6 }, None, true);
+    }
+
+    #[test]
+    fn a_word_is_looked_for_in_what_is_shown() {
+        let seen = row_of(9, b"nginx", b"web.service");
+        for (text, is_chosen) in [
+            ("192.0.2", true),
+            (":4009", true),
+            ("NGINX", true),
+            (" web.serv ", true),
+            ("[812]", true),
+            ("curl", false),
+            ("198.51", false),
+        ] {
+            check(text, &seen, None, is_chosen);
+        }
+        assert!(!Choice::parse("nginx").unwrap().asks_limits());
+        assert!(Choice::parse("limit == timeout").unwrap().asks_limits());
+    }
+
+    #[test]
+    fn what_no_row_has_is_refused() {
+        for text in ["sprot == 80", "sport = 80", "limit == slow", "skbaddr == 1 && (", "state == ESTABLISHED"] {
+            assert_eq!(Choice::parse(text).map(|_| ()).unwrap_err().exit, Exit::Usage, "{text}");
+        }
+    }
+}

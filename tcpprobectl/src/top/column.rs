@@ -33,7 +33,7 @@ pub const COLUMNS: [Column; 11] = [
     Column {
         title: "FLIGHT",
         key: Some(SortKey::InFlight),
-        width: 6,
+        width: 7,
         order: 2,
         cell: |row, _| count::short(row.now.in_flight.into()),
         ..NUMBER
@@ -56,7 +56,7 @@ pub const COLUMNS: [Column; 11] = [
     Column {
         title: "SRTT MS",
         key: Some(SortKey::Srtt),
-        width: 7,
+        width: 8,
         order: 1,
         cell: |row, _| or_dash(row.now.srtt_us, millis),
         ..NUMBER
@@ -64,13 +64,13 @@ pub const COLUMNS: [Column; 11] = [
     Column {
         title: "RESENT",
         key: Some(SortKey::Retransmissions),
-        width: 6,
+        width: 7,
         order: 1,
         cell: |row, _| count::short(row.causes.total() as f64),
         ..NUMBER
     },
     Column { title: "CAUSES", width: 20, order: 6, cell: |row, _| row.causes(), ..TEXT },
-    Column { title: "HELD BACK BY", width: 21, order: 3, cell: |row, headline| held_back(row, headline), ..TEXT },
+    Column { title: "HELD BACK BY", width: 25, order: 3, cell: |row, headline| held_back(row, headline), ..TEXT },
     Column { title: "OWNER", key: Some(SortKey::Owner), width: 18, order: 4, cell: |row, _| row.owner(), ..TEXT },
 ];
 

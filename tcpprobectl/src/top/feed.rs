@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use anyhow::{Result, anyhow};
 use tcpprobe::diagnose::{Diagnosis, Live, Stretch};
@@ -31,7 +31,6 @@ pub struct Feed {
     pub name: Arc<str>,
     shared: Arc<Mutex<Shared>>,
     is_over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// How far a feed has come.
@@ -62,17 +61,14 @@ impl Feed {
     pub fn start(socket: &Path, name: &str) -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let is_over = Arc::new(AtomicBool::new(false));
-        let thread = {
-            let (socket, name) = (socket.to_owned(), name.to_owned());
-            let (shared, is_over) = (Arc::clone(&shared), Arc::clone(&is_over));
-            thread::spawn(move || {
-                let ending = Ending(&shared);
-                let end = read(&socket, &name, &shared, &is_over);
-                lock(&shared).end = Some(end);
-                drop(ending);
-            })
-        };
-        Feed { name: name.into(), shared, is_over, thread: Some(thread) }
+        let feed = Feed { name: name.into(), shared: Arc::clone(&shared), is_over: Arc::clone(&is_over) };
+        let (socket, name) = (socket.to_owned(), name.to_owned());
+        thread::spawn(move || {
+            let _ending = Ending(&shared);
+            let end = read(&socket, &name, &shared, &is_over);
+            lock(&shared).end = Some(end);
+        });
+        feed
     }
 
     /// Ends a stretch of time, as [`Live::tick`].
@@ -136,12 +132,9 @@ impl Feed {
 }
 
 impl Drop for Feed {
-    /// Ends the reading; the stream notices within a part of a second.
+    /// Ends the reading, which notices within a part of a second; nobody waits for it.
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -154,3 +154,77 @@ pub fn sort(rows: &mut [Row], by: SortKey, is_reversed: bool) {
         rows.reverse();
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use tcpprobe::event::{AF_INET, Owner};
+
+    use super::*;
+
+    /// Connection `n`, which sends 1000·n bytes a second.
+    pub fn row(n: u64) -> Row {
+        Row {
+            key: (0, n),
+            job: "web".into(),
+            family: AF_INET,
+            local: ([10, 0, 0, 1], 443).into(),
+            peer: ([192, 0, 2, (n >> 8) as u8], 4000 + n as u16).into(),
+            cookie: n,
+            told: Told::default(),
+            now: Stretch {
+                acked: 1000.0 * n as f32,
+                received: 0.0,
+                retransmissions: 0,
+                in_flight: 1448 * (n % 7) as u32,
+                cwnd: 10 + (n % 5) as u32,
+                srtt_us: 20_000_u32.saturating_sub(100 * n as u32),
+            },
+            ssthresh: None,
+            windows: Some((65_536, 65_536)),
+            causes: Causes::default(),
+            quiet_ns: 0,
+            is_open: true,
+        }
+    }
+
+    /// The same of a process.
+    pub fn row_of(n: u64, comm: &[u8], unit: &[u8]) -> Row {
+        let owner = Owner { pid: 812, uid: 33, comm: comm.to_vec(), unit: unit.to_vec(), ..Owner::default() };
+        Row { told: Told { owner: Some(Arc::new(owner)), congestion_control: Some("bbr".into()) }, ..row(n) }
+    }
+
+    fn sorted(by: SortKey, is_reversed: bool) -> Vec<u64> {
+        let mut rows = vec![row(3), row_of(9, b"nginx", b""), row(1), row_of(5, b"curl", b""), row(2)];
+        sort(&mut rows, by, is_reversed);
+        rows.iter().map(|row| row.key.1).collect()
+    }
+
+    #[test]
+    fn rows_are_sorted_by_each_key() {
+        for (by, expected) in [
+            (SortKey::Rate, [9, 5, 3, 2, 1]),
+            // 7240, 4344, 2896, 2896, 1448 bytes: what is equal by its id.
+            (SortKey::InFlight, [5, 3, 2, 9, 1]),
+            (SortKey::Cwnd, [9, 3, 2, 1, 5]),
+            (SortKey::Srtt, [1, 2, 3, 5, 9]),
+            (SortKey::Retransmissions, [1, 2, 3, 5, 9]),
+            (SortKey::Connection, [1, 2, 3, 5, 9]),
+            (SortKey::Owner, [5, 9, 1, 2, 3]),
+        ] {
+            assert_eq!(sorted(by, false), expected, "{by:?}");
+            let mut reversed = expected;
+            reversed.reverse();
+            assert_eq!(sorted(by, true), reversed, "{by:?}");
+        }
+    }
+
+    #[test]
+    fn each_column_follows_another() {
+        for key in SortKey::ALL {
+            assert_eq!(key.step(true).step(false), key);
+        }
+        let all: Vec<SortKey> =
+            std::iter::successors(Some(SortKey::Rate), |key| Some(key.step(true))).take(7).collect();
+        assert!(SortKey::ALL.iter().all(|key| all.contains(key)), "{all:?}");
+    }
+}

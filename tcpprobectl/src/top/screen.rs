@@ -8,6 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Sparkline};
 use tcpprobe::diagnose::{End, Stretch};
+use tcpprobe_plot::units::counted;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::column::{COLUMNS, Column, ENDS_WIDTH, millis};
@@ -162,7 +163,7 @@ impl Look {
         let causes = row.causes();
         lines.push(Line::raw(match row.causes.total() {
             0 => "no retransmissions".to_owned(),
-            total => format!("{} retransmissions: {causes}", count::human(total)),
+            total => format!("{}: {causes}", counted(total, "retransmission", "retransmissions")),
         }));
         if let Some(found) = &model.details.diagnosis {
             let shares = found.shares().into_iter().filter(|(_, share)| *share >= 0.005);
@@ -288,4 +289,163 @@ fn cut(text: &str, width: usize) -> Cow<'_, str> {
     }
     kept.push('…');
     kept.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use tcpprobe::diagnose::Limit;
+    use tcpprobe::source::Losses;
+
+    use super::*;
+    use crate::top::feed::Standing;
+    use crate::top::model::{Action, Details, JobLine};
+    use crate::top::row::tests::{row, row_of};
+    use crate::top::row::{Headline, SortKey};
+
+    fn drawn(model: &mut Model, width: u16, height: u16) -> String {
+        model.resize(rows(height));
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(model, true, frame)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn job(name: &str, standing: Standing) -> JobLine {
+        JobLine { name: name.to_owned(), standing: Standing { is_current: true, ..standing } }
+    }
+
+    fn model() -> Model {
+        let mut model = Model::new("", SortKey::Rate).unwrap();
+        model.resize(20);
+        let mut rows: Vec<Row> = (1..=40).map(|n| row(n * 1000)).collect();
+        rows.push(row_of(50_000, b"nginx", b"nginx.service"));
+        rows[2].is_open = false;
+        rows[3].local = "[2001:db8:1234:5678:9abc:def0:1234:5678]:443".parse().unwrap();
+        rows[4].ssthresh = Some(7);
+        for row in &mut rows {
+            row.now.srtt_us = 20_000;
+        }
+        model.take(rows, vec![job("web", Standing { events: 7, ..Standing::default() })], 12_345.0);
+        let asked = model.asks();
+        let limits = [Limit::ReceiveWindow, Limit::Bandwidth, Limit::SenderApplication];
+        model.answer(
+            asked
+                .into_iter()
+                .enumerate()
+                .map(|(at, key)| (key, Headline { limit: limits.get(at % 4).copied(), share: 0.95, is_exact: false })),
+        );
+        model
+    }
+
+    #[test]
+    fn a_table() {
+        insta::assert_snapshot!("wide", drawn(&mut model(), 150, 14));
+        insta::assert_snapshot!("of_80", drawn(&mut model(), 80, 10));
+        insta::assert_snapshot!("narrow", drawn(&mut model(), 40, 6));
+    }
+
+    #[test]
+    fn several_jobs_and_their_losses() {
+        let mut model = model();
+        let lossy = Losses { lost: 1234, gaps_unknown: 1, ..Losses::default() };
+        let jobs = vec![
+            job("web", Standing::default()),
+            job("mail", Standing { losses: lossy, untracked: 12, ..Standing::default() }),
+        ];
+        model.take((1..5).map(|n| Row { job: "mail".into(), ..row(n) }).collect(), jobs, 0.0);
+        insta::assert_snapshot!("lossy", drawn(&mut model, 170, 8));
+    }
+
+    #[test]
+    fn what_is_typed_and_why_it_is_no_filter() {
+        let mut model = model();
+        model.act(Action::Filter);
+        "srtt > 20m".chars().for_each(|letter| model.act(Action::Type(letter)));
+        insta::assert_snapshot!("typing", drawn(&mut model, 120, 6));
+    }
+
+    #[test]
+    fn help_and_standing_still() {
+        let mut model = model();
+        model.act(Action::Help);
+        model.act(Action::Pause);
+        insta::assert_snapshot!("help", drawn(&mut model, 110, 18));
+    }
+
+    #[test]
+    fn nothing_to_show() {
+        let mut model = Model::new("", SortKey::Rate).unwrap();
+        assert!(drawn(&mut model, 60, 5).contains("no connection yet"));
+        model.take(Vec::new(), vec![JobLine { name: "web".to_owned(), standing: Standing::default() }], 0.0);
+        assert!(drawn(&mut model, 60, 5).contains("reading what was recorded"));
+        let ended = Standing { has_ended: true, ..Standing::default() };
+        model.take(vec![row(1)], vec![job("web", ended)], 0.0);
+        assert!(drawn(&mut model, 120, 5).contains("the run has ended"));
+        let mut filtered = Model::new("sport == 1", SortKey::Rate).unwrap();
+        filtered.take(vec![row(1)], vec![job("web", Standing::default())], 0.0);
+        assert!(drawn(&mut filtered, 80, 5).contains("the filter leaves none"));
+    }
+
+    #[test]
+    fn a_connection_in_full() {
+        let mut model = model();
+        model.act(Action::Enter);
+        let history = (0..40).map(|at| Stretch {
+            acked: 1e6 * f32::from((at as u8) % 8),
+            received: 0.0,
+            retransmissions: u32::from(at == 30),
+            in_flight: 1000 * at,
+            cwnd: 10 + at,
+            srtt_us: 20_000 + 10 * at,
+        });
+        model.details = Details { history: history.collect(), diagnosis: Some(diagnosis()) };
+        insta::assert_snapshot!("details", drawn(&mut model, 100, 30));
+        // However small it is.
+        for (width, height) in [(1, 1), (3, 3), (20, 5), (200, 2)] {
+            drawn(&mut model, width, height);
+        }
+        model.details_of = Some((9, 9));
+        assert!(drawn(&mut model, 60, 5).contains("It is gone"));
+    }
+
+    /// Of a transfer that the receiver's window holds back.
+    fn diagnosis() -> tcpprobe::diagnose::Diagnosis {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/diagnose/rcvbuf/trace.tcpp");
+        let mut live = tcpprobe::diagnose::Live::default();
+        tcpprobe::open(path).unwrap().for_each(|item| live.item(&item.unwrap()));
+        live.tick(1);
+        let ids = live.glances().map(|seen| seen.connection.id).collect();
+        live.diagnoses(&ids).remove(0)
+    }
+
+    /// Names are given by whoever starts a process.
+    #[test]
+    fn nothing_commands_the_terminal() {
+        let mut model = Model::new("", SortKey::Rate).unwrap();
+        let mut bad = row_of(1, b"a\x1b[2J\xe2\x80\xaeb", b"u\x07nit");
+        bad.job = "web\u{1b}]0;x\u{7}".into();
+        bad.told.congestion_control = Some("c\u{1b}c".into());
+        model.take(vec![bad], vec![job("a\u{1b}c", Standing::default()), job("b", Standing::default())], 0.0);
+        let mut screens = drawn(&mut model, 200, 6);
+        model.act(Action::Enter);
+        screens += &drawn(&mut model, 200, 16);
+        model.act(Action::Filter);
+        model.act(Action::Type('\u{202e}'));
+        screens += &drawn(&mut model, 200, 6);
+        assert!(screens.contains("a\\u{1b}[2J\\u{202e}b[812]"), "{screens}");
+        let bad = |letter: char| letter != '\n' && tcpprobe::kernel::text::is_unprintable(letter);
+        assert!(!screens.contains(bad), "{screens:?}");
+    }
+
+    #[test]
+    fn cells_are_as_wide_as_their_column() {
+        for text in ["", "abc", "日本語日本語", "é", "a long text that is cut"] {
+            for width in [1, 4, 7, 30] {
+                assert!(fit(text, width, true).width() == width || text.contains('日'), "{text} {width}");
+                assert!(fit(text, width, false).width() <= width);
+            }
+        }
+        assert_eq!((fit("12", 4, true).as_str(), fit("abcdef", 4, false).as_str()), ("  12", "abc…"));
+    }
 }
