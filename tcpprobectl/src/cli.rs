@@ -397,16 +397,17 @@ pub enum LineFormat {
 /// Watch the connections of jobs as they are now, sorted, with what holds each back
 #[derive(Debug, Args)]
 #[command(after_help = "\
-On a terminal it takes the whole of it, until q: Enter shows a connection in full, with its curves and limits; / filters
-while typing; s sorts by the next column, r the other way round; Space stands still; ? lists all keys. Elsewhere it
-prints one table.
+On a terminal it takes the whole of it, until q: Enter shows a connection in full, with its
+curves and limits; / filters while typing; s sorts by the next column, r the other way round;
+Space stands still; ? lists all keys. Elsewhere it prints one table.
 
-BIT/S is of data in both directions, FLIGHT bytes sent and not acknowledged, RESENT retransmissions since the
-connection was first seen. HELD BACK BY is the headline of the last ten seconds.
+BIT/S is of data in both directions, FLIGHT bytes sent and not acknowledged, RESENT
+retransmissions since the connection was first seen. HELD BACK BY is the headline of the last
+ten seconds. Where an owner was told before the last million events, it is not known.
 
-A filter chooses connections as they are now: by address and port, srtt, snd_cwnd, ssthresh, snd_wnd, rcv_wnd,
-in_flight (bytes), retransmissions, rate (bit/s), owner, cc, limit and cause. A word that is no filter is looked for in
-addresses, owners and jobs.
+A filter chooses connections as they are now: by address and port, srtt, snd_cwnd, ssthresh,
+snd_wnd, rcv_wnd, in_flight (bytes), retransmissions, rate (bit/s), owner, cc, limit and cause.
+A word that is no filter is looked for in addresses, owners and jobs.
 
 Examples:
   tcpprobectl top
@@ -626,7 +627,8 @@ pub enum SortBy {
 #[command(after_help = "\
 SRTT MS is the least, the median and the 95th percentile. LOSS is retransmissions of all segments sent.
 --by peer puts networks together, /24 and /48. Process and unit (or container) are the owner's.
-Several are compared: a row each, of all their connections, with what differs from the first in brackets.
+Several are compared: a row each, of all their connections, with what differs from the first in
+brackets.
 
 Examples:
   tcpprobectl summary web

@@ -124,6 +124,12 @@ impl Live {
         self.now
     }
 
+    /// Time of the latest event of a connection, nanoseconds in the trace's clock; 0 before any.
+    #[must_use]
+    pub fn latest(&self) -> u64 {
+        self.table.observer().latest
+    }
+
     /// Connections that were too many to keep.
     #[must_use]
     pub fn untracked(&self) -> u64 {

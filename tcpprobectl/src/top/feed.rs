@@ -20,6 +20,7 @@ use tcpprobe_proto::v1::ReadRequest;
 use super::row::Row;
 use crate::exit::{Exit, Failure};
 use crate::report::Report;
+use crate::value::timestamp;
 
 /// So many of the newest events are read before: whose connections are is told when they begin.
 const LOOK_BACK_EVENTS: u64 = 1_000_000;
@@ -153,6 +154,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 fn read(socket: &Path, name: &str, shared: &Mutex<Shared>, is_over: &AtomicBool) -> Result<()> {
+    let began_ns = timestamp::now();
     let client = Client::connect(socket)?;
     let request =
         ReadRequest { name: name.to_owned(), last_events: LOOK_BACK_EVENTS, follow: true, ..ReadRequest::default() };
@@ -178,6 +180,10 @@ fn read(socket: &Path, name: &str, shared: &Mutex<Shared>, is_over: &AtomicBool)
         }
         let mut shared = lock(shared);
         shared.live.item(&item);
+        if let Item::Events(batch) = &item {
+            // On a busy job there may never be a pause; what happened since it began tells as well.
+            shared.is_current |= batch.wall(shared.live.latest()).is_some_and(|wall_ns| wall_ns >= began_ns);
+        }
         shared.losses = *trace.losses();
         if let Item::Problem(problem) = item
             && shared.problems.len() < PROBLEMS_MAX
