@@ -19,8 +19,9 @@ const GONE_NS: u64 = 10_000_000_000;
 const RECENT_NS: u64 = 10_000_000_000;
 /// What is known of a connection's time before that, for a judgement: the rest is forgotten.
 const KNOWN_NS: u64 = 60_000_000_000;
-/// Slices of all open connections together, and of a closed one; above it each loses half of its own.
+/// Slices of all open connections together, of each at a tick, and of a closed one; above it one loses half of its own.
 const SLICES_TOTAL: usize = 1 << 18;
+const SLICES_EACH: usize = 1 << 10;
 const SLICES_GONE: usize = 1 << 7;
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 256;
@@ -109,6 +110,9 @@ impl Live {
         watcher.tracker.slices = 0;
         for (_, watched) in open {
             watched.kept.track.slices.forget(now.saturating_sub(KNOWN_NS));
+            while watched.kept.track.slices.list().len() > SLICES_EACH {
+                watched.kept.track.slices.halve();
+            }
             watcher.tracker.slices += watched.kept.track.slices.list().len();
             watched.seen.tick(&watched.kept.track, now, length_ns);
         }
@@ -147,7 +151,8 @@ impl Live {
         self.all().map(|(connection, watched, is_open)| watched.glance(connection, is_open, self.now))
     }
 
-    /// What held these connections back lately, by their ids: in the last ten seconds of each that are known.
+    /// What held these connections back lately, by their ids: in the last ten seconds of each that are known. How their values spread
+    /// is not kept ([`Diagnosis::rtts`], [`Diagnosis::cwnds`]).
     #[must_use]
     pub fn diagnoses(&self, ids: &HashSet<u64>) -> Vec<Diagnosis> {
         let wanted = self.all().filter(|(connection, ..)| ids.contains(&connection.id));
@@ -212,7 +217,9 @@ impl Observer for Watcher {
 
     fn open(&mut self, connection: &Connection) -> Watched {
         self.open += 1;
-        Watched { kept: self.tracker.open(connection), seen: Seen::default() }
+        let mut kept = self.tracker.open(connection);
+        kept.track.keeps_spread = false;
+        Watched { kept, seen: Seen::default() }
     }
 
     fn event(&mut self, watched: &mut Watched, time: u64, seen: &Observation) {

@@ -71,6 +71,8 @@ pub(super) struct Track {
     last: Option<Probe>,
     pub retransmissions: Retransmissions,
     pub slices: Slices,
+    /// Whether the next two are kept: how values spread.
+    pub keeps_spread: bool,
     pub rtts: Histogram,
     pub cwnds: Histogram,
     mss: Mss,
@@ -141,6 +143,7 @@ impl Track {
             last: None,
             retransmissions: Retransmissions::new(has_states),
             slices: Slices::default(),
+            keeps_spread: true,
             rtts: Histogram::default(),
             cwnds: Histogram::default(),
             mss,
@@ -382,9 +385,13 @@ impl Track {
     fn probe(&mut self, time: u64, probe: &Probe) {
         self.facts.probes += 1;
         self.facts.bytes_received += u64::from(probe.data_len);
-        self.cwnds.add(probe.snd_cwnd);
+        if self.keeps_spread {
+            self.cwnds.add(probe.snd_cwnd);
+        }
         if probe.srtt > 0 {
-            self.rtts.add(probe.srtt);
+            if self.keeps_spread {
+                self.rtts.add(probe.srtt);
+            }
             self.rtt.srtt(time, probe.srtt, self.retransmissions.is_repairing());
             self.facts.base_us = self.rtt.base();
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
