@@ -143,7 +143,7 @@ pub fn sort(rows: &mut [Row], by: SortKey, is_reversed: bool) {
         SortKey::Cwnd => numbers(|row| row.now.cwnd.into(), rows),
         SortKey::Srtt => numbers(|row| row.now.srtt_us.into(), rows),
         SortKey::Retransmissions => numbers(|row| row.causes.total() as f64, rows),
-        SortKey::Connection => rows.sort_by(|a, b| (a.local, a.peer, a.key).cmp(&(b.local, b.peer, b.key))),
+        SortKey::Connection => rows.sort_by_key(|row| (row.local, row.peer, row.key)),
         SortKey::Owner => {
             // Those of nobody come last.
             let name = |row: &Row| row.told.owner.as_ref().map(|owner| (owner.comm.clone(), owner.pid));
