@@ -418,6 +418,27 @@ mod tests {
         assert_eq!(live.gaps.len(), GAPS_MAX);
     }
 
+    /// What a diagnosis of what is on the screen costs is bounded.
+    #[test]
+    fn of_each_little_is_judged() {
+        let mut live = Live::default();
+        let mut most = 0;
+        for at in 0..20_000_u64 {
+            let (srtt, una) = (if at % 2 == 0 { 40_000 } else { 400_000 }, at as u32 * 1448);
+            let time = SECOND + at * 1_000_000;
+            live.table.event(time, &Event::TcpProbe(TcpProbe { srtt, ..probe(1, una) }));
+            let slices = |live: &Live| live.all().next().unwrap().1.kept.track.slices.list().len();
+            most = most.max(slices(&live));
+            if at % 1000 == 999 {
+                live.tick(SECOND);
+                assert!(slices(&live) <= SLICES_EACH);
+            }
+        }
+        assert!(most > SLICES_EACH, "{most} slices: this shows little");
+        let found = live.diagnoses(&HashSet::from([0])).remove(0);
+        assert_eq!((found.rtts.min(), found.cwnds.min()), (None, None));
+    }
+
     /// Slices of all are bounded between ticks too.
     #[test]
     fn slices_are_bounded() {
