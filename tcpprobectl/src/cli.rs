@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use tcpprobe::export::ExportFormat;
 use tcpprobe_client::DEFAULT_SOCKET;
 
+use crate::top::row::SortKey;
 use crate::value::connection::Ends;
 use crate::value::{duration, size, timestamp};
 
@@ -46,6 +47,7 @@ pub enum Command {
     Status(StatusArgs),
     Fetch(FetchArgs),
     Tail(TailArgs),
+    Top(TopArgs),
     Trace(TraceArgs),
     Plot(PlotArgs),
     Diagnose(DiagnoseArgs),
@@ -77,7 +79,7 @@ pub struct NamesArgs {
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Record", &["start", "stop", "rm", "list", "status"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
-    ("Understand", &["diagnose", "summary", "explain", "plot", "filter"]),
+    ("Understand", &["top", "diagnose", "summary", "explain", "plot", "filter"]),
     ("This program", &["doctor", "version", "completions", "help"]),
 ];
 
@@ -392,6 +394,63 @@ pub enum LineFormat {
     Json,
 }
 
+/// Watch the connections of jobs as they are now, sorted, with what holds each back
+#[derive(Debug, Args)]
+#[command(after_help = "\
+On a terminal it takes the whole of it, until q: Enter shows a connection in full, with its
+curves and limits; / filters while typing; s sorts by the next column, r the other way round;
+Space stands still; ? lists all keys. Elsewhere it prints one table.
+
+BIT/S is of data in both directions, FLIGHT bytes sent and not acknowledged, RESENT
+retransmissions since the connection was first seen. HELD BACK BY is the headline of the last
+ten seconds. Where an owner was told before the last million events, it is not known.
+
+A filter chooses connections as they are now: by address and port, srtt, snd_cwnd, ssthresh,
+snd_wnd, rcv_wnd, in_flight (bytes), retransmissions, rate (bit/s), owner, cc, limit and cause.
+A word that is no filter is looked for in addresses, owners and jobs.
+
+Examples:
+  tcpprobectl top
+  tcpprobectl top web --filter 'srtt > 20ms' --sort retransmissions
+  tcpprobectl top web -n 1 --top 10
+  tcpprobectl top web --json | jq -c '.connections[0].headline'")]
+pub struct TopArgs {
+    /// The jobs; all that run when none is named
+    #[arg(value_name = "NAME", num_args = 0..=16)]
+    pub names: Vec<String>,
+    /// Only connections that match; see `help filter`
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// rate, in-flight, cwnd, srtt, retransmissions, connection or owner; of numbers the most first
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "rate", hide_possible_values = true)]
+    pub sort: SortKey,
+    /// Show it anew so often
+    #[arg(short, long, value_name = "D", value_parser = tick, default_value = "1s")]
+    pub delay: Duration,
+    /// End after so many times [default: once where stdout is no terminal; with --json at Ctrl-C]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub times: Option<u64>,
+    /// In a table or JSON at most so many connections [default: 40; all with --json]
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Print JSON, a line each time
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How often something is shown anew.
+fn tick(text: &str) -> Result<Duration, String> {
+    // As top(1) has it, a number is one of seconds.
+    let is_number = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let seconds = text.parse().ok().filter(|_| is_number).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let delay = match seconds {
+        Some(delay) => delay,
+        None => duration::parse(text).map_err(|error| error.to_string())?,
+    };
+    let is_sensible = (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&delay);
+    if is_sensible { Ok(delay) } else { Err("from 0.1s to 1h".to_owned()) }
+}
+
 /// Record now and print the events as text, until Ctrl-C
 ///
 /// The events are also saved in job trace-UID, a run for each trace; it is stopped at exit. It is never a job that
@@ -568,15 +627,18 @@ pub enum SortBy {
 #[command(after_help = "\
 SRTT MS is the least, the median and the 95th percentile. LOSS is retransmissions of all segments sent.
 --by peer puts networks together, /24 and /48. Process and unit (or container) are the owner's.
+Several are compared: a row each, of all their connections, with what differs from the first in
+brackets.
 
 Examples:
   tcpprobectl summary web
   tcpprobectl summary web --by peer --sort loss --top 10
-  tcpprobectl summary trace.tcpp --csv > connections.csv")]
+  tcpprobectl summary trace.tcpp --csv > connections.csv
+  tcpprobectl summary web:1 web:2")]
 pub struct SummaryArgs {
-    /// The job or file
-    #[arg(value_name = "NAME|FILE", value_hint = ValueHint::AnyPath)]
-    pub source: String,
+    /// The job or file, or several to compare; NAME:RUN is that run of a job
+    #[arg(value_name = "NAME|FILE", required = true, num_args = 1..=16, value_hint = ValueHint::AnyPath)]
+    pub sources: Vec<String>,
     /// A row for each
     #[arg(long, value_name = "WHAT", value_enum, default_value = "connection")]
     pub by: GroupBy,

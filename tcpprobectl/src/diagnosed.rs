@@ -1,7 +1,7 @@
 //! The connections of a trace with what is said of them: read once, for `diagnose` and `summary`.
 
 use anyhow::Result;
-use tcpprobe::diagnose::{Cause, Diagnoser, Diagnosis, Limit};
+use tcpprobe::diagnose::{Cause, Causes, Diagnoser, Diagnosis, Limit};
 use tcpprobe::filter::Filter;
 use tcpprobe::source::{EventFilter, Item, Losses};
 
@@ -31,9 +31,18 @@ impl Whole {
 
     /// Whether a connection has these limits as headline, and these causes.
     fn fits(&self, found: &Diagnosis) -> bool {
-        let headline = found.headline().0;
+        self.fits_sums(found.headline().0, &found.causes)
+    }
+
+    /// Whether it asks for limits.
+    pub fn asks_limits(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
+    /// Whether a connection of this headline and these causes is meant.
+    pub fn fits_sums(&self, headline: Option<Limit>, found: &Causes) -> bool {
         self.limits.iter().all(|limits| headline.is_some_and(|headline| limits.contains(&headline)))
-            && self.causes.iter().all(|causes| causes.iter().any(|cause| found.causes.of(*cause) > 0))
+            && self.causes.iter().all(|causes| causes.iter().any(|cause| found.of(*cause) > 0))
     }
 }
 

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
@@ -64,6 +65,52 @@ impl Interrupt {
             return Err(Failure::told(Exit::Failed, "interrupted before all was written"));
         }
         Ok(())
+    }
+}
+
+/// SIGTSTP and SIGCONT, for who must give a terminal back before it stops, and take it again.
+#[derive(Debug, Clone)]
+pub struct Stops {
+    stop: Arc<AtomicBool>,
+    go_on: Arc<AtomicBool>,
+}
+
+impl Stops {
+    /// Takes the signals over for the rest of the program.
+    pub fn install() -> Result<Self> {
+        let stops = Stops { stop: Arc::default(), go_on: Arc::default() };
+        let (stop, go_on) = (Arc::clone(&stops.stop), Arc::clone(&stops.go_on));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let entered = runtime.enter();
+        let mut tstp = signal(SignalKind::from_raw(Signal::TSTP.as_raw())).context("signals")?;
+        let mut cont = signal(SignalKind::from_raw(Signal::CONT.as_raw())).context("signals")?;
+        drop(entered);
+        thread::spawn(move || {
+            runtime.block_on(async {
+                loop {
+                    tokio::select! {
+                        _ = tstp.recv() => stop.store(true, Ordering::Relaxed),
+                        _ = cont.recv() => go_on.store(true, Ordering::Relaxed),
+                    }
+                }
+            });
+        });
+        Ok(stops)
+    }
+
+    /// Whether it was told to stop; asked once.
+    pub fn came(&self) -> bool {
+        self.stop.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether it was stopped and goes on; asked once.
+    pub fn was_continued(&self) -> bool {
+        self.go_on.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether either is to be asked.
+    pub fn is_any(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.go_on.load(Ordering::Relaxed)
     }
 }
 

@@ -25,6 +25,7 @@ mod recording;
 mod report;
 mod sample;
 mod table;
+mod top;
 mod users;
 mod value;
 mod wrap;

@@ -34,6 +34,12 @@ impl Paint {
         Paint { on: !refused && !dumb && io::stdout().is_terminal() }
     }
 
+    /// Whether there are colours.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
     /// Never a colour.
     #[cfg(test)]
     pub fn none() -> Self {

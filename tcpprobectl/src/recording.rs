@@ -52,6 +52,22 @@ impl Recording {
         Ok(Recording::Job { client, request })
     }
 
+    /// Those of several traces, each a file, a job, or `NAME:RUN`.
+    pub fn several(socket: &Path, sources: &[String], args: &RangeArgs, done: &str) -> Result<Vec<Self>> {
+        if sources.len() > 1 && args.run.is_some() {
+            let hint = "write NAME:RUN for each job";
+            return Err(Failure::new(Exit::Usage, "--run is of one job, and several are compared", hint).into());
+        }
+        let one = |source: &String| {
+            let run = source.rsplit_once(':').and_then(|(name, run)| Some((name, run.parse::<u32>().ok()?)));
+            match run.filter(|(name, run)| *run > 0 && !name.contains('/') && !Path::new(source).exists()) {
+                Some((name, run)) => Recording::of(socket, name, &RangeArgs { run: Some(run), ..args.clone() }, done),
+                None => Recording::of(socket, source, args, done),
+            }
+        };
+        sources.iter().map(one).collect()
+    }
+
     /// The same, of the connections of these ids.
     pub fn narrow(&mut self, ids: &[u64]) {
         match self {
@@ -135,6 +151,21 @@ impl Recording {
     }
 }
 
+/// What each of several traces is called, where they are shown together: [`Recording::heading`], or where that is the same, its source.
+pub fn headings(traces: &[Recording], sources: &[String], filter: Option<&str>) -> Vec<String> {
+    let headings: Vec<String> = traces.iter().map(|trace| trace.heading(filter)).collect();
+    let is_double = |heading: &String| headings.iter().filter(|other| *other == heading).count() > 1;
+    if headings.iter().any(is_double) { told_apart(sources) } else { headings }
+}
+
+/// Files of one name, with as much of their folders as tells them apart.
+fn told_apart(sources: &[String]) -> Vec<String> {
+    let paths: Vec<Vec<&str>> = sources.iter().map(|source| source.split('/').collect()).collect();
+    let is_common = |at: usize| paths.iter().all(|path| at + 1 < path.len() && path.get(at) == paths[0].get(at));
+    let common = (0..).take_while(|&at| is_common(at)).count();
+    paths.iter().map(|path| path[common..].join("/")).collect()
+}
+
 /// Whether a daemon answers and has a job of this name.
 fn is_known_job(socket: &Path, name: &str) -> bool {
     Client::connect(socket).and_then(|client| client.get(name)).is_ok()
@@ -149,6 +180,15 @@ fn stem(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn files_of_one_name_are_told_apart() {
+        let told =
+            |sources: &[&str]| super::told_apart(&sources.iter().map(|&source| source.to_owned()).collect::<Vec<_>>());
+        assert_eq!(told(&["/a/b/x.tcpp", "/a/c/x.tcpp"]), ["b/x.tcpp", "c/x.tcpp"]);
+        assert_eq!(told(&["x.tcpp", "x.tcpp"]), ["x.tcpp", "x.tcpp"]);
+        assert_eq!(told(&["x.tcpp", "a/x.tcpp"]), ["x.tcpp", "a/x.tcpp"]);
+    }
+
     #[test]
     fn stems() {
         for (name, stem) in [

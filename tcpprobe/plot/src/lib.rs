@@ -41,7 +41,7 @@ pub mod units;
 
 pub use draw::{Format, Size, render};
 pub use error::PlotError;
-pub use model::{Choice, Gap, Options, PanelKind, Plot, PlotInput, Rank, TOP_MAX, choose};
+pub use model::{Choice, Gap, Options, PanelKind, Plot, PlotInput, Rank, TOP_MAX, choose, differences};
 
 #[cfg(test)]
 mod tests;

@@ -173,6 +173,14 @@ impl Diagnosis {
         findings::all(self)
     }
 
+    /// Lets what lies before a moment go.
+    pub(super) fn forget(&mut self, before: u64) {
+        self.intervals.retain(|interval| interval.to > before);
+        if let Some(first) = self.intervals.first_mut() {
+            first.from = first.from.max(before);
+        }
+    }
+
     /// What was lost in `gaps` is not seen.
     pub(super) fn cut(&mut self, gaps: &[(u64, u64)]) {
         for &(from, to) in gaps {

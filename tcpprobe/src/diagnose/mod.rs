@@ -7,9 +7,11 @@ mod cause;
 mod diagnosis;
 mod facts;
 mod findings;
+mod glance;
 mod histogram;
 mod limit;
 mod limits;
+mod live;
 mod moments;
 mod mss;
 mod page;
@@ -25,9 +27,11 @@ pub use cause::{Cause, Causes};
 pub use diagnosis::{Diagnosis, End};
 pub use facts::Facts;
 pub use findings::Finding;
+pub use glance::{Glance, Stretch};
 pub use histogram::Histogram;
 pub use limit::Limit;
 pub use limits::Words;
+pub use live::Live;
 pub use moments::Moment;
 pub use page::{PAGES, Page, SECTIONS, Subject};
 pub use summary::Summary;
@@ -39,7 +43,7 @@ use std::net::SocketAddr;
 use crate::event::Snapshot;
 use crate::flow::{Connection, FlowTable, OPEN_MAX, Observer, Readers};
 use crate::source::Item;
-use tracker::{Kept, Tracker};
+use tracker::Tracker;
 
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 4096;
@@ -110,13 +114,7 @@ impl Diagnoser {
             }
         }
         let (tracker, open) = self.table.parts_mut();
-        if tracker.slices > SLICES_TOTAL {
-            tracker.slices = 0;
-            for (_, Kept { track, .. }) in open {
-                track.slices.halve();
-                tracker.slices += track.slices.list().len();
-            }
-        }
+        tracker.bound_slices(SLICES_TOTAL, open.map(|(_, kept)| kept));
     }
 
     /// Connections that were too many to keep.

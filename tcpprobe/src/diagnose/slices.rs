@@ -119,6 +119,13 @@ impl Slices {
         &self.list
     }
 
+    /// Lets those go that ended before.
+    pub fn forget(&mut self, before: u64) {
+        if self.list.first().is_some_and(|first| first.to < before) {
+            self.list.drain(..self.list.partition_point(|slice| slice.to < before));
+        }
+    }
+
     /// Joins neighbours: of each two the longer one's class stays.
     pub fn halve(&mut self) {
         let half = self.list.len() / 2;

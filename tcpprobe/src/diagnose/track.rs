@@ -73,6 +73,8 @@ pub(super) struct Track {
     last: Option<Probe>,
     pub retransmissions: Retransmissions,
     pub slices: Slices,
+    /// Whether the next two are kept: how values spread.
+    pub keeps_spread: bool,
     pub rtts: Histogram,
     pub cwnds: Histogram,
     mss: Mss,
@@ -145,6 +147,7 @@ impl Track {
             last: None,
             retransmissions: Retransmissions::new(has_states),
             slices: Slices::default(),
+            keeps_spread: true,
             rtts: Histogram::default(),
             cwnds: Histogram::default(),
             mss,
@@ -213,6 +216,16 @@ impl Track {
             _ => {}
         }
         self.last_event = time;
+    }
+
+    /// The last tcp_probe.
+    pub fn last_probe(&self) -> Option<&Probe> {
+        self.last.as_ref()
+    }
+
+    /// Whether the retransmission timer is what it waits for.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
     }
 
     /// Nothing more comes.
@@ -405,9 +418,13 @@ impl Track {
     fn probe(&mut self, time: u64, probe: &Probe) {
         self.facts.probes += 1;
         self.facts.bytes_received += u64::from(probe.data_len);
-        self.cwnds.add(probe.snd_cwnd);
+        if self.keeps_spread {
+            self.cwnds.add(probe.snd_cwnd);
+        }
         if probe.srtt > 0 {
-            self.rtts.add(probe.srtt);
+            if self.keeps_spread {
+                self.rtts.add(probe.srtt);
+            }
             self.rtt.srtt(time, probe.srtt, self.retransmissions.is_repairing());
             self.facts.base_us = self.rtt.base();
             self.look_for_queue(time, probe);

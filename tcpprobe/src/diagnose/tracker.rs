@@ -34,6 +34,17 @@ pub struct Tracker {
 }
 
 impl Tracker {
+    /// Where the slices of all open connections together are more than `most`, has each lose half of its own.
+    pub fn bound_slices<'k>(&mut self, most: usize, open: impl Iterator<Item = &'k mut Kept>) {
+        if self.slices > most {
+            self.slices = 0;
+            for Kept { track, .. } in open {
+                track.slices.halve();
+                self.slices += track.slices.list().len();
+            }
+        }
+    }
+
     /// Lets those go that were idle most, a fourth of what may be kept.
     pub fn drop_smallest(&mut self, connections: usize, intervals: usize) {
         if self.done.len() <= connections && self.intervals <= intervals {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
+use ratatui::crossterm::terminal;
 use serde_json::{Map, Value, json};
 use tcpprobe::diagnose::{Cause, Diagnosis, End, Finding, Interval, Limit};
 
@@ -24,6 +25,8 @@ const TOP: usize = 20;
 /// How often `--watch` looks, and how soon Ctrl-C is noticed.
 const WATCH: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Lines that are left for what is said besides: of losses, and where the cursor stands.
+const SAID: usize = 3;
 /// Cursor home, clear to the end of the screen.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
@@ -33,11 +36,17 @@ pub fn run(socket: &Path, args: &DiagnoseArgs) -> Result<Exit> {
         return once(socket, args, &interrupt, false);
     }
     let mut told = Exit::Ok;
+    let is_terminal = io::stdout().is_terminal() && !args.json;
     while !interrupt.came() {
-        match once(socket, args, &interrupt, io::stdout().is_terminal()) {
+        match once(socket, args, &interrupt, is_terminal) {
             Ok(exit) => told = exit,
             // There may be some the next time.
-            Err(error) if exit::code(&error) == Exit::NoData => told = Exit::NoData,
+            Err(error) if exit::code(&error) == Exit::NoData => {
+                if is_terminal {
+                    print(&format!("{CLEAR}{}\n", exit::line(&error)))?;
+                }
+                told = Exit::NoData;
+            }
             Err(_) if interrupt.came() => break,
             Err(error) => return Err(error),
         }
@@ -62,10 +71,12 @@ fn once(socket: &Path, args: &DiagnoseArgs, interrupt: &Interrupt, clear: bool) 
         let all = json!({ "connections": connections, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown });
         if args.watch { print_json_line(&all)? } else { print_json(&all)? }
     } else {
-        let mut text = if clear { CLEAR.to_owned() } else { String::new() };
-        text.push_str(&to_text(&found, args.top.unwrap_or(TOP)));
+        let mut text = to_text(&found, args.top.unwrap_or(TOP));
         if untracked > 0 {
             text.push_str(&format!("{untracked} connections were too many to keep; --filter or --last narrows\n"));
+        }
+        if clear {
+            text = CLEAR.to_owned() + &on_screen(&text, terminal::size().map_or(24, |(_, height)| height.into()));
         }
         print(&text)?;
     }
@@ -75,6 +86,17 @@ fn once(socket: &Path, args: &DiagnoseArgs, interrupt: &Interrupt, clear: bool) 
 /// Whether nobody needs to mend it.
 fn is_well(limit: Limit) -> bool {
     matches!(limit, Limit::Idle | Limit::SenderApplication | Limit::Unseen)
+}
+
+/// As much of `text` as a screen of so many lines shows without letting the first ones go; the last are for what is said besides.
+fn on_screen(text: &str, height: usize) -> String {
+    let (lines, room) = (text.lines().count(), height.saturating_sub(SAID).max(1));
+    if lines <= room {
+        return text.to_owned();
+    }
+    let mut shown: String = text.lines().take(room - 1).map(|line| format!("{line}\n")).collect();
+    shown.push_str(&format!("{} more lines; --top, --filter or a higher terminal show others\n", lines - (room - 1)));
+    shown
 }
 
 /// Time in which something held it back that somebody could mend.
@@ -218,4 +240,23 @@ fn one(diagnosis: &Diagnosis) -> String {
         text.push_str(&wrap("  ", &found.text, 4));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_screen;
+
+    #[test]
+    fn the_first_lines_stay_on_the_screen() {
+        let text: String = (1..=50).map(|n| format!("line {n}\n")).collect();
+        for height in [1, 3, 4, 10, 24, 52] {
+            let shown = on_screen(&text, height);
+            assert!(shown.lines().count() <= height.saturating_sub(3).max(1), "{height}: {shown}");
+            assert!(height < 5 || shown.starts_with("line 1\n"), "{height}: {shown}");
+        }
+        assert!(
+            on_screen(&text, 10).ends_with("line 6\n44 more lines; --top, --filter or a higher terminal show others\n")
+        );
+        assert_eq!(on_screen(&text, 53), text);
+    }
 }

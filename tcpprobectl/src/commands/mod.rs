@@ -17,6 +17,7 @@ mod status;
 mod stop;
 mod summary;
 mod tail;
+mod top;
 mod trace;
 mod version;
 
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Status(args) => status::run(&Client::connect(socket)?, args),
         Command::Fetch(args) => fetch::run(&Client::connect(socket)?, &args),
         Command::Tail(args) => tail::run(&Client::connect(socket)?, &args),
+        Command::Top(args) => top::run(socket, &args),
         Command::Trace(args) => trace::run(socket, args),
         Command::Plot(args) => plot::run(socket, &args),
         Command::Diagnose(args) => diagnose::run(socket, &args),

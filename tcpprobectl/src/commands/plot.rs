@@ -12,12 +12,12 @@ use tcpprobe::flow::{Collect, Collector, Flow, Limits};
 use tcpprobe::source::{EventFilter, Gap, Item, Losses};
 use tcpprobe_plot::{self as plot, PanelKind, PlotError, PlotInput, Rank};
 
-use crate::cli::{PlotArgs, PlotBy, PlotFormat, PlotPanel, RangeArgs};
+use crate::cli::{PlotArgs, PlotBy, PlotFormat, PlotPanel};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output};
 use crate::owned;
-use crate::recording::Recording;
+use crate::recording::{self, Recording};
 use crate::report::Report;
 use crate::{filter, say};
 
@@ -33,11 +33,7 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     let filter = filter::of_connection(args.range.filter.as_deref(), args.range.connection.as_ref())?;
     let format = format(args)?;
     let is_comparison = args.sources.len() > 1;
-    if is_comparison && args.range.run.is_some() {
-        let hint = "write NAME:RUN for each job";
-        return Err(Failure::new(Exit::Usage, "--run is of one job, and several are compared", hint).into());
-    }
-    let mut traces = args.sources.iter().map(|source| trace(socket, source, args)).collect::<Result<Vec<_>>>()?;
+    let mut traces = Recording::several(socket, &args.sources, &args.range, "drawn")?;
     let stem = stem(&traces, &args.sources);
     let target = target(args, &stem, format);
     if format == PlotFormat::Png {
@@ -54,11 +50,7 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
         ssh += drawn.ssh;
         drawings.push(drawn);
     }
-    let filter = args.range.filter.as_deref();
-    let mut titles: Vec<String> = traces.iter().map(|trace| trace.heading(filter)).collect();
-    if is_comparison && titles.iter().any(|title| titles.iter().filter(|other| *other == title).count() > 1) {
-        titles = told_apart(&args.sources);
-    }
+    let titles = recording::headings(&traces, &args.sources, args.range.filter.as_deref());
     let inputs: Vec<PlotInput> = drawings.iter().zip(&titles).map(|(drawn, title)| drawn.plot_input(title)).collect();
     let drawn = match &inputs[..] {
         [input] => plot::Plot::new(input, &options)?,
@@ -87,15 +79,6 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     Ok(exit)
 }
 
-/// `NAME:RUN`, a job's name, or a file.
-fn trace(socket: &Path, source: &str, args: &PlotArgs) -> Result<Recording> {
-    let run = source.rsplit_once(':').and_then(|(name, run)| Some((name, run.parse::<u32>().ok()?)));
-    match run.filter(|(name, run)| *run > 0 && !name.contains('/') && !Path::new(source).exists()) {
-        Some((name, run)) => Recording::of(socket, name, &RangeArgs { run: Some(run), ..args.range.clone() }, "drawn"),
-        None => Recording::of(socket, source, &args.range, "drawn"),
-    }
-}
-
 /// What the picture is called of itself.
 fn stem(traces: &[Recording], sources: &[String]) -> String {
     match traces {
@@ -108,14 +91,6 @@ fn stem(traces: &[Recording], sources: &[String]) -> String {
             stems.collect::<Vec<_>>().join("-")
         }
     }
-}
-
-/// Files of one name, with as much of their folders as tells them apart.
-fn told_apart(sources: &[String]) -> Vec<String> {
-    let paths: Vec<Vec<&str>> = sources.iter().map(|source| source.split('/').collect()).collect();
-    let is_common = |at: usize| paths.iter().all(|path| at + 1 < path.len() && path.get(at) == paths[0].get(at));
-    let common = (0..).take_while(|&at| is_common(at)).count();
-    paths.iter().map(|path| path[common..].join("/")).collect()
 }
 
 fn options(args: &PlotArgs) -> plot::Options {
@@ -322,17 +297,5 @@ impl Drawing {
             utc_offset_ns: self.utc_offset_ns,
             gaps: &self.gaps,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn files_of_one_name_are_told_apart() {
-        let told =
-            |sources: &[&str]| super::told_apart(&sources.iter().map(|&source| source.to_owned()).collect::<Vec<_>>());
-        assert_eq!(told(&["/a/b/x.tcpp", "/a/c/x.tcpp"]), ["b/x.tcpp", "c/x.tcpp"]);
-        assert_eq!(told(&["x.tcpp", "x.tcpp"]), ["x.tcpp", "x.tcpp"]);
-        assert_eq!(told(&["x.tcpp", "a/x.tcpp"]), ["x.tcpp", "a/x.tcpp"]);
     }
 }

@@ -7,19 +7,21 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tcpprobe::diagnose::{Diagnosis, Summary};
+use tcpprobe::diagnose::{Diagnosis, End, Limit, Summary};
 use tcpprobe::event::Owner;
+use tcpprobe::source::Losses;
 
 use super::{print, print_json};
 use crate::cli::{GroupBy, SortBy, SummaryArgs};
 use crate::diagnosed::{self, Diagnosed, words};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::owned;
 use crate::paint::Paint;
-use crate::recording::Recording;
+use crate::recording::{self, Recording};
 use crate::say;
 use crate::table::Table;
+use crate::value::count;
 
 /// Rows of a table of itself.
 const TOP: usize = 40;
@@ -30,8 +32,9 @@ const PREFIXES: (u8, u8) = (24, 48);
 
 pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
     let interrupt = Interrupt::install()?;
-    let trace = Recording::of(socket, &args.source, &args.range, "summed up")?;
-    let read = diagnosed::read(&trace, &args.range, &interrupt)?;
+    let traces = Recording::several(socket, &args.sources, &args.range, "summed up")?;
+    let [trace] = &traces[..] else { return compare(&traces, args, &interrupt) };
+    let read = diagnosed::read(trace, &args.range, &interrupt)?;
     let Diagnosed { connections, untracked, report, losses } = read;
     let mut rows = group(&connections, args);
     sort(&mut rows, args.sort);
@@ -55,6 +58,69 @@ pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
         say(&format!("{untracked} connections were too many to keep; --filter or --last narrows"));
     }
     Ok(report.sums(&losses))
+}
+
+/// Several traces: a row each, of all their connections, of two ends the sender's.
+fn compare(traces: &[Recording], args: &SummaryArgs, interrupt: &Interrupt) -> Result<Exit> {
+    if args.by != GroupBy::Connection {
+        let hint = "leave it out, or give one trace";
+        return Err(Failure::new(Exit::Usage, "--by is of one trace, and several are compared", hint).into());
+    }
+    let headings = recording::headings(traces, &args.sources, args.range.filter.as_deref());
+    let (mut rows, mut exit, mut losses) = (Vec::new(), Exit::Ok, Losses::default());
+    let (mut untracked, mut told) = (0, Vec::new());
+    for (trace, heading) in traces.iter().zip(headings) {
+        let read = diagnosed::read(trace, &args.range, interrupt)?;
+        let mut row = Row { key: heading, ..Row::default() };
+        let senders = read.connections.iter().filter(|found| found.end != Some(End::Receiver));
+        senders.for_each(|found| row.sums.add(found));
+        rows.push(row);
+        losses.lost += read.losses.lost;
+        losses.gaps_unknown += read.losses.gaps_unknown;
+        untracked += read.untracked;
+        told.push((read.report, read.losses));
+    }
+    if args.json {
+        let rows: Vec<Value> = rows.iter().map(|row| with_limits(row.to_json(), &row.sums)).collect();
+        print_json(
+            &json!({ "rows": rows, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown }),
+        )?;
+    } else if args.csv {
+        print(&csv(&rows)?)?;
+    } else {
+        print(&differences(rows))?;
+        say("in brackets: against the first; duration and rate are the mean of a connection");
+    }
+    if untracked > 0 {
+        say(&format!("{untracked} connections were too many to keep; --filter or --last narrows"));
+    }
+    for (report, losses) in told {
+        let sums = report.sums(&losses);
+        exit = if exit == Exit::Ok { sums } else { exit };
+    }
+    Ok(exit)
+}
+
+/// The row with the share of each limit that has any.
+fn with_limits(mut row: Value, sums: &Summary) -> Value {
+    let shares = Limit::ALL.into_iter().map(|limit| (limit, sums.share(limit))).filter(|(_, share)| *share > 0.0);
+    row["limits"] = shares.map(|(limit, share)| (limit.name().to_owned(), json!(share))).collect();
+    row
+}
+
+/// The table of differences, as a plot of the same traces has it.
+fn differences(rows: Vec<Row>) -> String {
+    let names: Vec<String> = rows.iter().map(|row| row.key.clone()).collect();
+    let sums: Vec<(&str, Summary)> =
+        names.iter().map(String::as_str).zip(rows.into_iter().map(|row| row.sums)).collect();
+    let told = tcpprobe_plot::differences(&sums);
+    let headings = told.headings.iter().map(|heading| format!("{}>", heading.to_uppercase()));
+    let titles: Vec<String> = std::iter::once(told.name_heading.to_uppercase()).chain(headings).collect();
+    let mut table = Table::new(&titles.iter().map(String::as_str).collect::<Vec<_>>());
+    for row in told.rows {
+        table.row(None, std::iter::once(row.name).chain(row.cells));
+    }
+    table.render(Paint::stdout())
 }
 
 /// A row of the table.
@@ -149,18 +215,6 @@ fn sort(rows: &mut [Row], by: SortBy) {
     rows.sort_by(|a, b| value(b).total_cmp(&value(a)));
 }
 
-/// Three digits and a unit of thousands.
-fn short(value: f64) -> String {
-    let units = ["", "k", "M", "G", "T"];
-    let mut at = 0;
-    let mut value = value;
-    while value >= 999.5 && at + 1 < units.len() {
-        (value, at) = (value / 1000.0, at + 1);
-    }
-    let digits = if at == 0 || value >= 100.0 { 0 } else { 1 };
-    format!("{value:.digits$}{}", units[at])
-}
-
 fn table(rows: &[Row], by: GroupBy) -> String {
     let title = match by {
         GroupBy::Connection => "CONNECTION",
@@ -189,8 +243,8 @@ fn table(rows: &[Row], by: GroupBy) -> String {
         }
         cells.extend([
             format!("{:.1}s", sums.duration as f64 / 1e9),
-            short(sums.bytes() as f64),
-            short(sums.rate() * 8.0),
+            count::short(sums.bytes() as f64),
+            count::short(sums.rate() * 8.0),
             if sums.retransmissions == 0 { "0".to_owned() } else { format!("{:.2}%", sums.loss() * 100.0) },
             format!("{}/{}/{}", ms(sums.rtts.min()), ms(sums.rtts.quantile(0.5)), ms(sums.rtts.quantile(0.95))),
             sums.cwnds.quantile(0.5).map_or("-".to_owned(), |cwnd| cwnd.to_string()),
@@ -268,14 +322,5 @@ mod tests {
         check("198.51.100.77", Some(64), "198.51.100.77/32");
         check("2001:db8:1:2::3", None, "2001:db8:1::/48");
         check("2001:db8:1:2::3", Some(64), "2001:db8:1:2::/64");
-    }
-
-    #[test]
-    fn short_numbers() {
-        for (value, text) in
-            [(0.0, "0"), (999.0, "999"), (1000.0, "1.0k"), (123_456.0, "123k"), (9_800_000.0, "9.8M"), (2.5e12, "2.5T")]
-        {
-            assert_eq!(short(value), text);
-        }
     }
 }

@@ -121,3 +121,72 @@ fn what_cannot_be_diagnosed_is_refused() {
     assert!(stderr(&assert).contains("there-is-none.tcpp"), "{}", stderr(&assert));
     assert_eq!(stdout(&assert), "");
 }
+
+/// What differs is in a table, which a plot of the same traces has too, and each trace's numbers are those of a summary of it alone.
+#[test]
+fn several_traces_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = |name: &str| fixtures().join("diagnose").join(name).join("trace.tcpp");
+    for (name, file) in [("rcvbuf", "a.tcpp"), ("loss-reno", "b.tcpp")] {
+        fs::copy(trace(name), folder.path().join(file)).unwrap();
+    }
+    let summary = |arguments: &[&str]| {
+        let mut command = program();
+        command.current_dir(folder.path()).arg("summary").args(arguments).assert()
+    };
+    let assert = summary(&["a.tcpp", "b.tcpp"]).code(0);
+    let text = stdout(&assert);
+    let lines: Vec<&str> = text.lines().collect();
+    let [heading, first, second] = lines[..] else { panic!("{text}") };
+    assert!(
+        heading.starts_with("TRACE") && heading.contains("SRTT P95, MS") && heading.contains("PACKET LOSS"),
+        "{text}"
+    );
+    assert!(first.starts_with("a.tcpp") && !first.contains(" %)"), "{text}");
+    assert!(second.starts_with("b.tcpp") && second.contains("(\u{2212}50 %)"), "{text}");
+    assert!(stderr(&assert).contains("in brackets: against the first"), "{}", stderr(&assert));
+    // The cells are those of the picture.
+    let picture =
+        program().current_dir(folder.path()).args(["plot", "a.tcpp", "b.tcpp", "-o", "-", "--format", "svg"]).assert();
+    let picture = stdout(&picture.code(0));
+    for cell in second.split("  ").map(str::trim).filter(|cell| !cell.is_empty()) {
+        assert!(picture.contains(&cell.replace('<', "&lt;")), "{cell}");
+    }
+
+    let told: Value = serde_json::from_str(&stdout(&summary(&["a.tcpp", "b.tcpp", "--json"]).code(0))).unwrap();
+    for (row, file) in told["rows"].as_array().unwrap().iter().zip(["a.tcpp", "b.tcpp"]) {
+        let alone: Value = serde_json::from_str(&stdout(&summary(&[file, "--json"]).code(0))).unwrap();
+        assert_eq!(row["key"], file);
+        for name in ["connections", "bytes_acked", "retransmissions", "srtt_us", "headline"] {
+            assert_eq!(row[name], alone["rows"][0][name], "{file} {name}");
+        }
+        let shares: f64 = row["limits"].as_object().unwrap().values().map(|share| share.as_f64().unwrap()).sum();
+        assert!((shares - 1.0).abs() < 1e-9, "{row}");
+    }
+    assert_eq!(stdout(&summary(&["a.tcpp", "b.tcpp", "a.tcpp", "--csv"]).code(0)).lines().count(), 4);
+    for (arguments, line) in [
+        (
+            ["a.tcpp", "b.tcpp", "--by", "peer"],
+            "--by is of one trace, and several are compared; leave it out, or give one trace",
+        ),
+        (
+            ["a.tcpp", "b.tcpp", "--run", "1"],
+            "--run is of one job, and several are compared; write NAME:RUN for each job",
+        ),
+    ] {
+        assert_eq!(stderr(&summary(&arguments).code(2)), format!("tcpprobectl: {line}\n"));
+    }
+}
+
+#[test]
+fn runs_of_a_job_are_compared() {
+    let daemon = Daemon::start(jobs(), fs::read(fixtures().join("diagnose/rcvbuf/trace.tcpp")).unwrap());
+    let mut command = program();
+    command.env("TCPPROBED_SOCKET", daemon.socket()).args(["summary", "web:1", "web:2"]);
+    let text = stdout(&command.assert().code(0));
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    assert!(lines[0].starts_with("web, run 1") && lines[1].starts_with("web, run 2"), "{text}");
+    assert!(lines[1].contains("(=)"), "{text}");
+    let asked = daemon.asked.lock().unwrap().join("\n");
+    assert!(asked.contains("run: 1,") && asked.contains("run: 2,"), "{asked}");
+}

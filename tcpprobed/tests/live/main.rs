@@ -28,5 +28,6 @@ mod roles;
 mod scale;
 mod snapshots;
 mod tamper;
+mod top;
 mod torture;
 mod up_to_now;

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::from_flows::{self, Connection, Limit, Options, PlotInput, TOP_MAX, choose};
+use super::from_flows::{self, Connection, Limit, Options, PlotInput, Summary, TOP_MAX, choose};
 use super::gap::{self, Gap, Lost};
 use super::limits::words;
 use super::panel::{Content, Ink, Panel};
@@ -111,7 +111,15 @@ fn against(first: f64, value: f64, text: String) -> String {
 }
 
 fn table(inputs: &[PlotInput]) -> Table {
-    let sums: Vec<_> = inputs.iter().map(from_flows::summary).collect();
+    let sums: Vec<(&str, Summary)> = inputs.iter().map(|input| (input.title, from_flows::summary(input))).collect();
+    differences(&sums)
+}
+
+/// What differs between traces, each with its name and the sums of its connections: a row each, and behind its numbers in brackets
+/// by how much they are others than those of the first. Limits that have a share somewhere have a column, the four largest.
+#[must_use]
+pub fn differences(traces: &[(&str, Summary)]) -> Table {
+    let sums: Vec<&Summary> = traces.iter().map(|(_, sums)| sums).collect();
     let mut limits: Vec<(Limit, f64)> = Limit::ALL
         .into_iter()
         .filter(|limit| *limit != Limit::Idle)
@@ -124,12 +132,12 @@ fn table(inputs: &[PlotInput]) -> Table {
     let mut headings: Vec<String> =
         ["connections", "duration", "rate", "resent", "srtt p50, ms", "srtt p95, ms"].map(str::to_owned).to_vec();
     headings.extend(limits.iter().map(|(limit, _)| words(*limit)));
-    let row = |(source, input): (usize, &PlotInput)| {
-        let (sum, first) = (&sums[source], &sums[0]);
+    let row = |(source, &(name, ref sum)): (usize, &(&str, Summary))| {
+        let first = sums[0];
         let compared =
             |value: f64, base: f64, text: String| if source == 0 { text } else { against(base, value, text) };
         let srtt = |share: f64| {
-            let of = |sum: &from_flows::Summary| sum.rtts.quantile(share);
+            let of = |sum: &Summary| sum.rtts.quantile(share);
             let (value, base) = (of(sum), of(first).unwrap_or(0));
             value.map_or("–".to_owned(), |value| compared(value.into(), base.into(), millis(value)))
         };
@@ -144,9 +152,9 @@ fn table(inputs: &[PlotInput]) -> Table {
             srtt(0.95),
         ];
         cells.extend(limits.iter().map(|(limit, _)| percent(sum.share(*limit))));
-        Row { color: source, name: input.title.to_owned(), cells }
+        Row { color: source, name: name.to_owned(), cells }
     };
-    Table { name_heading: "trace", headings, rows: inputs.iter().enumerate().map(row).collect() }
+    Table { name_heading: "trace", headings, rows: traces.iter().enumerate().map(row).collect() }
 }
 
 fn notes(inputs: &[PlotInput], connections: &[Connection]) -> Vec<String> {

@@ -19,6 +19,7 @@ mod table;
 mod throughput;
 mod time;
 
+pub use comparison::differences;
 pub use from_flows::{Choice, Options, PlotInput, Rank, TOP_MAX, choose};
 pub use gap::{Gap, Lost};
 pub use panel::{Bar, Content, Curve, Curves, Ink, Key, Lane, Mark, Panel, Sample, Scale, Shape, Sort, Span};

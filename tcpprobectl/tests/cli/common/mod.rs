@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod daemon;
+pub mod tmux;
 
 use std::path::Path;
 

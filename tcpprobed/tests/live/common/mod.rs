@@ -13,6 +13,8 @@ mod random;
 mod rehearsal;
 mod shadow;
 mod text;
+#[path = "../../../../tcpprobectl/tests/cli/common/tmux.rs"]
+mod tmux;
 mod traffic;
 mod users;
 
@@ -34,6 +36,7 @@ pub use random::Random;
 pub use rehearsal::{rehearsed, stored, web};
 pub use shadow::{Recorded, Shadow};
 pub use text::{assert_same_lines, assert_same_names, assert_same_text};
+pub use tmux::Tmux;
 pub use traffic::{Alone, CLIENT, Site};
 pub use users::Users;
 
