@@ -25,7 +25,7 @@
 //!
 //! let mut flows = Collector::default();
 //! events.iter().for_each(|(time, event)| flows.push(*time, event));
-//! let mut rows = Rows::new(Plan::new(&flows, 1_000_000, |_| true));
+//! let mut rows = Rows::new(Plan::new(&flows, 1_000_000, &[], |_| true));
 //! events.iter().for_each(|(time, event)| rows.push(*time, event));
 //! let page = Page::new(&PageInput::new(&flows, "web"), rows.finish());
 //! assert!(page.html.contains("Content-Security-Policy") && page.is_whole());

@@ -18,8 +18,8 @@ use crate::{assemble, list};
 
 /// Bytes that a page may take, of itself.
 pub const SIZE_DEFAULT: u64 = 20_000_000;
-/// Bytes of a row, at first.
-const ROW_BYTES: u64 = 9;
+/// Bytes of a row, as guessed at first.
+const ROW_BYTES: u64 = 6;
 /// Fewer bytes are not enough for anything but what the browser runs.
 pub const SIZE_MIN: u64 = 250_000;
 
@@ -84,7 +84,7 @@ pub struct Page {
 
 impl Page {
     /// The page of the connections that are wanted, of at most `size` bytes (but [`SIZE_MIN`]): `read` is called with what is to take the
-    /// trace's events, once, or again where fewer fit.
+    /// trace's events, once, or again where fewer fit, or many more.
     ///
     /// # Errors
     /// Those of `read`.
@@ -95,15 +95,18 @@ impl Page {
         mut read: impl FnMut(&mut Rows) -> Result<(), E>,
     ) -> Result<Self, E> {
         let mut rows_max = size / ROW_BYTES;
+        let mut is_first = true;
         loop {
-            let mut rows = Rows::new(Plan::new(input.flows, rows_max, &wanted));
+            let mut rows = Rows::new(Plan::new(input.flows, rows_max, input.chosen, &wanted));
             read(&mut rows)?;
             let page = Page::new(input, rows.finish());
             let taken = page.html.len() as u64;
-            if taken <= size || rows_max == 0 {
+            let is_small = is_first && !page.is_whole() && taken < size / 4 * 3;
+            if taken <= size && !is_small || rows_max == 0 {
                 return Ok(page);
             }
             rows_max = (u128::from(rows_max) * u128::from(size) * 9 / 10 / u128::from(taken)) as u64;
+            is_first = false;
         }
     }
 

@@ -1,12 +1,12 @@
 // Draws the panels, and over them the cursor, the ruler and what is being selected.
-import { about, connections } from "./data.js";
+import { about, connections, upper } from "./data.js";
 import { place, state } from "./state.js";
 import { panelsOf, readout } from "./panels.js";
-import { bytesText, durationText, rateText, tickText, ticks } from "./units.js";
+import { bytesText, durationText, rateText, short, tickText, ticks } from "./units.js";
 
 const LEFT = 74;
 const RIGHT = 14;
-const HEAD = 17;
+const HEAD = 21;
 const AXIS = 34;
 const LANE = 18;
 /** How much of the height each panel has. */
@@ -133,15 +133,11 @@ function drawPanel(context, area, focus, isAlone) {
   const [low, high] = range;
   const y = (value) => bottom - ((value - low) / (high - low)) * (bottom - top);
   area.y = y;
-  const what = area.key === "sequence" && focus ? `${name} numbers of ${focus.connection.name}` : name;
-  context.textAlign = "left";
-  context.fillStyle = colors.text;
-  context.font = "600 12px system-ui, sans-serif";
-  context.fillText(unit ? `${what}, ${unit}` : what, LEFT, top - HEAD / 2);
-  const right = LEFT + context.measureText(unit ? `${what}, ${unit}` : what).width + 10;
-  context.font = "11px system-ui, sans-serif";
+  const right = heading(context, unit ? `${name}, ${unit}` : name, top - HEAD);
   context.fillStyle = colors.grey;
-  context.fillText(remarkOf(area, focus), right, top - HEAD / 2);
+  const whose = isAlone || !focus || !["flight", "sequence"].includes(area.key) ? "" : ` (of ${focus.connection.name})`;
+  const remark = [remarkOf(area, focus) + whose, remarkOf(area, focus)].find((text) => fits(context, text, right));
+  if (remark) context.fillText(remark, right, top - HEAD / 2 + 2);
   const factor = area.key === "srtt" ? 1000 : 1;
   const { step, values } = ticks(low / factor, high / factor, Math.max(2, (bottom - top) / 28));
   context.textAlign = "right";
@@ -150,7 +146,7 @@ function drawPanel(context, area, focus, isAlone) {
     const at = Math.round(y(value * factor)) + 0.5;
     line(context, LEFT, at, LEFT + layout.width, at);
     context.fillStyle = colors.grey;
-    context.fillText(unit ? tickText(value, step) : text(value * factor), LEFT - 6, at);
+    context.fillText(unit ? tickText(value, step) : short(text(value * factor)), LEFT - 6, at);
   }
   context.save();
   context.beginPath();
@@ -164,9 +160,22 @@ function drawPanel(context, area, focus, isAlone) {
   context.strokeRect(LEFT + 0.5, Math.round(top) + 0.5, layout.width - 1, Math.round(bottom - top));
 }
 
+/** Writes the name of a part at its top, and says where it ends. */
+function heading(context, text, top) {
+  context.textAlign = "left";
+  context.fillStyle = colors.text;
+  context.font = "600 12px system-ui, sans-serif";
+  context.fillText(text, LEFT, top + HEAD / 2 + 2);
+  const right = LEFT + context.measureText(text).width + 10;
+  context.font = "11px system-ui, sans-serif";
+  return right;
+}
+
+const fits = (context, text, x) => x + context.measureText(text).width <= LEFT + layout.width;
+
 function remarkOf(area, focus) {
   if (area.key === "flight" && focus) return focus.connection.mss > 0 ? "dashed: cwnd × MSS, dotted: the peer's window" : "dotted: the peer's window";
-  if (area.key === "sequence") return "acknowledged, sent, dotted: edge of the peer's window; ● retransmission, × window closed";
+  if (area.key === "sequence") return "acknowledged, above it sent, dotted: the window's edge; ● retransmission, × window closed";
   return area.remark ?? "";
 }
 
@@ -241,7 +250,7 @@ function drawSequenceMarks(context, { data, places }, y, top) {
   let lastX = -9;
   for (const { time, cause } of data.moments) {
     if (time < state.from || time > state.to) continue;
-    const row = Math.max(0, data.time.findLastIndex ? rowAt(data, time) : 0);
+    const row = Math.max(0, upper(data.time, time) - 1);
     context.fillStyle = onPaper(about.causes[cause].color);
     context.beginPath();
     context.arc(xOf(time), y(data.una[row]), 3, 0, 7);
@@ -259,31 +268,17 @@ function drawSequenceMarks(context, { data, places }, y, top) {
   }
 }
 
-function rowAt(data, time) {
-  let [from, to] = [0, data.rows];
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if (data.time[middle] <= time) from = middle + 1;
-    else to = middle;
-  }
-  return from - 1;
-}
-
 /** Of each connection a lane: below what held it back, above it its retransmissions. */
 function drawLanes(context, all, top) {
-  context.textAlign = "left";
-  context.fillStyle = colors.text;
-  context.font = "600 12px system-ui, sans-serif";
-  context.fillText("What held back, and retransmissions", LEFT, top + HEAD / 2);
-  context.font = "11px system-ui, sans-serif";
-  const seen = new Set();
+  let x = heading(context, "What held back, and retransmissions above it", top) + 6;
+  const seen = new Map();
   all.forEach(({ connection, data }, at) => {
     const y = top + HEAD + at * LANE;
     context.fillStyle = colorOf(connection.id);
     context.fillRect(LEFT - 10, y + 4, 5, LANE - 6);
     for (const { from, to, limit } of data.intervals) {
       if (to < state.from || from > state.to) continue;
-      seen.add(limit);
+      seen.set(limit, (seen.get(limit) ?? 0) + to - from);
       context.fillStyle = onPaper(about.limits[limit].color);
       const [a, b] = [Math.max(xOf(from), LEFT), Math.min(xOf(to), LEFT + layout.width)];
       context.fillRect(a, y + 9, Math.max(b - a, 0.6), LANE - 11);
@@ -294,15 +289,13 @@ function drawLanes(context, all, top) {
       context.fillRect(xOf(time) - 0.75, y + 1, 1.5, 7);
     }
   });
-  let x = LEFT + 240;
-  context.fillStyle = colors.grey;
-  for (const limit of [...seen].sort((a, b) => a - b)) {
+  for (const limit of [...seen.keys()].sort((a, b) => seen.get(b) - seen.get(a))) {
     const { name, color } = about.limits[limit];
-    if (x + context.measureText(name).width + 24 > LEFT + layout.width) break;
+    if (!fits(context, name, x + 13)) break;
     context.fillStyle = onPaper(color);
-    context.fillRect(x, top + HEAD / 2 - 4, 9, 8);
+    context.fillRect(x, top + HEAD / 2 - 2, 9, 8);
     context.fillStyle = colors.grey;
-    context.fillText(name, x + 13, top + HEAD / 2);
+    context.fillText(name, x + 13, top + HEAD / 2 + 2);
     x += context.measureText(name).width + 26;
   }
 }

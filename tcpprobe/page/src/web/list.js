@@ -67,7 +67,7 @@ function row(one) {
     one.end === "receiver" ? "receiver's end" : "",
   ];
   const words = element("td", "", name, owner ? element("span", "owner", ` ${owner}`) : "", what);
-  const made = element("tr", isDrawn ? "drawn" : "", element("td", "box", box, swatch), words, element("td", "numbers", spark(one), element("div", "", numbers.filter(Boolean).join(" · "))));
+  const made = element("tr", isDrawn ? "drawn" : "", element("td", "box", box, swatch), words, element("td", "numbers", spark(one), element("div", "", numbers.filter(Boolean).join("\n"))));
   made.dataset.id = one.id;
   return made;
 }

@@ -4,7 +4,7 @@ import { Tree, column, edges, tree } from "./tree.js";
 import { change, findWhole, fit, fromHash, onChange, state, toHash, whole, zoom } from "./state.js";
 import { outline, readout } from "./panels.js";
 import { draw, drawOver, layout, measured, takeColors, timings } from "./canvas.js";
-import { byId, listenToValues, onFocus, sayRanges, sayTrace, sayValues, sayVerdict } from "./words.js";
+import { byId, listenToValues, sayRanges, sayTrace, sayValues, sayVerdict } from "./words.js";
 import { listenToList, sayList, seek } from "./list.js";
 import { listen } from "./input.js";
 
@@ -122,6 +122,7 @@ function checkOutlines(data, name, check) {
 let firstCurves = null;
 
 async function begin() {
+  const isAsked = location.hash === "#selftest";
   if (typeof DecompressionStream === "undefined") {
     byId("title").textContent = "This browser is too old for this page: it needs one of 2023 or later.";
     return;
@@ -131,7 +132,6 @@ async function begin() {
   findWhole();
   sayTrace();
   onChange(changed);
-  onFocus((focus) => change({ focus }));
   listenToValues();
   listenToList();
   const chosen = connections.slice(0, about.chosen).map(({ id }) => id);
@@ -154,7 +154,7 @@ async function begin() {
   };
   addEventListener("beforeprint", () => print("1"));
   addEventListener("afterprint", () => print(""));
-  if (location.hash === "#selftest") await selftest();
+  if (isAsked) await selftest();
   document.documentElement.dataset.ready = "1";
 }
 

@@ -40,15 +40,14 @@ function meanWidth(view, drawn) {
 function rates({ connection, data }, view, width) {
   const points = [];
   if (data.rows < 2) return points;
-  const [first, last] = [data.time[0], data.time[data.rows - 1]];
+  const [first, end] = [data.time[0], data.time[data.rows - 1]];
+  // Of what is on its way in the last round trip nothing is known.
+  const last = end - first > 4 * data.roundTrip ? end - data.roundTrip : end;
   let from = Math.max(first, Math.floor(view.from / width) * width);
   while (from < Math.min(view.to, last)) {
-    let to = (Math.floor(from / width + 1e-9) + 1) * width;
-    // The last is no whole one, and of its data some was not acknowledged yet.
-    const isLast = to + width / 2 >= last;
-    to = isLast ? last : to;
-    const end = isLast ? data.moved.bytes[data.rows - 1] : movedAt(data, to);
-    points.push({ from, to, value: ((end - movedAt(data, from)) * 8e9) / Math.max(to - from, 1) });
+    const next = (Math.floor(from / width + 1e-9) + 1) * width;
+    const to = next + width / 2 >= last ? last : next;
+    points.push({ from, to, value: ((movedAt(data, to) - movedAt(data, from)) * 8e9) / Math.max(to - from, 1) });
     from = to;
   }
   return points;

@@ -35,6 +35,9 @@ export function durationText(nanos) {
   return `${digits(nanos / factor)} ${name}`;
 }
 
+/** The same without zeros behind the point: of an axis. */
+export const short = (text) => text.replace(/(\.\d*?)0+(?= |$)/, "$1").replace(/\.(?= |$)/, "");
+
 /** The step of an axis: 1, 2 or 5 times a power of ten, at most so many of them in `span`. */
 export function niceStep(span, most) {
   const least = span / Math.max(1, most);

@@ -1,9 +1,9 @@
 // What is said in words: of the trace, of the connections that are drawn, and of the one of which most is told.
-import { about, connections } from "./data.js";
+import { about, connections, upper } from "./data.js";
 import { colorOf, layout, measuredText, onPaper, timeText } from "./canvas.js";
 import { readout } from "./panels.js";
-import { column, tree } from "./tree.js";
-import { choose, place, state, toggle } from "./state.js";
+import { tree } from "./tree.js";
+import { change, state, toggle } from "./state.js";
 import { bytesText, countText, durationText, millisText, percentText, rateText } from "./units.js";
 
 export const byId = (id) => document.getElementById(id);
@@ -60,10 +60,10 @@ const VALUES = [
   ["cwnd", (at) => at.cwnd, countText],
   ["ssthresh", (at) => at.ssthresh, countText],
   ["In flight", (at) => at.flight, bytesText],
-  ["Peer's window", (at) => at.sndWnd, bytesText],
+  ["Peer window", (at) => at.sndWnd, bytesText],
   ["Own window", (at) => at.rcvWnd, bytesText],
   ["srtt", (at) => at.srtt, millisText],
-  ["Acknowledged", (at) => at.acked, bytesText],
+  ["Acked", (at) => at.acked, bytesText],
   ["Held back by", (at) => at.limit, (limit) => about.limits[limit].name],
 ];
 
@@ -71,31 +71,39 @@ function head(...names) {
   return element("thead", "", element("tr", "", ...names.map((name) => Object.assign(element("th", "", name), { scope: "col" }))));
 }
 
+/** What the table of values was made for: its rows stay while that is so, and keep the keyboard's focus. */
+let madeFor = "";
+
+function valueRow(id) {
+  const { name } = connections[id];
+  const swatch = element("span", "swatch");
+  swatch.style.background = colorOf(id);
+  const tell = Object.assign(element("button", "name", swatch, name), { type: "button", title: "Tell most of this one" });
+  tell.dataset.focus = id;
+  tell.setAttribute("aria-pressed", String(id === state.focus));
+  const away = Object.assign(element("button", "away", "×"), { type: "button", title: "Draw it no more" });
+  away.dataset.away = id;
+  away.setAttribute("aria-label", `Do not draw ${name}`);
+  const title = Object.assign(element("th", "", tell, state.chosen.length > 1 ? away : ""), { scope: "row" });
+  return element("tr", id === state.focus ? "focus" : "", title, ...VALUES.map(() => element("td")));
+}
+
 /** The values of all curves at the cursor; without one, at the end of what is seen. */
 export function sayValues() {
-  const time = state.cursor ?? state.to;
-  const rows = state.chosen.map((id) => {
-    const connection = connections[id];
-    const at = readout(id, time, layout.view);
-    const cells = VALUES.map(([, value, text]) => {
+  const table = byId("values");
+  const made = [...state.chosen, state.focus, ...state.chosen.map(colorOf)].join();
+  if (made !== madeFor) {
+    table.replaceChildren(head("", ...VALUES.map(([name]) => name)), element("tbody", "", ...state.chosen.map(valueRow)));
+    madeFor = made;
+  }
+  table.rows[0].cells[0].textContent = `Values ${state.cursor === null ? "at the end of the view" : `at ${timeText(state.cursor)}`}`;
+  state.chosen.forEach((id, row) => {
+    const at = readout(id, state.cursor ?? Math.min(state.to, connections[id].to), layout.view);
+    VALUES.forEach(([, value, text], cell) => {
       const known = at?.isAlive ? value(at) : null;
-      return element("td", "", known === null || known === undefined ? "–" : text(known));
+      table.rows[row + 1].cells[cell + 1].textContent = known === null || known === undefined ? "–" : text(known);
     });
-    const swatch = element("span", "swatch");
-    swatch.style.background = colorOf(id);
-    const name = Object.assign(element("button", "name", swatch, connection.name), { type: "button" });
-    name.dataset.focus = id;
-    name.title = "Tell most of this one";
-    name.setAttribute("aria-pressed", String(id === state.focus));
-    const away = Object.assign(element("button", "away", "×"), { type: "button", title: "Draw it no more" });
-    away.dataset.away = id;
-    away.setAttribute("aria-label", `Do not draw ${connection.name}`);
-    const title = Object.assign(element("th", "", name, state.chosen.length > 1 ? away : ""), { scope: "row" });
-    const row = element("tr", id === state.focus ? "focus" : "", title, ...cells);
-    return row;
   });
-  const when = state.cursor === null ? "at the end of the view" : `at ${timeText(state.cursor)}`;
-  byId("values").replaceChildren(head(`Values ${when}`, ...VALUES.map(([name]) => name)), element("tbody", "", ...rows));
   byId("measured").textContent = state.ruler ? measuredText() : "";
 }
 
@@ -111,46 +119,38 @@ export function sayVerdict() {
     const each = causes.map(([cause, count]) => `${countText(count)} ${about.causes[cause].name}`).join(", ");
     others.push(`${countText(all)} retransmission${all === 1 ? "" : "s"}: ${each}`);
   }
-  const about_it = [ownerText(connection), connection.cc, `${durationText(connection.to - connection.from)}`, bytesText(Math.max(connection.acked, connection.received)), rateText(connection.rate)];
+  const facts = [ownerText(connection), connection.cc, `${durationText(connection.to - connection.from)}`, bytesText(Math.max(connection.acked, connection.received)), rateText(connection.rate)];
   const kept = connection.rows < connection.events ? `${countText(connection.rows)} of its ${countText(connection.events)} events are kept, among them each extreme.` : "";
   byId("verdict").replaceChildren(
     element("p", "headline", dot, element("strong", "", headlineText(connection) || "not told"), " ", evidence ?? ""),
     element("p", "remedy", remedy ? `→ ${remedy}` : ""),
-    element("p", "rest", [connection.name, ...about_it.filter(Boolean)].join(" · ")),
+    element("p", "rest", [connection.name, ...facts.filter(Boolean)].join(" · ")),
     element("p", "rest", [others.join(" · "), ...findings, kept].filter(Boolean).join(" · ")),
   );
 }
 
 /** What a reader of the screen hears of the curves: the least and the greatest value of each, in view. */
 export function sayRanges() {
-  const NAMES = [["cwnd", countText, "cwnd"], ["flight", bytesText, "In flight"], ["srtt", millisText, "srtt"], ["sndWnd", bytesText, "Peer's window"]];
+  const named = [["cwnd", countText, "cwnd"], ["flight", bytesText, "In flight"], ["srtt", millisText, "srtt"], ["sndWnd", bytesText, "Peer's window"]];
   const rows = state.chosen.filter((id) => connections[id].data).map((id) => {
     const { data, name } = connections[id];
-    const [from, to] = [state.from, state.to].map((time) => column(data, "time").findIndex((at) => at >= time));
-    const end = to < 0 ? data.rows : to;
-    const cells = NAMES.map(([column_name, text]) => {
-      const { least, greatest } = tree(data, column_name).look(from < 0 ? data.rows : from, end);
+    const [from, to] = [upper(data.time, state.from - 0.5), upper(data.time, state.to)];
+    const cells = named.map(([name_of, text]) => {
+      const { least, greatest } = tree(data, name_of).look(from, to);
       return element("td", "", least <= greatest ? `${text(least)} to ${text(greatest)}` : "nothing");
     });
     const sent = data.moments.filter(({ time }) => time >= state.from && time <= state.to).reduce((sum, { count }) => sum + count, 0);
     return element("tr", "", Object.assign(element("th", "", name), { scope: "row" }), ...cells, element("td", "", countText(sent)));
   });
   const caption = element("caption", "", `From ${timeText(state.from)} to ${timeText(state.to)}`);
-  byId("ranges").replaceChildren(caption, head("Connection", ...NAMES.map(([, , name]) => name), "Retransmissions"), element("tbody", "", ...rows));
+  byId("ranges").replaceChildren(caption, head("Connection", ...named.map(([, , name]) => name), "Retransmissions"), element("tbody", "", ...rows));
 }
 
 /** Answers to the buttons of the table of values. */
 export function listenToValues() {
   byId("values").addEventListener("click", ({ target }) => {
-    const button = target.closest("button");
-    if (button?.dataset.away) toggle(Number(button.dataset.away));
-    else if (button?.dataset.focus && state.focus === Number(button.dataset.focus) && state.chosen.length > 1) choose(state.focus);
-    else if (button?.dataset.focus) chooseFocus(Number(button.dataset.focus));
+    const { away, focus } = target.closest("button")?.dataset ?? {};
+    if (away !== undefined) toggle(Number(away));
+    else if (focus !== undefined) change({ focus: Number(focus) });
   });
-}
-
-let chooseFocus = () => {};
-
-export function onFocus(listener) {
-  chooseFocus = listener;
 }
