@@ -44,8 +44,10 @@ pub struct PageInput<'a> {
     pub raw_time: bool,
     /// Ids of the connections that are drawn at first, the most important first; those with the most traffic where it is empty.
     pub chosen: &'a [u64],
-    /// What to say of events that were left out: the command that keeps more.
-    pub more: &'a str,
+    /// The most bytes that the page may take; not fewer than [`SIZE_MIN`] are enough.
+    pub size: u64,
+    /// The command that makes this page, without its size: to say what shows more, where not all fits.
+    pub command: &'a str,
 }
 
 impl<'a> PageInput<'a> {
@@ -62,7 +64,8 @@ impl<'a> PageInput<'a> {
             utc_offset_ns: None,
             raw_time: false,
             chosen: &[],
-            more: "",
+            size: SIZE_DEFAULT,
+            command: "tcpprobectl plot --format html",
         }
     }
 }
@@ -83,17 +86,17 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of the connections that are wanted, of at most `size` bytes (but [`SIZE_MIN`]): `read` is called with what is to take the
+    /// The page of the connections that are wanted, of at most [`PageInput::size`] bytes: `read` is called with what is to take the
     /// trace's events, once, or again where fewer fit, or many more.
     ///
     /// # Errors
     /// Those of `read`.
     pub fn fitting<E>(
         input: &PageInput,
-        size: u64,
         wanted: impl Fn(&Flow<'_>) -> bool,
         mut read: impl FnMut(&mut Rows) -> Result<(), E>,
     ) -> Result<Self, E> {
+        let size = input.size;
         let mut rows_max = size / ROW_BYTES;
         let mut is_first = true;
         loop {
@@ -149,9 +152,12 @@ impl Page {
         self.events == self.events_of && self.left_out == 0
     }
 
-    /// What it does not show, in words; empty where that is nothing.
+    /// What it does not show, in words, and the command that shows more; empty where that is nothing.
     #[must_use]
-    pub fn reduced(&self) -> String {
+    pub fn reduced(&self, input: &PageInput) -> String {
+        if self.is_whole() {
+            return String::new();
+        }
         let mut words = Vec::new();
         if self.events < self.events_of {
             let (kept, all) = (grouped(self.events), counted(self.events_of, "event", "events"));
@@ -161,7 +167,11 @@ impl Page {
             let those = counted(self.left_out, "connection", "connections");
             words.push(format!("{those} with the least traffic left out"));
         }
-        words.join("; ")
+        // As large as all would be, by what a kept event takes, and twice as large where connections are missing.
+        let all = u128::from(self.events_of) * if self.left_out > 0 { 2 } else { 1 };
+        let needed = (u128::from(input.size) * all / u128::from(self.events.max(1))).div_ceil(1_000_000);
+        let more = format!("`{} --size {needed}MB` shows more", input.command);
+        format!("{}; {more}; --connection, --filter, --since and --until show less, in full", words.join("; "))
     }
 }
 
@@ -223,8 +233,7 @@ fn about(input: &PageInput, page: &Page, zero: u64) -> Value {
         "raw": input.raw_time,
         "events": page.events_of,
         "connections": page.connections,
-        "reduced": page.reduced(),
-        "more": input.more,
+        "reduced": page.reduced(input),
         "lost": lost,
         "gaps": gaps.iter().map(gap).collect::<Vec<_>>(),
         "chosen": input.chosen.len().clamp(1, PALETTE.len()),

@@ -22,16 +22,13 @@ use crate::owned;
 use crate::recording::Recording;
 use crate::report::Report;
 use crate::value::size::human;
-use crate::{filter, say};
+use crate::{escape, filter, say};
 
 /// Gaps that are drawn; any more would cover the picture.
 const GAPS_MAX: usize = 10_000;
 
 /// Events of the connections drawn up to which what held them back is told unasked: it takes as long as all else.
 const DIAGNOSED_MAX: u64 = 2_000_000;
-/// What to do about a page that does not show all.
-const MORE: &str =
-    "a larger --size keeps more; --connection, --filter, --since and --until choose what to show in full";
 /// Retransmissions of a connection that are kept apart.
 const MOMENTS_MAX: usize = 4096;
 
@@ -118,6 +115,7 @@ fn page(
     let diagnoses = diagnose(trace, &filter, interrupt)?;
     let heading = trace.heading(args.range.filter.as_deref());
     let size = args.size.unwrap_or(SIZE_DEFAULT);
+    let command = format!("tcpprobectl plot {} --format html", escape::word(&args.sources[0]));
     let drawn = drawing.plot_input(&heading);
     let input = PageInput {
         flows: &drawing.flows,
@@ -129,10 +127,11 @@ fn page(
         utc_offset_ns: drawn.utc_offset_ns,
         raw_time: args.raw_time,
         chosen: &chosen.shown,
-        more: MORE,
+        size,
+        command: &command,
     };
     let wanted = |flow: &Flow<'_>| options.ssh || !plot::is_ssh(flow);
-    let page = Page::fitting(&input, size, wanted, |rows| {
+    let page = Page::fitting(&input, wanted, |rows| {
         for item in &mut trace.open(&filter, Rows::fields(), interrupt)? {
             rows.item(&item?);
         }
@@ -140,7 +139,7 @@ fn page(
     })?;
     write(target, page.html.as_bytes())?;
     if !page.is_whole() {
-        say(&format!("for a page of {}: {}; {MORE}", human(size), page.reduced()));
+        say(&format!("for a page of {}, {}", human(size), page.reduced(&input)));
     }
     if chosen.ssh > 0 {
         say(&format!("{} SSH connections (port 22) are left out; --ssh draws them", chosen.ssh));

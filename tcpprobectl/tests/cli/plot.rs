@@ -283,17 +283,23 @@ fn a_page_that_is_too_small_says_what_it_lacks() {
         }
     }
     fs::write(path("long.txt"), long).unwrap();
-    let whole = plot(directory.path(), &["long.txt", "-o", "whole.html"]).code(0);
+    let convert = program().args(["convert", "long.txt", "-o", "long.tcpp"]).current_dir(directory.path()).assert();
+    convert.code(0);
+    let whole = plot(directory.path(), &["long.tcpp", "-o", "whole.html"]).code(0);
     assert_eq!(stderr(&whole), "tcpprobectl: wrote whole.html\n");
     let all = fs::metadata(path("whole.html")).unwrap().len();
     assert!(all > 260_000, "{all}");
-    let assert = plot(directory.path(), &["long.txt", "-o", "less.html", "--size", "250kB"]).code(0);
+    let assert = plot(directory.path(), &["long.tcpp", "-o", "less.html", "--size", "250kB"]).code(0);
     let said = stderr(&assert);
     assert!(
-        said.contains("for a page of 250 kB: ") && said.contains(" events are kept, among them each extreme; "),
+        said.contains("for a page of 250 kB, ") && said.contains(" events are kept, among them each extreme; "),
         "{said}"
     );
-    assert!(said.contains("a larger --size keeps more; --connection, --filter, --since and --until"), "{said}");
+    let hint = said.split('`').nth(1).unwrap();
+    assert!(hint.starts_with("tcpprobectl plot long.tcpp --format html --size ") && hint.ends_with("MB"), "{said}");
+    // The hint works.
+    let arguments: Vec<&str> = hint.split(' ').skip(2).chain(["-o", "more.html"]).collect();
+    assert_eq!(stderr(&plot(directory.path(), &arguments).code(0)), "tcpprobectl: wrote more.html\n");
     let page = fs::read_to_string(path("less.html")).unwrap();
     assert!(page.len() <= 250_000, "{}", page.len());
     let about: serde_json::Value = serde_json::from_str(inert(&page, "about")).unwrap();

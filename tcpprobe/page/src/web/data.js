@@ -7,6 +7,8 @@ export const UNSET = 0xffffffff;
 const COLUMNS = ["time", "una", "received", "cwnd", "ssthresh", "srtt", "flight", "sndWnd", "rcvWnd"];
 /** Chunks that stay decoded. */
 const CHUNKS_KEPT = 12;
+/** Connections that keep their columns: more than are drawn at a time. */
+const LOADED_KEPT = 32;
 
 /** What is said of all. */
 export const about = JSON.parse(document.getElementById("about").textContent);
@@ -14,6 +16,7 @@ export const about = JSON.parse(document.getElementById("about").textContent);
 export const connections = [];
 
 const chunks = new Map();
+const loaded = new Set();
 
 async function inflate(id) {
   const text = document.getElementById(id).textContent;
@@ -57,11 +60,21 @@ class Reader {
 
   /** A column of so many numbers, each written as its distance from the one before. */
   column(numbers) {
-    let last = 0;
+    const { bytes } = this;
+    let [place, last] = [this.at, 0];
     for (let at = 0; at < numbers.length; at++) {
-      last += this.number();
+      const byte = bytes[place];
+      if (byte < 0x80) {
+        last += byte & 1 ? -((byte + 1) >> 1) : byte >> 1;
+        place++;
+      } else {
+        this.at = place;
+        last += this.number();
+        place = this.at;
+      }
       numbers[at] = last;
     }
+    this.at = place;
     return numbers;
   }
 }
@@ -96,9 +109,16 @@ function decode(connection, bytes) {
   return { ...columns, rows, intervals, moments, trees: {} };
 }
 
-/** Gives a connection its columns, as `connection.data`. */
+/** Gives a connection its columns, as `connection.data`; those that were asked for long ago lose theirs. */
 export async function load(connection) {
+  loaded.delete(connection);
+  loaded.add(connection);
   connection.data ??= decode(connection, await chunk(connection.at[0]));
+  if (loaded.size > LOADED_KEPT) {
+    const [oldest] = loaded;
+    loaded.delete(oldest);
+    delete oldest.data;
+  }
   return connection.data;
 }
 

@@ -1,7 +1,7 @@
 // Begins: reads the list, shows what the address says, and draws after each change.
 import { UNSET, about, connections, load, loadList, valueAt } from "./data.js";
 import { Tree, column, edges, tree } from "./tree.js";
-import { change, findWhole, fit, fromHash, onChange, state, toHash, whole, zoom } from "./state.js";
+import { change, findWhole, fit, forget, fromHash, onChange, state, toHash, whole, zoom } from "./state.js";
 import { outline, readout } from "./panels.js";
 import { draw, drawOver, layout, measured, takeColors, timings } from "./canvas.js";
 import { byId, listenToValues, sayRanges, sayTrace, sayValues, sayVerdict } from "./words.js";
@@ -53,10 +53,10 @@ async function changed(changes) {
   byId("query").value = state.query;
   byId("sort").value = state.sort;
   document.querySelector('[data-do="lock"]').setAttribute("aria-pressed", String(state.lock));
-  const missing = state.chosen.map((id) => connections[id]).filter((one) => !one.data);
-  for (const one of missing) {
+  for (const one of state.chosen.map((id) => connections[id])) {
+    const isMissing = !one.data;
     await load(one);
-    ask("curves");
+    if (isMissing) ask("curves");
   }
 }
 
@@ -135,15 +135,19 @@ async function begin() {
   listenToValues();
   listenToList();
   const chosen = connections.slice(0, about.chosen).map(({ id }) => id);
-  Object.assign(state, { chosen, focus: chosen[0] ?? 0 });
-  if (connections.length === 0) return;
+  if (chosen.length === 0) return;
+  Object.assign(state, { chosen, focus: chosen[0] });
   const isTold = fromHash(location.hash);
   listen();
-  await Promise.all(state.chosen.map((id) => load(connections[id])));
+  // The one of which most is told is seen first; the others follow.
+  await load(connections[state.focus]);
   if (!isTold) fit();
+  forget();
   await new Promise(requestAnimationFrame);
   await new Promise(requestAnimationFrame);
   firstCurves = performance.now();
+  await Promise.all(state.chosen.map((id) => load(connections[id])));
+  ask("curves");
   addEventListener("resize", () => ask("curves"));
   addEventListener("hashchange", () => location.hash !== toHash() && fromHash(location.hash));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => change({ theme: "" }));

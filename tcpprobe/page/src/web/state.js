@@ -72,6 +72,11 @@ export function goBack() {
   if (last) change({ from: last[0], to: last[1] });
 }
 
+/** The view that there is has none before it. */
+export function forget() {
+  back.length = 0;
+}
+
 /** All of the time of the connections that are drawn. */
 export function fit() {
   const drawn = state.chosen.map((id) => connections[id]);

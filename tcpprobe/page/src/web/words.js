@@ -50,7 +50,7 @@ export function sayTrace() {
   ];
   byId("title").textContent = about.title;
   byId("facts").textContent = facts.filter(Boolean).join(" · ");
-  const notes = [about.lost && `${about.lost} (shaded)`, about.reduced && `${about.reduced}. ${about.more}`];
+  const notes = [about.lost && `${about.lost} (shaded)`, about.reduced];
   for (const note of notes.filter(Boolean)) byId("notes").append(element("p", "note", note));
 }
 

@@ -38,13 +38,19 @@ pub type Events<'a> = &'a dyn Fn(&mut dyn FnMut(u64, &Event));
 pub fn page_of(events: Events<'_>, size: u64, title: &str, gaps: &[Gap]) -> Page {
     let mut flows = Collector::new(Collect::Nothing, Limits::default());
     events(&mut |time, event| flows.push(time, event));
-    let input =
-        PageInput { gaps, host: Some(title), kernel: Some(title), more: title, ..PageInput::new(&flows, title) };
+    let input = PageInput {
+        gaps,
+        host: Some(title),
+        kernel: Some(title),
+        command: title,
+        size,
+        ..PageInput::new(&flows, title)
+    };
     let read = |rows: &mut tcpprobe_page::Rows| {
         events(&mut |time, event| rows.push(time, event));
         Ok::<(), ()>(())
     };
-    Page::fitting(&input, size, |_| true, read).unwrap()
+    Page::fitting(&input, |_| true, read).unwrap()
 }
 
 /// A trace of the fixtures.
@@ -76,5 +82,5 @@ pub fn page(path: &Path, input: &PageInput) -> Page {
         items(path, |item| rows.item(item));
         Ok::<(), ()>(())
     };
-    Page::fitting(input, tcpprobe_page::SIZE_DEFAULT, |_| true, read).unwrap()
+    Page::fitting(input, |_| true, read).unwrap()
 }
