@@ -110,8 +110,14 @@ fn page(
     let drawing = draw(trace, Collect::Nothing, &filter, interrupt, &mut report)?;
     // As many colours as one can tell apart at a glance.
     let options = plot::Options { top: args.top.map_or(4, usize::from), ..options.clone() };
-    let chosen =
+    let mut chosen =
         plot::choose(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &report, &drawing.losses))?;
+    if args.top.is_none() {
+        // Those that are next to nothing beside the first are in the list.
+        let bytes = |id: &u64| drawing.flows.get(*id).map_or(0, |flow| flow.totals.traffic());
+        let least = chosen.shown.first().map_or(0, bytes) / 1000;
+        chosen.shown.retain(|id| bytes(id) >= least);
+    }
     let diagnoses = diagnose(trace, &filter, interrupt)?;
     let heading = trace.heading(args.range.filter.as_deref());
     let size = args.size.unwrap_or(SIZE_DEFAULT);

@@ -13,6 +13,8 @@ const LANE = 18;
 const WEIGHTS = { rate: 1.1, cwnd: 1.1, flight: 1.1, srtt: 0.9, sequence: 1.1 };
 /** Events are seen as dots where they are so far apart, in pixels. */
 const DOTS = 7;
+/** From so many values a pixel on, in the mean, a band and a line of means are drawn. */
+const DENSE = 6;
 
 const canvas = document.getElementById("curves");
 const over = document.getElementById("over");
@@ -139,7 +141,7 @@ function drawPanel(context, area, focus, isAlone) {
   const remark = [remarkOf(area, focus) + whose, remarkOf(area, focus)].find((text) => fits(context, text, right));
   if (remark) context.fillText(remark, right, top - HEAD / 2 + 2);
   const factor = area.key === "srtt" ? 1000 : 1;
-  const { step, values } = ticks(low / factor, high / factor, Math.max(2, (bottom - top) / 28));
+  const { step, values } = ticks(low / factor, high / factor, Math.max(2.5, (bottom - top) / 28));
   context.textAlign = "right";
   context.strokeStyle = colors.grid;
   for (const value of values) {
@@ -197,6 +199,7 @@ function drawCurve(context, curve, y) {
   context.setLineDash(curve.dash ?? []);
   context.beginPath();
   if (curve.points) pathOfSteps(context, curve.points, y);
+  else if (isDense(curve)) drawBand(context, curve, y);
   else pathOfOutline(context, curve, y);
   context.stroke();
   context.setLineDash([]);
@@ -210,6 +213,31 @@ function pathOfSteps(context, points, y) {
     if (at === 0) context.moveTo(xOf(from), y(value));
     context.lineTo(xOf(from), y(value));
     context.lineTo(xOf(to), y(value));
+  });
+}
+
+/** Whether a pixel has so many values that a line would hide how most of them are; where some were left out, their mean is not known. */
+const isDense = ({ id, name, places }) => name !== "ssthresh" && connections[id].rows === connections[id].events && places.at(-1) - places[0] > layout.width * DENSE;
+
+/** From the least to the greatest value of each pixel, and begins the line of their means over it; of what is dashed that alone. */
+function drawBand(context, { lines, factor, dash }, y) {
+  lines.first.forEach((first, pixel) => {
+    if (dash || first === Infinity || lines.least[pixel] > lines.greatest[pixel]) return;
+    context.moveTo(LEFT + pixel + 0.5, y(lines.least[pixel] * factor) + 0.5);
+    context.lineTo(LEFT + pixel + 0.5, y(lines.greatest[pixel] * factor) - 0.5);
+  });
+  context.globalAlpha = 0.35;
+  context.stroke();
+  context.globalAlpha = 1;
+  context.beginPath();
+  let held = null;
+  lines.first.forEach((first, pixel) => {
+    if (first === Infinity || Number.isNaN(lines.mean[pixel])) return;
+    const [x, at] = [LEFT + pixel + 0.5, y(lines.mean[pixel] * factor)];
+    if (held === null) context.moveTo(x, at);
+    else context.lineTo(x, held);
+    context.lineTo(x, at);
+    held = at;
   });
 }
 

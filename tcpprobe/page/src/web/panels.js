@@ -53,12 +53,25 @@ function rates({ connection, data }, view, width) {
   return points;
 }
 
-/** The first, last, least and greatest value of each pixel of a view: enough to draw steps as if each value were drawn. */
+/** Sums of a column from its beginning; of values that are not set they know nothing. */
+function sumsOf(data, name) {
+  const key = `sumsOf ${name}`;
+  if (!data[key]) {
+    const values = column(data, name);
+    const sums = new Float64Array(values.length + 1);
+    for (let at = 0; at < values.length; at++) sums[at + 1] = sums[at] + (values[at] === UNSET ? NaN : values[at]);
+    data[key] = sums;
+  }
+  return data[key];
+}
+
+/** The first, last, least, greatest and mean value of each pixel of a view: enough to draw steps as if each value were drawn. */
 export function outline(data, name, view, places) {
   const values = column(data, name);
   const known = tree(data, name);
   const { width } = view;
-  const lines = { first: new Float64Array(width), last: new Float64Array(width), least: new Float64Array(width), greatest: new Float64Array(width) };
+  const sums = sumsOf(data, name);
+  const lines = { first: new Float64Array(width), last: new Float64Array(width), least: new Float64Array(width), greatest: new Float64Array(width), mean: new Float64Array(width) };
   const set = (value) => (value === UNSET ? NaN : value);
   for (let pixel = 0; pixel < width; pixel++) {
     const [from, to] = [places[pixel], places[pixel + 1]];
@@ -71,6 +84,7 @@ export function outline(data, name, view, places) {
     lines.last[pixel] = set(values[to - 1]);
     lines.least[pixel] = known.least;
     lines.greatest[pixel] = known.greatest;
+    lines.mean[pixel] = (sums[to] - sums[from]) / (to - from);
   }
   lines.before = places[0] > 0 ? set(values[places[0] - 1]) : NaN;
   return lines;

@@ -78,7 +78,9 @@ function valueRow(id) {
   const { name } = connections[id];
   const swatch = element("span", "swatch");
   swatch.style.background = colorOf(id);
-  const tell = Object.assign(element("button", "name", swatch, name), { type: "button", title: "Tell most of this one" });
+  const isOneLocal = state.chosen.length > 1 && state.chosen.every((other) => connections[other].local === connections[id].local);
+  const short = isOneLocal ? `→ ${connections[id].peer}` : name;
+  const tell = Object.assign(element("button", "name", swatch, short), { type: "button", title: `${name}: tell most of this one` });
   tell.dataset.focus = id;
   tell.setAttribute("aria-pressed", String(id === state.focus));
   const away = Object.assign(element("button", "away", "×"), { type: "button", title: "Draw it no more" });

@@ -15,7 +15,7 @@ use tcpprobe::event::{Event, TcpProbe};
 use tcpprobe::flow::Metric;
 use tcpprobe_page::{Page, PageInput};
 use tcpprobe_plot::Gap;
-use trace::{first, fixture, page, page_of, read};
+use trace::{Take, first, fixture, page, page_of, read};
 
 const MS: u64 = 1_000_000;
 
@@ -142,7 +142,7 @@ fn values_at_the_cursor_are_the_librarys() {
 }
 
 /// 200,000 events of a connection, a millisecond apart: one with a long RTT, once a closed window; more than 4 GiB are acknowledged.
-fn spiky(take: &mut dyn FnMut(u64, &Event)) {
+fn spiky(take: Take<'_>) {
     let mut event = first(0);
     for at in 0..200_000_u64 {
         let known = TcpProbe {
@@ -280,7 +280,7 @@ fn wheel_drag_and_keys() {
 }
 
 /// Connections of each its own number of events and RTT.
-fn many(connections: u32, events: u64) -> impl Fn(&mut dyn FnMut(u64, &Event)) {
+fn many(connections: u32, events: u64) -> impl Fn(Take<'_>) {
     move |take| {
         let mut all: Vec<TcpProbe> = (0..connections).map(first).collect();
         for at in 0..events {

@@ -31,8 +31,10 @@ pub fn first(number: u32) -> TcpProbe {
     }
 }
 
+/// Takes an event with its time.
+pub type Take<'a> = &'a mut dyn FnMut(u64, &Event);
 /// Gives the events of a trace, the same each time.
-pub type Events<'a> = &'a dyn Fn(&mut dyn FnMut(u64, &Event));
+pub type Events<'a> = &'a dyn Fn(Take<'_>);
 
 /// The page of events, of at most so many bytes.
 pub fn page_of(events: Events<'_>, size: u64, title: &str, gaps: &[Gap]) -> Page {
