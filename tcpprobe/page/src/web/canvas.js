@@ -13,8 +13,6 @@ const LANE = 18;
 const WEIGHTS = { rate: 1.1, cwnd: 1.1, flight: 1.1, srtt: 0.9, sequence: 1.1 };
 /** Events are seen as dots where they are so far apart, in pixels. */
 const DOTS = 7;
-/** From so many values a pixel on, in the mean, a band and a line of means are drawn. */
-const DENSE = 6;
 
 const canvas = document.getElementById("curves");
 const over = document.getElementById("over");
@@ -199,7 +197,7 @@ function drawCurve(context, curve, y) {
   context.setLineDash(curve.dash ?? []);
   context.beginPath();
   if (curve.points) pathOfSteps(context, curve.points, y);
-  else if (isDense(curve)) drawBand(context, curve, y);
+  else if (curve.lines.isDense) drawBand(context, curve, y);
   else pathOfOutline(context, curve, y);
   context.stroke();
   context.setLineDash([]);
@@ -215,9 +213,6 @@ function pathOfSteps(context, points, y) {
     context.lineTo(xOf(to), y(value));
   });
 }
-
-/** Whether a pixel has so many values that a line would hide how most of them are; where some were left out, their mean is not known. */
-const isDense = ({ id, name, places }) => name !== "ssthresh" && connections[id].rows === connections[id].events && places.at(-1) - places[0] > layout.width * DENSE;
 
 /** From the least to the greatest value of each pixel, and begins the line of their means over it; of what is dashed that alone. */
 function drawBand(context, { lines, factor, dash }, y) {

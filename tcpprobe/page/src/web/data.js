@@ -106,7 +106,9 @@ function decode(connection, bytes) {
   };
   const intervals = list("from", "to", "limit");
   const moments = list("time", "cause", "count");
-  return { ...columns, rows, intervals, moments, trees: {} };
+  // Where some were left out, the mean of the others says nothing.
+  const isWhole = rows === connection.events;
+  return { ...columns, rows, isWhole, intervals, moments, trees: {} };
 }
 
 /** Gives a connection its columns, as `connection.data`; those that were asked for long ago lose theirs. */

@@ -5,6 +5,8 @@ import { bytesText, countText, millisText, niceStep, rateText } from "./units.js
 
 /** A mean of throughput takes so many pixels, at least. */
 const MEAN_PIXELS = 4;
+/** From so many values a pixel on, in the mean, a line would hide how most of them are. */
+const DENSE = 6;
 
 /** Bytes that moved up to a time, in the direction of more, each spread over the round trip before it was acknowledged. */
 function movedAt(data, time) {
@@ -70,7 +72,8 @@ export function outline(data, name, view, places) {
   const values = column(data, name);
   const known = tree(data, name);
   const { width } = view;
-  const sums = sumsOf(data, name);
+  const isDense = data.isWhole && places.at(-1) - places[0] > width * DENSE;
+  const sums = isDense ? sumsOf(data, name) : null;
   const lines = { first: new Float64Array(width), last: new Float64Array(width), least: new Float64Array(width), greatest: new Float64Array(width), mean: new Float64Array(width) };
   const set = (value) => (value === UNSET ? NaN : value);
   for (let pixel = 0; pixel < width; pixel++) {
@@ -84,8 +87,9 @@ export function outline(data, name, view, places) {
     lines.last[pixel] = set(values[to - 1]);
     lines.least[pixel] = known.least;
     lines.greatest[pixel] = known.greatest;
-    lines.mean[pixel] = (sums[to] - sums[from]) / (to - from);
+    if (isDense) lines.mean[pixel] = (sums[to] - sums[from]) / (to - from);
   }
+  lines.isDense = isDense && name !== "ssthresh";
   lines.before = places[0] > 0 ? set(values[places[0] - 1]) : NaN;
   return lines;
 }
