@@ -1,6 +1,6 @@
 //! A browser, told what to do by WebDriver (https://www.w3.org/TR/webdriver2/): JSON over HTTP, to chromedriver.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -161,35 +161,39 @@ impl Browser {
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let value = self.ask(method, path, body).unwrap();
+        assert!(value["error"].is_null(), "{method} {path} {body}: {} {}", value["error"], value["message"]);
+        value
+    }
+
+    /// What the driver answers.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> io::Result<Value> {
         let body = if method == "POST" { body.to_string() } else { String::new() };
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\nContent-Type: application/json\r\n",
             self.port
-        )
-        .unwrap();
-        write!(stream, "Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).unwrap();
+        )?;
+        write!(stream, "Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())?;
         let mut reader = BufReader::new(stream);
         let mut length = 0;
         loop {
             let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
+            reader.read_line(&mut line)?;
             if line.trim().is_empty() {
                 break;
             }
             if let Some((name, value)) = line.split_once(':')
                 && name.eq_ignore_ascii_case("content-length")
             {
-                length = value.trim().parse().unwrap();
+                length = value.trim().parse().map_err(io::Error::other)?;
             }
         }
         let mut answer = vec![0; length];
-        reader.read_exact(&mut answer).unwrap();
-        let answer: Value = serde_json::from_slice(&answer).unwrap();
-        let value = answer["value"].clone();
-        assert!(value["error"].is_null(), "{method} {path} {body}: {} {}", value["error"], value["message"]);
-        value
+        reader.read_exact(&mut answer)?;
+        let mut answer: Value = serde_json::from_slice(&answer)?;
+        Ok(answer["value"].take())
     }
 }
 
@@ -202,9 +206,9 @@ fn which(name: &str) -> String {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its browser with its session; where a test failed in the middle of a call, with itself.
-        if !thread::panicking() && !self.session.is_empty() {
-            self.call("DELETE", &format!("/session/{}", self.session), &Value::Null);
+        // It ends its browser with its session, also where a test failed.
+        if !self.session.is_empty() {
+            let _ = self.ask("DELETE", &format!("/session/{}", self.session), &Value::Null);
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();

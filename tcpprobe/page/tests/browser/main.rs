@@ -101,9 +101,10 @@ fn values_at_the_cursor_are_the_librarys() {
                 .unwrap();
             let curves = flow.curves.unwrap();
             let (from, to) = (flow.totals.first_time, flow.totals.last_time);
-            let times: Vec<u64> = (0..=200)
-                .map(|at| (from + (to - from + 10) * at / 200).saturating_sub(5).saturating_sub(zero))
-                .collect();
+            // Before, within and after; and where events are, and just before them.
+            let even = (0..=200).map(|at| (from + (to - from + 10) * at / 200).saturating_sub(5));
+            let events = curves.bins(Metric::SndCwnd).take(100).flat_map(|bin| [bin.first_time, bin.first_time - 1]);
+            let times: Vec<u64> = even.chain(events).map(|time| time.saturating_sub(zero)).collect();
             let metrics = [
                 ("cwnd", Metric::SndCwnd),
                 ("ssthresh", Metric::Ssthresh),
