@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{env, thread, time::Duration};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// One browser at a time: they are not small.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -19,6 +20,8 @@ pub struct Browser {
     driver: Child,
     port: u16,
     session: String,
+    /// Where it keeps what it needs as long as it runs.
+    _folder: TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -41,13 +44,20 @@ impl Browser {
             return None;
         };
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut driver =
-            Command::new(driver).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut driver = Command::new(driver);
+        driver.arg("--port=0").env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = driver.spawn().unwrap();
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port =
             lines.find_map(|line| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok());
-        let mut browser =
-            Browser { driver, port: port.expect("chromedriver begins"), session: String::new(), _alone: alone };
+        let mut browser = Browser {
+            driver,
+            port: port.expect("chromedriver begins"),
+            session: String::new(),
+            _folder: folder,
+            _alone: alone,
+        };
         // Somebody must read what else it says.
         thread::spawn(move || lines.for_each(drop));
         let arguments = [

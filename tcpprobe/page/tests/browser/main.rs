@@ -367,5 +367,11 @@ fn strangers_names_are_text() {
     open(&browser, folder.path(), &page, "");
     let told = browser.run("return [document.title, document.getElementById('title').textContent, document.images.length, window.pwned ?? null]");
     assert_eq!(told, json!([browser.run("return document.title"), hostile, 0, null]));
-    assert!(browser.run("return document.getElementById('facts').textContent").as_str().unwrap().contains(hostile));
+    browser.run("location.hash = '#c=0,1,2&f=' + tcpprobe.connections.findIndex(({ owner }) => owner)");
+    browser.settle();
+    for part in ["facts", "list", "verdict"] {
+        let text = browser.run(&format!("return document.getElementById('{part}').textContent"));
+        assert!(text.as_str().unwrap().contains(hostile), "{part}: {text}");
+    }
+    assert_eq!(browser.run("return [document.images.length, window.pwned ?? null]"), json!([0, null]));
 }

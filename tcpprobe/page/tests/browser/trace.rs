@@ -1,10 +1,11 @@
 //! Traces with known properties, and their pages.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tcpprobe::diagnose::{Diagnoser, Diagnosis};
-use tcpprobe::event::{AF_INET, Event, SSTHRESH_INFINITE, TcpProbe};
-use tcpprobe::flow::{Collect, Collector, Limits};
+use tcpprobe::event::{AF_INET, Event, Owner, SSTHRESH_INFINITE, TcpProbe};
+use tcpprobe::flow::{Collect, Collector, Label, Limits};
 use tcpprobe::source::Item;
 use tcpprobe_page::{Page, PageInput};
 use tcpprobe_plot::Gap;
@@ -36,10 +37,12 @@ pub type Take<'a> = &'a mut dyn FnMut(u64, &Event);
 /// Gives the events of a trace, the same each time.
 pub type Events<'a> = &'a dyn Fn(Take<'_>);
 
-/// The page of events, of at most so many bytes.
+/// The page of events, of at most so many bytes; the first connection's owner has the title as its name.
 pub fn page_of(events: Events<'_>, size: u64, title: &str, gaps: &[Gap]) -> Page {
     let mut flows = Collector::new(Collect::Nothing, Limits::default());
     events(&mut |time, event| flows.push(time, event));
+    let owner = Owner { pid: 812, comm: title.into(), unit: title.into(), ..Owner::default() };
+    flows.label(&Event::TcpProbe(first(0)).socket(), Label::Owner(Arc::new(owner)));
     let input = PageInput {
         gaps,
         host: Some(title),
