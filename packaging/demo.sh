@@ -1,5 +1,5 @@
 #!/bin/bash
-# A flight recorder in a minute: builds it, records real TCP traffic on loopback, and leaves web.png in this folder.
+# A flight recorder in a minute: builds it, records real TCP traffic on loopback, and leaves web.png and web.html in this folder.
 # Nothing is installed; a daemon of the demo's own runs in a temporary folder, and nothing of it stays.
 set -euo pipefail
 
@@ -41,9 +41,10 @@ main() {
     show tcpprobectl stop web
     show tcpprobectl fetch web -o "$folder/web.tcpp"
     show tcpprobectl plot web -o web.png
-    [ -z "${SUDO_UID:-}" ] || chown "$SUDO_UID:${SUDO_GID:-}" web.png
+    show tcpprobectl plot web -o web.html
+    [ -z "${SUDO_UID:-}" ] || chown "$SUDO_UID:${SUDO_GID:-}" web.png web.html
 
-    say "There is your picture: $PWD/web.png"
+    say "There is your picture, $PWD/web.png, and the same to zoom and search in, for a browser: $PWD/web.html"
 }
 
 # As whoever called sudo: cargo and what it builds are theirs. Not for release, which takes three times as long; and so the tests

@@ -487,6 +487,8 @@ pub enum PlotFormat {
     Png,
     /// Vectors
     Svg,
+    /// A page for a browser
+    Html,
 }
 
 /// A panel of a plot.
@@ -517,6 +519,9 @@ A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same n
 NAME:RUN is that run of a job. Several are compared: from their first events on, over the same axes,
 the connection with the most traffic of each, with a table of what differs.
 
+HTML is a page to zoom and search in: all connections, what held back each, and its events, in one file that opens
+from disk and asks no network for anything. Events that exceed --size are thinned out, and no extreme is lost.
+
 Panels: throughput, cwnd (with ssthresh), flight (in flight, of one connection against cwnd times MSS and the
 peer's window), srtt, retransmissions, limits (what held back; see `tcpprobectl explain`).
 
@@ -525,12 +530,13 @@ Examples:
   tcpprobectl plot web --top 1 --by retransmissions
   tcpprobectl plot web --connection 10.1.2.3:443 --panels cwnd,srtt
   tcpprobectl plot trace.txt.gz --format svg --output-dir plots
+  tcpprobectl plot web --format html -o web.html
   tcpprobectl plot web:1 web:2 -o before-and-after.png")]
 pub struct PlotArgs {
     /// The job or file, or several to compare
     #[arg(value_name = "NAME|FILE", required = true, num_args = 1..=16, value_hint = ValueHint::AnyPath)]
     pub sources: Vec<String>,
-    /// png or svg [default: as the name of FILE ends, else png]
+    /// png, svg or html [default: as the name of FILE ends, else png]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<PlotFormat>,
     /// Write to this file; `-` is stdout [default: NAME.png]
@@ -542,13 +548,16 @@ pub struct PlotArgs {
     /// Show it with the desktop's viewer
     #[arg(long)]
     pub open: bool,
+    /// Of HTML: the most that the file may take; what does not fit is said [default: 20MB]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub size: Option<u64>,
     /// Show the trace's clock instead of seconds since the first event
     #[arg(long)]
     pub raw_time: bool,
     /// Draw SSH (port 22) too
     #[arg(long)]
     pub ssh: bool,
-    /// Draw the first N connections, at most 16 [default: 8; of each when comparing, 1]
+    /// Draw the first N connections, at most 16 [default: 8; of each when comparing, 1; on a page at first, 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     pub top: Option<u16>,
     /// First come those with the most of this: bytes, retransmissions, srtt, duration or rate

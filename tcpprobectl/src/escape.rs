@@ -15,6 +15,16 @@ pub fn text(text: &str) -> Cow<'_, str> {
     text.chars().map(written).collect::<String>().into()
 }
 
+/// `text` as a word for a shell: in quotes where it needs them.
+#[must_use]
+pub fn word(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:+,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.into();
+    }
+    format!("'{}'", text(word).replace('\'', "'\\''")).into()
+}
+
 /// Lines with `?` for each such character but tabs and line feeds. Characters must be whole.
 #[must_use]
 pub fn lines(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -39,6 +49,14 @@ mod tests {
         assert_eq!(text("comm == \"é\u{1b}[2J\""), "comm == \"é\\u{1b}[2J\"");
         assert_eq!(text("a\u{202e}b"), "a\\u{202e}b");
         assert!(matches!(text("sport == 80"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(word("traces/web-1.tcpp"), "traces/web-1.tcpp");
+        assert_eq!(word("my trace.tcpp"), "'my trace.tcpp'");
+        assert_eq!(word("it's; rm"), "'it'\\''s; rm'");
+        assert_eq!(word(""), "''");
     }
 
     #[test]

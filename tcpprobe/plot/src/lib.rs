@@ -39,9 +39,9 @@ mod error;
 pub mod model;
 pub mod units;
 
-pub use draw::{Format, Size, render};
+pub use draw::{Color, Format, PALETTE, Size, of_sort, render};
 pub use error::PlotError;
-pub use model::{Choice, Gap, Options, PanelKind, Plot, PlotInput, Rank, TOP_MAX, choose, differences};
+pub use model::{Choice, Gap, Options, PanelKind, Plot, PlotInput, Rank, TOP_MAX, choose, differences, is_ssh};
 
 #[cfg(test)]
 mod tests;

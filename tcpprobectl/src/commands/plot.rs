@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use tcpprobe::diagnose::{Diagnoser, Diagnosis};
 use tcpprobe::file::block::connection_id;
+use tcpprobe::filter::Filter;
 use tcpprobe::flow::{Collect, Collector, Flow, Limits};
 use tcpprobe::source::{EventFilter, Gap, Item, Losses};
+use tcpprobe_page::{Page, PageInput, Rows, SIZE_DEFAULT, SIZE_MIN};
 use tcpprobe_plot::{self as plot, PanelKind, PlotError, PlotInput, Rank};
 
 use crate::cli::{PlotArgs, PlotBy, PlotFormat, PlotPanel};
@@ -19,7 +21,8 @@ use crate::output::{self, Output};
 use crate::owned;
 use crate::recording::{self, Recording};
 use crate::report::Report;
-use crate::{filter, say};
+use crate::value::size::human;
+use crate::{escape, filter, say};
 
 /// Gaps that are drawn; any more would cover the picture.
 const GAPS_MAX: usize = 10_000;
@@ -33,15 +36,20 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     let filter = filter::of_connection(args.range.filter.as_deref(), args.range.connection.as_ref())?;
     let format = format(args)?;
     let is_comparison = args.sources.len() > 1;
+    check_format(args, format)?;
     let mut traces = Recording::several(socket, &args.sources, &args.range, "drawn")?;
     let stem = stem(&traces, &args.sources);
     let target = target(args, &stem, format);
-    if format == PlotFormat::Png {
-        output::refuse_terminal(target.as_deref(), "a PNG", &format!("{stem}.png"))?;
+    if format != PlotFormat::Svg {
+        let what = if format == PlotFormat::Png { "a PNG" } else { "a page" };
+        output::refuse_terminal(target.as_deref(), what, &format!("{stem}.{}", extension(format)))?;
     }
     let options = options(args);
 
     let interrupt = Interrupt::install()?;
+    if format == PlotFormat::Html {
+        return page(&mut traces[0], args, filter, &options, target.as_deref(), &interrupt);
+    }
     let (mut drawings, mut exit, mut ssh) = (Vec::new(), Exit::Ok, 0);
     for trace in &mut traces {
         let first = |fields| trace.open(&EventFilter::default(), fields, &interrupt).map(Some);
@@ -77,6 +85,70 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
         exit = if exit == Exit::Ok { sums } else { exit };
     }
     Ok(exit)
+}
+
+/// Makes the page of a trace.
+fn page(
+    trace: &mut Recording,
+    args: &PlotArgs,
+    filter: Filter,
+    options: &plot::Options,
+    target: Option<&Path>,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    let first = |fields| trace.open(&EventFilter::default(), fields, interrupt).map(Some);
+    let filter = owned::of_connections(&[], filter, first)?;
+    let mut report = Report::new(&trace.title());
+    let drawing = draw(trace, Collect::Nothing, &filter, interrupt, &mut report)?;
+    // As many colours as one can tell apart at a glance.
+    let options = plot::Options { top: args.top.map_or(4, usize::from), ..options.clone() };
+    let mut chosen =
+        plot::choose(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &report, &drawing.losses))?;
+    if args.top.is_none() {
+        // Those that are next to nothing beside the first are in the list.
+        let bytes = |id: &u64| drawing.flows.get(*id).map_or(0, |flow| flow.totals.traffic());
+        let least = chosen.shown.first().map_or(0, bytes) / 1000;
+        chosen.shown.retain(|id| bytes(id) >= least);
+    }
+    let diagnoses = diagnose(trace, &filter, interrupt)?;
+    let heading = trace.heading(args.range.filter.as_deref());
+    let size = args.size.unwrap_or(SIZE_DEFAULT);
+    let command = format!("tcpprobectl plot {} --format html", escape::word(&args.sources[0]));
+    let drawn = drawing.plot_input(&heading);
+    let input = PageInput {
+        flows: &drawing.flows,
+        diagnoses: &diagnoses,
+        gaps: drawn.gaps,
+        title: drawn.title,
+        kernel: drawn.kernel,
+        host: drawn.host,
+        utc_offset_ns: drawn.utc_offset_ns,
+        raw_time: args.raw_time,
+        chosen: &chosen.shown,
+        size,
+        command: &command,
+    };
+    let wanted = |flow: &Flow<'_>| options.ssh || !plot::is_ssh(flow);
+    let page = Page::fitting(&input, wanted, |rows| {
+        for item in &mut trace.open(&filter, Rows::fields(), interrupt)? {
+            rows.item(&item?);
+        }
+        anyhow::Ok(())
+    })?;
+    write(target, page.html.as_bytes())?;
+    if !page.is_whole() {
+        say(&format!("for a page of {}, {}", human(size), page.reduced(&input)));
+    }
+    if chosen.ssh > 0 {
+        say(&format!("{} SSH connections (port 22) are left out; --ssh draws them", chosen.ssh));
+    }
+    if let Some(path) = target {
+        say(&format!("wrote {}", path.display()));
+        if args.open {
+            open(path)?;
+        }
+    }
+    Ok(report.sums(&drawing.losses))
 }
 
 /// What the picture is called of itself.
@@ -168,16 +240,44 @@ fn diagnose(trace: &Recording, filter: &EventFilter, interrupt: &Interrupt) -> R
     Ok(diagnoser.finish())
 }
 
+/// Refuses what is not of a format.
+fn check_format(args: &PlotArgs, format: PlotFormat) -> Result<(), Failure> {
+    let refuse = |what: &str, hint: &str| Err(Failure::new(Exit::Usage, what, hint));
+    match format {
+        PlotFormat::Html if args.sources.len() > 1 => refuse(
+            "a page is of one trace, and several are compared",
+            "make a page of each, or compare them as PNG or SVG",
+        ),
+        PlotFormat::Html if args.panels.is_some() => refuse("a page has all panels", "leave out --panels"),
+        PlotFormat::Html if args.size.is_some_and(|size| size < SIZE_MIN) => {
+            refuse("a page needs 250 kB at least", "give a larger --size")
+        }
+        PlotFormat::Png | PlotFormat::Svg if args.size.is_some() => {
+            refuse("--size is of a page", "give --format html, or leave it out")
+        }
+        _ => Ok(()),
+    }
+}
+
 fn format(args: &PlotArgs) -> Result<PlotFormat, Failure> {
     let extension = args.output.as_deref().and_then(Path::extension).unwrap_or_default().to_ascii_lowercase();
     match (args.format, extension.to_str().unwrap_or_default()) {
         (Some(format), _) => Ok(format),
         (None, "svg") => Ok(PlotFormat::Svg),
-        (None, "gif" | "jpg" | "jpeg" | "webp" | "pdf" | "eps" | "html") => {
-            let what = format!("a plot is PNG or SVG, no {}", extension.display());
-            Err(Failure::new(Exit::Usage, what, "end the name in .png or .svg"))
+        (None, "html" | "htm") => Ok(PlotFormat::Html),
+        (None, "gif" | "jpg" | "jpeg" | "webp" | "pdf" | "eps") => {
+            let what = format!("a plot is PNG, SVG or HTML, no {}", extension.display());
+            Err(Failure::new(Exit::Usage, what, "end the name in .png, .svg or .html"))
         }
         _ => Ok(PlotFormat::Png),
+    }
+}
+
+fn extension(format: PlotFormat) -> &'static str {
+    match format {
+        PlotFormat::Png => "png",
+        PlotFormat::Svg => "svg",
+        PlotFormat::Html => "html",
     }
 }
 
@@ -186,8 +286,7 @@ fn target(args: &PlotArgs, stem: &str, format: PlotFormat) -> Option<PathBuf> {
     if let Some(path) = &args.output {
         return Some(path.clone()).filter(|path| path != Path::new("-"));
     }
-    let extension = if format == PlotFormat::Png { "png" } else { "svg" };
-    let name = format!("{stem}.{extension}");
+    let name = format!("{stem}.{}", extension(format));
     Some(args.output_dir.as_ref().map_or_else(|| PathBuf::from(&name), |directory| directory.join(&name)))
 }
 

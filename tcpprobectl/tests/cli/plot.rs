@@ -122,7 +122,7 @@ fn what_is_neither_file_nor_job() {
     fs::write(directory.path().join("notes"), "buy milk\n").unwrap();
     let no_trace = "notes is not a trace; it takes .tcpp and ftrace text, both also with .gz";
     check_failure(plot(directory.path(), &["notes"]), 1, no_trace);
-    let no_gif = "a plot is PNG or SVG, no gif; end the name in .png or .svg";
+    let no_gif = "a plot is PNG, SVG or HTML, no gif; end the name in .png, .svg or .html";
     check_failure(plot(directory.path(), &["notes", "-o", "x.gif"]), 2, no_gif);
 }
 
@@ -236,4 +236,88 @@ fn runs_of_a_job_are_compared() {
     let svg = stdout(&plot(&["web:1", "web:2", "-o", "-", "--format", "svg"]).code(0));
     places(&svg, &["web, run 1", "web, run 2", "(=)"]);
     assert!(stdout(&plot(&["web:2", "-o", "-", "--format", "svg"]).code(0)).contains("web, run 2"));
+}
+
+/// What is between the tags of an inert element of a page.
+fn inert<'a>(page: &'a str, id: &str) -> &'a str {
+    let from = page.find(&format!("id=\"{id}\">")).unwrap_or_else(|| panic!("no {id}")) + id.len() + 6;
+    page[from..].split('<').next().unwrap()
+}
+
+#[test]
+fn a_page_of_a_file_and_of_a_job() {
+    let directory = tempfile::tempdir().unwrap();
+    diagnosed(directory.path(), "rcvbuf");
+    let assert = plot(directory.path(), &["rcvbuf/trace.tcpp", "-o", "web.html"]).code(0);
+    assert_eq!(stderr(&assert), "tcpprobectl: wrote web.html\n");
+    let page = fs::read_to_string(directory.path().join("web.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("default-src 'none'"));
+    let about: serde_json::Value = serde_json::from_str(inert(&page, "about")).unwrap();
+    assert_eq!((&about["title"], &about["reduced"]), (&"trace.tcpp".into(), &"".into()));
+    assert!(!inert(&page, "connections").is_empty() && !inert(&page, "chunk0").is_empty());
+    let of_svg = plot(directory.path(), &["rcvbuf/trace.tcpp", "--format", "html", "-o", "-"]).code(0);
+    assert_eq!(stdout(&of_svg), page, "the same each time");
+
+    let daemon = Daemon::start(jobs(), trace("ipv4-loss2", 0));
+    let mut command = program();
+    command.args(["plot", "web", "--format", "html"]).env("TCPPROBED_SOCKET", daemon.socket());
+    let assert = command.current_dir(daemon.directory()).assert().code(0);
+    assert_eq!(stderr(&assert), "tcpprobectl: wrote web.html\n");
+}
+
+#[test]
+fn a_page_that_is_too_small_says_what_it_lacks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    // The same events again and again, at times that repeat nothing.
+    let lines = text("ipv4-loss2");
+    let (head, events): (Vec<&str>, Vec<&str>) = lines.lines().partition(|line| line.starts_with('#'));
+    let mut long = head.join("\n");
+    for turn in 0..200_u32 {
+        for (at, line) in events.iter().enumerate() {
+            let Some((before, after)) = line.split_once(": tcp_") else { continue };
+            let Some((task, seconds)) = before.rsplit_once(' ') else { continue };
+            let seconds: f64 = seconds.parse().unwrap();
+            let noise = f64::from((at as u32 * 7919 + turn * 104_729) % 997) * 1e-6;
+            long.push_str(&format!("\n{task} {:.6}: tcp_{after}", seconds + f64::from(turn) * 60.0 + noise));
+        }
+    }
+    fs::write(path("long.txt"), long).unwrap();
+    let convert = program().args(["convert", "long.txt", "-o", "long.tcpp"]).current_dir(directory.path()).assert();
+    convert.code(0);
+    let whole = plot(directory.path(), &["long.tcpp", "-o", "whole.html"]).code(0);
+    assert_eq!(stderr(&whole), "tcpprobectl: wrote whole.html\n");
+    let all = fs::metadata(path("whole.html")).unwrap().len();
+    assert!(all > 260_000, "{all}");
+    let assert = plot(directory.path(), &["long.tcpp", "-o", "less.html", "--size", "250kB"]).code(0);
+    let said = stderr(&assert);
+    assert!(
+        said.contains("for a page of 250 kB, ") && said.contains(" events are kept, among them each extreme; "),
+        "{said}"
+    );
+    let hint = said.split('`').nth(1).unwrap();
+    assert!(hint.starts_with("tcpprobectl plot long.tcpp --format html --size ") && hint.ends_with("MB"), "{said}");
+    // The hint works.
+    let arguments: Vec<&str> = hint.split(' ').skip(2).chain(["-o", "more.html"]).collect();
+    assert_eq!(stderr(&plot(directory.path(), &arguments).code(0)), "tcpprobectl: wrote more.html\n");
+    let page = fs::read_to_string(path("less.html")).unwrap();
+    assert!(page.len() <= 250_000, "{}", page.len());
+    let about: serde_json::Value = serde_json::from_str(inert(&page, "about")).unwrap();
+    assert!(about["reduced"].as_str().unwrap().contains("events are kept"), "{about}");
+}
+
+#[test]
+fn what_a_page_has_not() {
+    let directory = tempfile::tempdir().unwrap();
+    diagnosed(directory.path(), "rcvbuf");
+    let check = |more: &[&str], said: &str| {
+        let arguments = [&["rcvbuf/trace.tcpp"], more].concat();
+        check_failure(plot(directory.path(), &arguments), 2, said);
+    };
+    check(&["-o", "a.html", "--panels", "cwnd"], "a page has all panels; leave out --panels");
+    check(&["-o", "a.html", "--size", "100k"], "a page needs 250 kB at least; give a larger --size");
+    check(&["-o", "a.svg", "--size", "1M"], "--size is of a page; give --format html, or leave it out");
+    let several =
+        "a page is of one trace, and several are compared; make a page of each, or compare them as PNG or SVG";
+    check(&["rcvbuf/trace.tcpp", "--format", "html"], several);
 }

@@ -29,7 +29,8 @@ pub const BACKDROP: f32 = 0.12;
 /// How much of a colour a band has, so that a line over it can be seen.
 pub const BAND: f32 = 0.45;
 
-/// The colour of a limit or a cause: programs blue, receivers yellow, the path from green to red, timers black.
+/// The colour of a limit or a cause, on white: programs blue, receivers yellow, the path from green to red, timers black.
+#[must_use]
 pub fn of_sort(sort: Sort) -> Color {
     match sort {
         Sort::Idle => Color(0xd4, 0xd4, 0xd4),

@@ -28,8 +28,7 @@ use color::{DARK, GREY};
 use font::{Fonts, TEXT, TITLE};
 use frame::Common;
 
-#[cfg(test)]
-pub use color::{Color, PALETTE};
+pub use color::{Color, PALETTE, of_sort};
 
 /// What kind of picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -101,8 +101,6 @@ pub struct Choice {
 /// # Errors
 /// When there are none, or none but SSH.
 pub fn choose(flows: &Collector, options: &Options) -> Result<Choice, PlotError> {
-    let is_ssh =
-        |flow: &Flow<'_>| [flow.connection.local, flow.connection.peer].iter().any(|end| end.port() == SSH_PORT);
     let all = flows.all();
     let mut wanted: Vec<Flow<'_>> = all.iter().filter(|flow| options.ssh || !is_ssh(flow)).copied().collect();
     let ssh = all.len() - wanted.len();
@@ -135,6 +133,12 @@ pub fn choose(flows: &Collector, options: &Options) -> Result<Choice, PlotError>
     let more_share = if total == 0 { 0.0 } else { (total - drawn) as f64 / total as f64 };
     let shown: Vec<u64> = wanted.iter().map(|flow| flow.connection.id).collect();
     Ok(Choice { more: more - shown.len(), shown, more_share, ssh, ends })
+}
+
+/// Whether it is a connection of SSH.
+#[must_use]
+pub fn is_ssh(flow: &Flow<'_>) -> bool {
+    [flow.connection.local, flow.connection.peer].iter().any(|end| end.port() == SSH_PORT)
 }
 
 /// Bytes a second, in the direction of more.

@@ -86,7 +86,8 @@ pub fn words(limit: Limit) -> String {
 }
 
 /// What a limit has in common with others: its colour.
-fn sort(limit: Limit) -> Sort {
+#[must_use]
+pub fn sort(limit: Limit) -> Sort {
     match limit {
         Limit::Idle => Sort::Idle,
         Limit::Unseen | Limit::Connecting => Sort::Unseen,
@@ -104,6 +105,7 @@ fn sort(limit: Limit) -> Sort {
 }
 
 /// What a cause has in common with limits.
+#[must_use]
 pub fn sort_of_cause(cause: Cause) -> Sort {
     match cause {
         Cause::Fast => Sort::Loss,

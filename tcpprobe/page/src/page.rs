@@ -1,0 +1,244 @@
+//! The page of a trace.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tcpprobe::diagnose::{Cause, Diagnosis, Limit};
+use tcpprobe::flow::{Collector, Flow};
+use tcpprobe_plot::model::{Lost, sort_of_cause, sort_of_limit};
+use tcpprobe_plot::units::{counted, grouped};
+use tcpprobe_plot::{Color, Gap, PALETTE, of_sort};
+
+use crate::chunks::{Chunks, text};
+use crate::plan::Plan;
+use crate::rows::{Kept, Rows, Track};
+use crate::{assemble, list};
+
+/// Bytes that a page may take, of itself.
+pub const SIZE_DEFAULT: u64 = 20_000_000;
+/// Bytes of a row, as guessed at first.
+const ROW_BYTES: u64 = 6;
+/// Fewer bytes are not enough for anything but what the browser runs.
+pub const SIZE_MIN: u64 = 250_000;
+
+/// A trace, as a page needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct PageInput<'a> {
+    /// The connections, with their totals.
+    pub flows: &'a Collector,
+    /// What was found of them.
+    pub diagnoses: &'a [Diagnosis],
+    /// Where events were lost.
+    pub gaps: &'a [Gap],
+    /// The name of the job or file.
+    pub title: &'a str,
+    /// The release of the kernel that recorded it.
+    pub kernel: Option<&'a str>,
+    /// The machine that recorded it.
+    pub host: Option<&'a str>,
+    /// UTC (nanoseconds since 1970) minus the trace's clock, where it is known.
+    pub utc_offset_ns: Option<i64>,
+    /// Whether times are the trace's own clock's, and not counted from the first event.
+    pub raw_time: bool,
+    /// Ids of the connections that are drawn at first, the most important first; those with the most traffic where it is empty.
+    pub chosen: &'a [u64],
+    /// The most bytes that the page may take; not fewer than [`SIZE_MIN`] are enough.
+    pub size: u64,
+    /// The command that makes this page, without its size: to say what shows more, where not all fits.
+    pub command: &'a str,
+}
+
+impl<'a> PageInput<'a> {
+    /// One of these connections, of which nothing else is known.
+    #[must_use]
+    pub fn new(flows: &'a Collector, title: &'a str) -> Self {
+        PageInput {
+            flows,
+            title,
+            diagnoses: &[],
+            gaps: &[],
+            kernel: None,
+            host: None,
+            utc_offset_ns: None,
+            raw_time: false,
+            chosen: &[],
+            size: SIZE_DEFAULT,
+            command: "tcpprobectl plot --format html",
+        }
+    }
+}
+
+/// A page.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The file.
+    pub html: String,
+    /// Connections in its list.
+    pub connections: u64,
+    /// Events that it shows.
+    pub events: u64,
+    /// Of how many.
+    pub events_of: u64,
+    /// Connections that are not in its list, for want of room.
+    pub left_out: u64,
+}
+
+impl Page {
+    /// The page of the connections that are wanted, of at most [`PageInput::size`] bytes: `read` is called with what is to take the
+    /// trace's events, once, or again where fewer fit, or many more.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn fitting<E>(
+        input: &PageInput,
+        wanted: impl Fn(&Flow<'_>) -> bool,
+        mut read: impl FnMut(&mut Rows) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let size = input.size;
+        let mut rows_max = size / ROW_BYTES;
+        let mut is_first = true;
+        loop {
+            let mut rows = Rows::new(Plan::new(input.flows, rows_max, input.chosen, &wanted));
+            read(&mut rows)?;
+            let page = Page::new(input, rows.finish());
+            let taken = page.html.len() as u64;
+            let is_small = is_first && !page.is_whole() && taken < size / 4 * 3;
+            if taken <= size && !is_small || rows_max == 0 {
+                return Ok(page);
+            }
+            rows_max = (u128::from(rows_max) * u128::from(size) * 9 / 10 / u128::from(taken)) as u64;
+            is_first = false;
+        }
+    }
+
+    /// The page of a trace.
+    #[must_use]
+    pub fn new(input: &PageInput, kept: Kept) -> Self {
+        let mut flows: Vec<(Flow<'_>, &Track)> = input
+            .flows
+            .all()
+            .into_iter()
+            .filter_map(|flow| Some((flow, kept.tracks.get(&flow.connection.id)?)))
+            .collect();
+        let order = |(flow, _): &(Flow<'_>, &Track)| {
+            let place = input.chosen.iter().position(|id| *id == flow.connection.id).unwrap_or(usize::MAX);
+            (place, Reverse(flow.totals.traffic() + flow.totals.bytes_acked), flow.connection.id)
+        };
+        flows.sort_by_key(order);
+        let found = Found::new(input.diagnoses);
+        let zero = zero(&flows, &found);
+        let mut chunks = Chunks::default();
+        let (mut events, mut events_of) = (0, 0);
+        let entry = |(flow, track): &(Flow<'_>, &Track)| {
+            let found = found.of(flow);
+            let place = list::columns(&mut chunks, track, found, zero);
+            (events, events_of) = (events + track.rows, events_of + track.events);
+            list::entry(flow, track, found, place, zero)
+        };
+        let entries: Vec<Value> = flows.iter().map(entry).collect();
+        let connections = entries.len() as u64;
+        let mut page = Page { html: String::new(), connections, events, events_of, left_out: kept.left_out };
+        let about = about(input, &page, zero);
+        let list = text(json!(entries).to_string().as_bytes());
+        page.html = assemble::html(input.title, &about, &list, &chunks.finish());
+        page
+    }
+
+    /// Whether it shows every event of every connection.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.events == self.events_of && self.left_out == 0
+    }
+
+    /// What it does not show, in words, and the command that shows more; empty where that is nothing.
+    #[must_use]
+    pub fn reduced(&self, input: &PageInput) -> String {
+        if self.is_whole() {
+            return String::new();
+        }
+        let mut words = Vec::new();
+        if self.events < self.events_of {
+            let (kept, all) = (grouped(self.events), counted(self.events_of, "event", "events"));
+            words.push(format!("{kept} of {all} are kept, among them each extreme"));
+        }
+        if self.left_out > 0 {
+            let those = counted(self.left_out, "connection", "connections");
+            words.push(format!("{those} with the least traffic left out"));
+        }
+        // As large as all would be, by what a kept event takes, and twice as large where connections are missing.
+        let all = u128::from(self.events_of) * if self.left_out > 0 { 2 } else { 1 };
+        let needed = (u128::from(input.size) * all / u128::from(self.events.max(1))).div_ceil(1_000_000);
+        let more = format!("`{} --size {needed}MB` shows more", input.command);
+        format!("{}; {more}; --connection, --filter, --since and --until show less, in full", words.join("; "))
+    }
+}
+
+/// What was found of connections, by their ends.
+struct Found<'a>(HashMap<(SocketAddr, SocketAddr), Vec<&'a Diagnosis>>);
+
+impl<'a> Found<'a> {
+    fn new(all: &'a [Diagnosis]) -> Self {
+        let mut found: HashMap<_, Vec<&Diagnosis>> = HashMap::new();
+        for one in all {
+            found.entry((one.connection.local, one.connection.peer)).or_default().push(one);
+        }
+        Found(found)
+    }
+
+    fn of(&self, flow: &Flow<'_>) -> Option<&'a Diagnosis> {
+        let connection = flow.connection;
+        let all = self.0.get(&(connection.local, connection.peer))?;
+        let same_or_unknown = |a: u64, b: u64| a == 0 || b == 0 || a == b;
+        let is_of = |found: &&&Diagnosis| {
+            same_or_unknown(found.connection.cookie, connection.cookie)
+                && found.from() <= flow.totals.last_time
+                && flow.totals.first_time <= found.to()
+        };
+        all.iter().find(is_of).copied()
+    }
+}
+
+/// The first time that is shown.
+fn zero(flows: &[(Flow<'_>, &Track)], found: &Found) -> u64 {
+    let begins = |(flow, _): &(Flow<'_>, &Track)| {
+        let found = found.of(flow).filter(|found| !found.intervals.is_empty());
+        flow.totals.first_time.min(found.map_or(u64::MAX, Diagnosis::from))
+    };
+    flows.iter().map(begins).min().unwrap_or(0)
+}
+
+fn color(Color(red, green, blue): Color) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
+/// What is said of all.
+fn about(input: &PageInput, page: &Page, zero: u64) -> Value {
+    let words = |name: &str| name.replace('_', " ");
+    let limit = |limit: &Limit| json!({ "name": words(limit.name()), "color": color(of_sort(sort_of_limit(*limit))) });
+    let cause = |cause: &Cause| json!({ "name": words(cause.name()), "color": color(of_sort(sort_of_cause(*cause))) });
+    let mut gaps: Vec<&Gap> = input.gaps.iter().collect();
+    gaps.sort_by_key(|gap| gap.start_ns);
+    let gap = |gap: &&Gap| json!([gap.start_ns as f64 - zero as f64, gap.end_ns as f64 - zero as f64, gap.lost]);
+    let lost = (!input.gaps.is_empty()).then(|| Lost::of(input.gaps).to_string());
+    let utc = input.utc_offset_ns.map(|offset| (i128::from(offset) + i128::from(zero)).to_string());
+    json!({
+        "title": input.title,
+        "host": input.host,
+        "kernel": input.kernel,
+        // Nanoseconds since 1970 of the first time, as text: no number of a browser has so many digits.
+        "utc": utc,
+        "zero": zero.to_string(),
+        "raw": input.raw_time,
+        "events": page.events_of,
+        "connections": page.connections,
+        "reduced": page.reduced(input),
+        "lost": lost,
+        "gaps": gaps.iter().map(gap).collect::<Vec<_>>(),
+        "chosen": input.chosen.len().clamp(1, PALETTE.len()),
+        "limits": Limit::ALL.iter().map(limit).collect::<Vec<_>>(),
+        "causes": Cause::ALL.iter().map(cause).collect::<Vec<_>>(),
+        "palette": PALETTE.map(color),
+    })
+}
