@@ -321,6 +321,8 @@ Formats:
   csv      the same as one table, with the columns of all events; empty where an event has none
   parquet  tables for pandas, polars, DuckDB and Spark: events, connections, intervals, losses, which
            share the column conn; FILE is a folder of all, and ends in .parquet for the events alone
+  perfetto a trace for ui.perfetto.dev: a track for each connection, with its counters, what held it
+           back, and its retransmissions
 Where events were lost, json has an object whose event is null, csv a line without one: lost tells
 how many, null or empty where nobody knows. A clock of ticks gives clock_ticks, not clock_ns.
 Text in csv that a spreadsheet would take for a formula (= + - @) has an apostrophe before it.
@@ -330,8 +332,8 @@ ssthresh are packets, and an ssthresh of 2147483647 is one that is not set. stat
 newstate count from 1: ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT
 LAST_ACK LISTEN CLOSING NEW_SYN_RECV; family is 2 for IPv4, 10 for IPv6.
 
-FILE (.tcpp, .txt, .log, .txt.gz, .json, .csv, .parquet) is replaced only when all is written; a
-folder must not be there yet.
+FILE (.tcpp, .txt, .log, .txt.gz, .json, .csv, .parquet, .pftrace) is replaced only when all is
+written; a folder must not be there yet.
 
 Examples:
   tcpprobectl fetch web -o web.tcpp
@@ -403,7 +405,7 @@ pub struct FetchArgs {
     /// Write to this file; `-` is stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// tcpp, text, text.gz, json, csv or parquet [default: as the name of FILE ends, else tcpp]
+    /// tcpp, text, text.gz, json, csv, parquet or perfetto [default: as the name of FILE ends, else tcpp]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<TraceFormat>,
     /// Only these fields, comma-separated, in json and csv
@@ -683,8 +685,8 @@ pub struct ExplainArgs {
 /// Turn a trace file, or pages saved by hand, into another format
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv, .parquet (see
-`help fetch`).
+The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv, .parquet,
+.pftrace (see `help fetch`).
 Text and pages do not tell the time of day: `time` and `time_ns` are empty, and there is no --since.
 
 DIR holds the pages of each CPU as cpuN.raw, and if you have them, saved_cmdlines (names of tasks),
@@ -708,7 +710,7 @@ pub struct ConvertArgs {
     /// Write to this file; `-` is stdout, and needs --format
     #[arg(short, long, value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// tcpp, text, text.gz, json, csv or parquet, however the name of FILE ends
+    /// tcpp, text, text.gz, json, csv, parquet or perfetto, however the name of FILE ends
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<TraceFormat>,
     /// Only these fields, comma-separated, in json and csv

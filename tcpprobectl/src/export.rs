@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::format::Format;
 use crate::output::Output;
 use crate::report::Report;
-use crate::tables;
+use crate::{perfetto, tables};
 
 /// A trace that was opened, by what is in it.
 pub enum Source<'a> {
@@ -56,6 +56,7 @@ pub fn write(name: &str, source: Source<'_>, request: Request, path: Option<&Pat
             let mut trace = open(name, source, request)?;
             return tables::write(&mut trace, Report::new(name), tables, path);
         }
+        Format::Perfetto => return perfetto::write(&mut open(name, source, request)?, Report::new(name), path),
     };
     let output = Output::open(path)?;
     let output = if format.is_gzipped() { output.gzip() } else { output };
@@ -142,7 +143,7 @@ pub fn refuse_other(path: &Path) -> Result<(), Failure> {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     if OTHERS.iter().any(|other| extension == **other) {
         let what = format!("{} cannot be written: the name ends in .{}", path.display(), extension.display());
-        let hint = "end it in .tcpp, .txt, .txt.gz, .json, .csv or .parquet, or give --format";
+        let hint = "end it in .tcpp, .txt, .txt.gz, .json, .csv, .parquet or .pftrace, or give --format";
         return Err(Failure::new(Exit::Usage, what, hint));
     }
     Ok(())
@@ -152,7 +153,11 @@ pub fn refuse_other(path: &Path) -> Result<(), Failure> {
 pub fn require_format(asked: Option<Format>, path: &Path) -> Result<Format> {
     let failure = || {
         let what = format!("the name {} does not tell the format", path.display());
-        Failure::new(Exit::Usage, what, "end it in .tcpp, .txt, .txt.gz, .json, .csv or .parquet, or give --format")
+        Failure::new(
+            Exit::Usage,
+            what,
+            "end it in .tcpp, .txt, .txt.gz, .json, .csv, .parquet or .pftrace, or give --format",
+        )
     };
     Ok(format_of(asked, Some(path)).ok_or_else(failure)?)
 }

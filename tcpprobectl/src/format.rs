@@ -11,17 +11,20 @@ pub enum Format {
     Of(ExportFormat),
     /// Tables, for what reads columns.
     Parquet,
+    /// Tracks, for Perfetto.
+    Perfetto,
 }
 
 impl Format {
     /// Every format, in the order in which they are listed.
-    pub const ALL: [Format; ExportFormat::ALL.len() + 1] = {
-        let mut all = [Format::Parquet; ExportFormat::ALL.len() + 1];
+    pub const ALL: [Format; ExportFormat::ALL.len() + 2] = {
+        let mut all = [Format::Perfetto; ExportFormat::ALL.len() + 2];
         let mut at = 0;
         while at < ExportFormat::ALL.len() {
             all[at] = Format::Of(ExportFormat::ALL[at]);
             at += 1;
         }
+        all[at] = Format::Parquet;
         all
     };
 
@@ -31,6 +34,7 @@ impl Format {
         match self {
             Format::Of(format) => format.name(),
             Format::Parquet => "parquet",
+            Format::Perfetto => "perfetto",
         }
     }
 
@@ -40,6 +44,7 @@ impl Format {
         match self {
             Format::Of(format) => format.help(),
             Format::Parquet => "Tables of events, connections, intervals and losses",
+            Format::Perfetto => "Tracks of connections, for ui.perfetto.dev",
         }
     }
 
@@ -49,6 +54,7 @@ impl Format {
         match self {
             Format::Of(format) => format.extension(),
             Format::Parquet => "parquet",
+            Format::Perfetto => "pftrace",
         }
     }
 
@@ -57,7 +63,7 @@ impl Format {
     pub fn is_binary(self) -> bool {
         match self {
             Format::Of(format) => format.is_binary(),
-            Format::Parquet => true,
+            Format::Parquet | Format::Perfetto => true,
         }
     }
 
@@ -67,7 +73,7 @@ impl Format {
         let is = |extension: &str| path.extension().is_some_and(|known| known.eq_ignore_ascii_case(extension));
         // As other tools end those of their text.
         let log = || is("log").then_some(Format::Of(ExportFormat::Text));
-        let tables = || is(Format::Parquet.extension()).then_some(Format::Parquet);
-        ExportFormat::of_path(path).map(Format::Of).or_else(tables).or_else(log)
+        let other = || [Format::Parquet, Format::Perfetto].into_iter().find(|format| is(format.extension()));
+        ExportFormat::of_path(path).map(Format::Of).or_else(other).or_else(log)
     }
 }

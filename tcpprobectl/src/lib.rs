@@ -19,6 +19,7 @@ mod lines;
 mod output;
 mod owned;
 mod paint;
+mod perfetto;
 mod private_daemon;
 mod progress;
 mod range;
