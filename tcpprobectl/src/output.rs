@@ -47,8 +47,6 @@ pub enum Output {
     File(NewFile),
     /// Any of these, through gzip.
     Gzip(GzEncoder<Box<Output>>),
-    /// Nowhere.
-    Nothing,
 }
 
 impl Output {
@@ -66,12 +64,6 @@ impl Output {
         NewFile::create(path).map(Output::File)
     }
 
-    /// What is taken by nobody.
-    #[must_use]
-    pub fn nothing() -> Self {
-        Output::Nothing
-    }
-
     /// The same, through gzip.
     #[must_use]
     pub fn gzip(self) -> Self {
@@ -86,7 +78,6 @@ impl Output {
             Output::File(file) => file.finish(),
             // What it writes into names itself.
             Output::Gzip(packer) => packer.finish()?.finish(),
-            Output::Nothing => Ok(()),
         }
     }
 }
@@ -99,7 +90,6 @@ impl Write for Output {
             Output::Device(out, path) => out.write(bytes).map_err(|error| named(path, &error)),
             Output::File(file) => file.writer.write(bytes).map_err(|error| named(&file.target, &error)),
             Output::Gzip(packer) => packer.write(bytes),
-            Output::Nothing => Ok(bytes.len()),
         }
     }
 
@@ -109,7 +99,6 @@ impl Write for Output {
             Output::Device(out, path) => out.flush().map_err(|error| named(path, &error)),
             Output::File(file) => file.writer.flush().map_err(|error| named(&file.target, &error)),
             Output::Gzip(packer) => packer.flush(),
-            Output::Nothing => Ok(()),
         }
     }
 }

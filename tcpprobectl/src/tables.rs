@@ -36,7 +36,8 @@ impl Wanted {
 
 /// Where tables go.
 enum Target {
-    File(Output),
+    /// Until the file is begun.
+    File(Option<Output>),
     Folder(NewFolder),
 }
 
@@ -44,7 +45,7 @@ enum Target {
 pub fn write(trace: &mut Trace<'_>, mut report: Report, wanted: Wanted, path: Option<&Path>) -> Result<Exit> {
     let (names, mut target) = match (wanted.file(path), path) {
         (None, Some(path)) => (Table::ALL.to_vec(), Target::Folder(NewFolder::create(path)?)),
-        (table, path) => (vec![table.unwrap_or(Table::Events)], Target::File(Output::open(path)?)),
+        (table, path) => (vec![table.unwrap_or(Table::Events)], Target::File(Some(Output::open(path)?))),
     };
     let mut tables = Tables::new(names.iter().copied());
     let mut files: Vec<(Table, Parquet<Output>)> = Vec::new();
@@ -59,7 +60,10 @@ pub fn write(trace: &mut Trace<'_>, mut report: Report, wanted: Wanted, path: Op
             for &table in &names {
                 let output = match &mut target {
                     Target::Folder(folder) => folder.file(&format!("{}.parquet", table.name()))?,
-                    Target::File(output) => std::mem::replace(output, Output::nothing()),
+                    Target::File(output) => match output.take() {
+                        Some(output) => output,
+                        None => break,
+                    },
                 };
                 files.push((table, Parquet::new(output, tables.schema(table), wanted.compression)?));
             }

@@ -11,5 +11,6 @@ mod help;
 mod jobs;
 mod plot;
 mod saved;
+mod tables;
 mod traces;
 mod wild;

@@ -202,11 +202,14 @@ def by_spark(folder):
     from pyspark.sql import SparkSession
 
     if not SPARK:
-        builder = SparkSession.builder.master("local-cluster[2,1,1024]").config("spark.ui.enabled", "false")
+        builder = SparkSession.builder.master("local-cluster[1,1,1024]").config("spark.ui.enabled", "false")
+        # Small tables, on a machine that may be busy.
+        builder = builder.config("spark.sql.shuffle.partitions", "1").config("spark.network.timeout", "600s")
         # Spark has no times of nanoseconds: with this it takes them as numbers.
         builder = builder.config("spark.sql.legacy.parquet.nanosAsLong", "true")
         builder = builder.config("spark.sql.ansi.doubleQuotedIdentifiers", "true").config("spark.sql.ansi.enabled", "true")
-        SPARK.append(builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate())
+        builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+        SPARK.append(builder.getOrCreate())
     for table in TABLES:
         SPARK[0].read.parquet(f"{folder}/{table}.parquet").createOrReplaceTempView(table)
     return by_sql(lambda text: [tuple(row) for row in SPARK[0].sql(text).collect()])
