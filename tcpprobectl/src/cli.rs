@@ -319,8 +319,8 @@ Formats:
   json     one object a line: time (RFC 3339), time_ns (since 1970), clock_ns (the trace's clock),
            cpu, pid, comm, event, and every field by its name; addresses and ports as such
   csv      the same as one table, with the columns of all events; empty where an event has none
-  parquet  tables for pandas, polars, DuckDB and Spark: events, connections, intervals, losses, which
-           share the column conn; FILE is a folder of all, and ends in .parquet for the events alone
+  parquet  tables for pandas, polars, DuckDB and Spark: events, connections, intervals and losses,
+           joined by conn; FILE is a folder of all, or ends in .parquet for the events alone
   perfetto a trace for ui.perfetto.dev: a track for each connection, with its counters, what held it
            back, and its retransmissions
 Where events were lost, json has an object whose event is null, csv a line without one: lost tells

@@ -55,7 +55,12 @@ pub fn write(trace: &mut Trace<'_>, mut report: Report, wanted: Wanted, path: Op
         if let Item::Problem(problem) = &item {
             report.tell(problem);
         }
-        tables.item(&item, &mut |table, batch| Ok(batches.push((table, batch)))).map_err(failure)?;
+        tables
+            .item(&item, &mut |table, batch| {
+                batches.push((table, batch));
+                Ok(())
+            })
+            .map_err(failure)?;
         if files.is_empty() && matches!(item, Item::Begin(_)) {
             for &table in &names {
                 let output = match &mut target {
@@ -71,7 +76,10 @@ pub fn write(trace: &mut Trace<'_>, mut report: Report, wanted: Wanted, path: Op
         put(&mut files, &mut batches)?;
     }
     report.require_events(trace.selected(), trace.losses())?;
-    let give = &mut |table, batch| Ok(batches.push((table, batch)));
+    let give = &mut |table, batch| {
+        batches.push((table, batch));
+        Ok(())
+    };
     let metadata = tables.finish(trace.ledger(), trace.losses(), give).map_err(failure)?;
     put(&mut files, &mut batches)?;
     for (_, file) in files {

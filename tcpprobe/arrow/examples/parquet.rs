@@ -20,7 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files: Vec<(Table, Parquet<File>)> = Vec::new();
     for item in &mut trace {
         let (item, mut batches) = (item?, Vec::new());
-        tables.item(&item, &mut |table, batch| Ok(batches.push((table, batch))))?;
+        tables.item(&item, &mut |table, batch| {
+            batches.push((table, batch));
+            Ok(())
+        })?;
         if files.is_empty() && matches!(item, Item::Begin(_)) {
             for &table in &wanted {
                 let file = File::create(Path::new(folder).join(format!("{}.parquet", table.name())))?;
@@ -30,8 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         put(&mut files, batches)?;
     }
     let mut batches = Vec::new();
-    let metadata =
-        tables.finish(trace.ledger(), trace.losses(), &mut |table, batch| Ok(batches.push((table, batch))))?;
+    let metadata = tables.finish(trace.ledger(), trace.losses(), &mut |table, batch| {
+        batches.push((table, batch));
+        Ok(())
+    })?;
     put(&mut files, batches)?;
     for (_, file) in files {
         file.finish(&metadata)?;
