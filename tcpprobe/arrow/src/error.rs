@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum Error {
     /// Its clock does not count nanoseconds, and the table is about durations.
-    #[error("{0} needs times, and the trace's clock counts no nanoseconds")]
+    #[error("the table of {0} needs times, and the trace's clock counts no nanoseconds")]
     NoTimes(&'static str),
     /// More connections than a column can number.
     #[error("more than 2147483647 connections")]

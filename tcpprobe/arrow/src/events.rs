@@ -314,6 +314,17 @@ impl<'a, C: Chunk> View<'a, C> {
         let mut values = Vec::with_capacity(count);
         let mut valid = NullBufferBuilder::new(count);
         let infinite = (name == "ssthresh").then_some(u64::from(SSTHRESH_INFINITE));
+        if let [Some(source)] = &sources[..]
+            && infinite.is_none()
+        {
+            // Of one format, as most are.
+            let values: Option<Vec<i64>> = (0..count)
+                .map(|at| Some((self.chunk.number(source, at)? << unused[0]).cast_signed() >> unused[0]))
+                .collect();
+            if let Some(values) = values {
+                return Some(Numbers { values, valid: None });
+            }
+        }
         for (at, &group) in self.chunk.groups().iter().enumerate() {
             let number = sources[group as usize].as_ref().and_then(|source| self.chunk.number(source, at));
             match number {

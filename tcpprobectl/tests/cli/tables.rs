@@ -114,10 +114,14 @@ fn a_clock_of_ticks_has_events_alone() {
     fs::write(folder.path().join("a.txt"), text).unwrap();
     let convert =
         |arguments: &[&str]| program().current_dir(&folder).args(["convert", "a.txt"]).args(arguments).assert();
-    let line = "connections needs times, and the trace's clock counts no nanoseconds; take --table events, or record with another trace_clock";
-    check_failure(convert(&["--format", "parquet", "-o", "all"]), 1, line);
+    let line = "the table of connections needs times, and the trace's clock counts no nanoseconds; take --table events, or record with another trace_clock";
+    let check = |arguments: &[&str], line: &str| {
+        let told = stderr(&convert(arguments).code(1));
+        assert!(told.ends_with(&format!("tcpprobectl: {line}\n")), "{told}");
+    };
+    check(&["--format", "parquet", "-o", "all"], line);
     let line = "Perfetto draws times, and the trace's clock counts no nanoseconds; record with another trace_clock";
-    check_failure(convert(&["-o", "a.pftrace"]), 1, line);
+    check(&["-o", "a.pftrace"], line);
     convert(&["-o", "a.parquet"]).code(0);
     let bytes = fs::read(folder.path().join("a.parquet")).unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains("clock_ticks"));
