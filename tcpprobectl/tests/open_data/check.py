@@ -154,7 +154,7 @@ def by_pyarrow(folder):
     events, limits = read["events"], read["intervals"].group_by("limit").aggregate([("duration_ns", "sum")])
     counts = events.group_by("event").aggregate([("event", "count")])
     srtt = events.filter(pc.field("event") == "tcp_probe")["srtt"]
-    rows = [tuple(row[name] for name in ENDS + COLUMNS) for row in read["connections"].to_pylist()]
+    rows = [tuple(row[name] for name in ENDS + COLUMNS) for row in read["connections"].select(ENDS + COLUMNS).to_pylist()]
     some = len(srtt) - srtt.null_count
     return found(
         rows,
