@@ -73,7 +73,14 @@ fn every_folder_is_a_room() {
 fn the_map_has_every_room() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let map = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
-    for crate_folder in ["tcpprobe/src", "tcpprobed/src", "tcpprobe/plot/src", "tcpprobe/page/src"] {
+    for crate_folder in [
+        "tcpprobe/src",
+        "tcpprobed/src",
+        "tcpprobe/arrow/src",
+        "tcpprobe/page/src",
+        "tcpprobe/perfetto/src",
+        "tcpprobe/plot/src",
+    ] {
         for entry in fs::read_dir(root.join(crate_folder)).unwrap() {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();

@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use tcpprobe::export::ExportFormat;
+use tcpprobe_arrow::{Compression, Table};
 use tcpprobe_client::DEFAULT_SOCKET;
 
+use crate::format::Format;
+use crate::tables::Wanted;
 use crate::top::row::SortKey;
 use crate::value::connection::Ends;
 use crate::value::{duration, size, timestamp};
@@ -288,17 +290,17 @@ pub struct TimeArgs {
     pub last: Option<Duration>,
 }
 
-/// What a trace can be written as; the library lists the formats.
+/// What a trace can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TraceFormat(pub ExportFormat);
+pub struct TraceFormat(pub Format);
 
 impl ValueEnum for TraceFormat {
     fn value_variants<'a>() -> &'a [Self] {
-        const ALL: [TraceFormat; ExportFormat::ALL.len()] = {
-            let mut all = [TraceFormat(ExportFormat::Tcpp); ExportFormat::ALL.len()];
+        const ALL: [TraceFormat; Format::ALL.len()] = {
+            let mut all = [TraceFormat(Format::Parquet); Format::ALL.len()];
             let mut at = 0;
             while at < all.len() {
-                all[at] = TraceFormat(ExportFormat::ALL[at]);
+                all[at] = TraceFormat(Format::ALL[at]);
                 at += 1;
             }
             all
@@ -319,6 +321,10 @@ Formats:
   json     one object a line: time (RFC 3339), time_ns (since 1970), clock_ns (the trace's clock),
            cpu, pid, comm, event, and every field by its name; addresses and ports as such
   csv      the same as one table, with the columns of all events; empty where an event has none
+  parquet  tables for pandas, polars, DuckDB and Spark: events, connections, intervals and losses,
+           joined by conn; FILE is a folder of all, or ends in .parquet for the events alone
+  perfetto a trace for ui.perfetto.dev: a track for each connection, with its counters, what held it
+           back, and its retransmissions
 Where events were lost, json has an object whose event is null, csv a line without one: lost tells
 how many, null or empty where nobody knows. A clock of ticks gives clock_ticks, not clock_ns.
 Text in csv that a spreadsheet would take for a formula (= + - @) has an apostrophe before it.
@@ -328,12 +334,69 @@ ssthresh are packets, and an ssthresh of 2147483647 is one that is not set. stat
 newstate count from 1: ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT
 LAST_ACK LISTEN CLOSING NEW_SYN_RECV; family is 2 for IPv4, 10 for IPv6.
 
-FILE (.tcpp, .txt, .log, .txt.gz, .json, .csv) is replaced only when all is written.
+FILE (.tcpp, .txt, .log, .txt.gz, .json, .csv, .parquet, .pftrace) is replaced only when all is
+written; a folder must not be there yet.
 
 Examples:
   tcpprobectl fetch web -o web.tcpp
   tcpprobectl fetch web --last 5m --format text | less
-  tcpprobectl fetch web --events tcp_probe -o web.csv";
+  tcpprobectl fetch web --events tcp_probe -o web.csv
+  tcpprobectl fetch web --table connections -o web.parquet";
+
+/// A table, as `--table` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableName {
+    /// Each event
+    Events,
+    /// Each connection
+    Connections,
+    /// What held each connection back, and when
+    Intervals,
+    /// Where events are missing
+    Losses,
+}
+
+/// How Parquet is compressed, as `--compression` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompressionName {
+    /// Quick
+    Snappy,
+    /// Smaller
+    Gzip,
+    /// Not at all
+    None,
+}
+
+/// How tables are written.
+#[derive(Debug, Args)]
+pub struct TableArgs {
+    /// Only this table, as a file: events, connections, intervals or losses [default: a folder of all]
+    #[arg(long, value_enum, value_name = "TABLE", hide_possible_values = true, help_heading = "In parquet")]
+    pub table: Option<TableName>,
+    /// snappy, gzip (smaller, slower) or none [default: snappy]
+    #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true, help_heading = "In parquet")]
+    pub compression: Option<CompressionName>,
+}
+
+impl TableArgs {
+    /// What is wanted.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            table: self.table.map(|table| match table {
+                TableName::Events => Table::Events,
+                TableName::Connections => Table::Connections,
+                TableName::Intervals => Table::Intervals,
+                TableName::Losses => Table::Losses,
+            }),
+            compression: match self.compression {
+                None | Some(CompressionName::Snappy) => Compression::Snappy,
+                Some(CompressionName::Gzip) => Compression::Gzip,
+                Some(CompressionName::None) => Compression::None,
+            },
+        }
+    }
+}
 
 /// Write a job's trace to a file or stdout
 #[derive(Debug, Args)]
@@ -344,7 +407,7 @@ pub struct FetchArgs {
     /// Write to this file; `-` is stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// tcpp, text, text.gz, json or csv [default: as the name of FILE ends, else tcpp]
+    /// tcpp, text, text.gz, json, csv, parquet or perfetto [default: as the name of FILE ends, else tcpp]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<TraceFormat>,
     /// Only these fields, comma-separated, in json and csv
@@ -355,6 +418,8 @@ pub struct FetchArgs {
     pub events: Vec<String>,
     #[command(flatten)]
     pub range: RangeArgs,
+    #[command(flatten)]
+    pub tables: TableArgs,
 }
 
 /// Print a job's newest events as text
@@ -691,7 +756,8 @@ pub struct ExplainArgs {
 /// Turn a trace file, or pages saved by hand, into another format
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv (see `help fetch`).
+The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv, .parquet,
+.pftrace (see `help fetch`).
 Text and pages do not tell the time of day: `time` and `time_ns` are empty, and there is no --since.
 
 DIR holds the pages of each CPU as cpuN.raw, and if you have them, saved_cmdlines (names of tasks),
@@ -715,7 +781,7 @@ pub struct ConvertArgs {
     /// Write to this file; `-` is stdout, and needs --format
     #[arg(short, long, value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// tcpp, text, text.gz, json or csv, however the name of FILE ends
+    /// tcpp, text, text.gz, json, csv, parquet or perfetto, however the name of FILE ends
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<TraceFormat>,
     /// Only these fields, comma-separated, in json and csv
@@ -729,6 +795,8 @@ pub struct ConvertArgs {
     /// Only events that match; see `help filter`
     #[arg(long, value_name = "F", help_heading = "Which events")]
     pub filter: Option<String>,
+    #[command(flatten)]
+    pub tables: TableArgs,
 }
 
 /// Check whether captures work here, and say how to fix it

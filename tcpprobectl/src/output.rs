@@ -160,6 +160,57 @@ impl Drop for NewFile {
     }
 }
 
+/// A folder being written beside the place where it will be: whole, or not at all.
+#[derive(Debug)]
+pub struct NewFolder {
+    temporary: PathBuf,
+    target: PathBuf,
+    finished: bool,
+}
+
+impl NewFolder {
+    /// Begins the folder `path`, where nothing may be but an empty folder.
+    pub fn create(path: &Path) -> Result<Self> {
+        let named = || format!("cannot write {}", path.display());
+        let is_taken = match fs::read_dir(path) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(_) => path.symlink_metadata().is_ok(),
+        };
+        if is_taken {
+            let what = format!("{} is there already", path.display());
+            return Err(Failure::new(Exit::Failed, what, "give another name, or remove it").into());
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(io::Error::other).with_context(named)?;
+        let temporary = parent.join(format!(".tcpprobectl-{:016x}.tmp", u64::from_ne_bytes(random)));
+        fs::create_dir(&temporary).with_context(named)?;
+        Ok(NewFolder { temporary, target: path.to_owned(), finished: false })
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> Result<Output> {
+        Output::open(Some(&self.temporary.join(name)))
+    }
+
+    /// The folder gets its name.
+    pub fn finish(mut self) -> Result<()> {
+        let named = || format!("cannot write {}", self.target.display());
+        fs::rename(&self.temporary, &self.target).with_context(named)?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        if !self.finished {
+            // As above.
+            let _ = fs::remove_dir_all(&self.temporary);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

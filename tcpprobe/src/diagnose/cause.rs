@@ -85,6 +85,15 @@ impl Causes {
         self.counts.iter().sum()
     }
 
+    /// Takes in those of `other`.
+    pub fn merge(&mut self, other: &Causes) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        self.spurious += other.spurious;
+        self.not_sent += other.not_sent;
+        self.again += other.again;
+        self.changes += other.changes;
+    }
+
     fn add(&mut self, cause: Cause) {
         self.changes += 1;
         self.counts[cause as usize] += 1;

@@ -17,6 +17,8 @@ pub struct Diagnosis {
     pub connection: Connection,
     /// Whose it is, and its congestion control.
     pub told: Told,
+    /// Events that are known to be of it, from the one that it begins with.
+    pub events: u64,
     /// Its life, without gaps, in the trace's clock.
     pub intervals: Vec<Interval>,
     /// Its retransmissions.
@@ -60,6 +62,7 @@ impl Diagnosis {
         Diagnosis {
             connection: *connection,
             told: Told::default(),
+            events: 0,
             intervals: verdict::intervals(&track, snapshots),
             causes: track.retransmissions.causes,
             moments: moments.into_list(),

@@ -43,7 +43,7 @@ use std::net::SocketAddr;
 use crate::event::Snapshot;
 use crate::flow::{Connection, FlowTable, OPEN_MAX, Observer, Readers};
 use crate::source::Item;
-use tracker::Tracker;
+use tracker::{CONNECTIONS_MAX, INTERVALS_MAX, Tracker};
 
 /// Gaps of lost events that are kept.
 const GAPS_MAX: usize = 4096;
@@ -123,14 +123,28 @@ impl Diagnoser {
         self.table.observer().untracked
     }
 
+    /// What was found of those that left, in that order, if they are so many that some would not be kept much longer: who takes them
+    /// after each item has all connections of any trace. Ends are joined within what is given at once.
+    pub fn take(&mut self) -> Vec<Diagnosis> {
+        let tracker = self.table.parts_mut().0;
+        if tracker.done.len() < CONNECTIONS_MAX / 2 && tracker.intervals < INTERVALS_MAX / 2 {
+            return Vec::new();
+        }
+        tracker.intervals = 0;
+        cut(std::mem::take(&mut tracker.done), &self.gaps)
+    }
+
     /// What was found, in the order in which connections left.
     #[must_use]
     pub fn finish(self) -> Vec<Diagnosis> {
-        let mut done = self.table.finish().done;
-        done.iter_mut().for_each(|diagnosis| diagnosis.cut(&self.gaps));
-        join(&mut done);
-        done
+        cut(self.table.finish().done, &self.gaps)
     }
+}
+
+fn cut(mut done: Vec<Diagnosis>, gaps: &[(u64, u64)]) -> Vec<Diagnosis> {
+    done.iter_mut().for_each(|diagnosis| diagnosis.cut(gaps));
+    join(&mut done);
+    done
 }
 
 /// Finds the two ends of connections: swapped addresses, at the same time.

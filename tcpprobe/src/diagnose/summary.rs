@@ -1,12 +1,14 @@
 //! What connections have in common, in sums.
 
-use super::{Diagnosis, Histogram, Limit};
+use super::{Causes, Diagnosis, Histogram, Limit};
 
 /// Sums over connections.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     /// How many there are.
     pub connections: u64,
+    /// Events that are known to be of them.
+    pub events: u64,
     /// Nanoseconds of all of them together.
     pub duration: u64,
     /// Payload that was acknowledged, bytes.
@@ -17,6 +19,8 @@ pub struct Summary {
     pub segments: u64,
     /// Retransmissions.
     pub retransmissions: u64,
+    /// The same by cause.
+    pub causes: Causes,
     /// Smoothed RTT at each ACK, microseconds.
     pub rtts: Histogram,
     /// Congestion window at each ACK, packets.
@@ -29,11 +33,13 @@ impl Summary {
     /// Adds one.
     pub fn add(&mut self, found: &Diagnosis) {
         self.connections += 1;
+        self.events += found.events;
         self.duration += found.duration();
         self.bytes_acked += found.facts.bytes_acked;
         self.bytes_received += found.facts.bytes_received;
         self.segments += found.facts.bytes_acked.div_ceil(u64::from(found.facts.mss.max(1)));
         self.retransmissions += found.causes.total();
+        self.causes.merge(&found.causes);
         self.rtts.merge(&found.rtts);
         self.cwnds.merge(&found.cwnds);
         found.intervals.iter().for_each(|interval| self.times[interval.limit as usize] += interval.to - interval.from);

@@ -74,6 +74,7 @@ pub struct Kept {
     pub gaps_seen: u64,
     pub snapshots: Vec<(u64, Snapshot)>,
     pub told: Told,
+    pub events: u64,
 }
 
 impl Kept {
@@ -129,10 +130,11 @@ impl Observer for Tracker {
             track.tell_mss(if largest > 9000 { largest } else { first.1.snd_mss });
         }
         let (moments, gaps_seen) = (Moments::new(self.moments), self.gaps_seen);
-        Kept { track, moments, gaps_seen, snapshots: Vec::new(), told: Told::default() }
+        Kept { track, moments, gaps_seen, snapshots: Vec::new(), told: Told::default(), events: 0 }
     }
 
     fn event(&mut self, kept: &mut Self::State, time: u64, seen: &Observation) {
+        kept.events += 1;
         if let Observation::Snapshot(said) = seen {
             return kept.learn(time, *said);
         }
@@ -158,12 +160,12 @@ impl Observer for Tracker {
     }
 
     fn close(&mut self, connection: &Connection, kept: Self::State) {
-        let Kept { track, moments, mut snapshots, told, .. } = kept;
+        let Kept { track, moments, mut snapshots, told, events, .. } = kept;
         if let Some(given) = self.snapshots.get(&connection.cookie).filter(|_| snapshots.is_empty()) {
             snapshots.clone_from(given);
         }
         self.slices = self.slices.saturating_sub(track.slices.list().len());
-        let found = Diagnosis { told, ..Diagnosis::new(connection, track, moments, &snapshots) };
+        let found = Diagnosis { told, events, ..Diagnosis::new(connection, track, moments, &snapshots) };
         self.intervals += found.intervals.len();
         self.done.push(found);
         self.drop_smallest(CONNECTIONS_MAX, INTERVALS_MAX);

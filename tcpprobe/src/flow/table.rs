@@ -116,11 +116,16 @@ impl<O: Observer> FlowTable<O> {
     /// Takes in an event: `time` in nanoseconds of the trace's clock, in about rising order. Says whether it is of a
     /// connection of the table.
     pub fn event(&mut self, time: u64, event: &Event) -> bool {
+        self.event_of(time, event).is_some()
+    }
+
+    /// The same, and gives its connection, and what is kept of that.
+    pub fn event_of(&mut self, time: u64, event: &Event) -> Option<(&Connection, &O::State)> {
         self.pass(time);
         let seen = Observation::of(event);
-        let Some(slot) = self.slot_of(&event.socket(), &seen) else { return false };
+        let slot = self.slot_of(&event.socket(), &seen)?;
         self.observe(slot, time, &seen);
-        true
+        self.kept(slot)
     }
 
     /// Takes in what the event of a record tells in words, after [`FlowTable::event`] of it; batches tell it by themselves.
@@ -138,29 +143,46 @@ impl<O: Observer> FlowTable<O> {
         self.advance(&mut Cursor::new(batch), u64::MAX);
     }
 
+    /// The same, and gives to `each` for each event, in their order, its connection and what is kept of that; `None` where it is
+    /// of no connection of the table.
+    pub fn batch_each(&mut self, batch: &Batch, mut each: impl FnMut(Option<(&Connection, &O::State)>)) {
+        let mut cursor = Cursor::new(batch);
+        while let Some((view, row)) = cursor.next_row() {
+            let slot = self.take_in(view, row);
+            each(slot.and_then(|slot| self.kept(slot)));
+        }
+    }
+
     /// Takes in the events at a cursor, until so many are of a connection of the table; says how many are, fewer at the end.
     pub(super) fn advance(&mut self, cursor: &mut Cursor<'_>, count: u64) -> u64 {
         let before = self.events;
         while self.events - before < count {
             let Some((view, row)) = cursor.next_row() else { break };
-            if let Some((probe, found)) = view.probe(row) {
-                // By far the most, and of the same connection as the last one of their identity.
-                self.pass(row.time);
-                if !found.is_some_and(|found| self.observe_found(&found, row.time, &Observation::Probe(probe))) {
-                    self.look_up(view, row, &Observation::Probe(probe));
-                }
-            } else if let Some(seen) = view.observation(row) {
-                self.look_up(view, row, &seen);
-            }
+            self.take_in(view, row);
         }
         self.events - before
     }
 
-    /// Takes in an event whose connection must be looked up.
+    /// Takes in the event in `row`, and gives the slot of its connection.
+    #[inline(always)]
+    fn take_in(&mut self, view: &mut View<'_>, row: &Row) -> Option<u32> {
+        let Some((probe, found)) = view.probe(row) else {
+            let seen = view.observation(row)?;
+            return self.look_up(view, row, &seen);
+        };
+        // By far the most, and of the same connection as the last one of their identity.
+        self.pass(row.time);
+        match found.filter(|found| self.observe_found(found, row.time, &Observation::Probe(probe))) {
+            Some(found) => Some(found.slot),
+            None => self.look_up(view, row, &Observation::Probe(probe)),
+        }
+    }
+
+    /// Takes in an event whose connection must be looked up, and gives the slot of that.
     #[inline(never)]
-    fn look_up(&mut self, view: &mut View<'_>, row: &Row, seen: &Observation) {
+    fn look_up(&mut self, view: &mut View<'_>, row: &Row, seen: &Observation) -> Option<u32> {
         let identity = &mut view.identities[row.key as usize].found;
-        let Some(socket) = view.block.identity(row.key).socket() else { return };
+        let socket = view.block.identity(row.key).socket()?;
         self.pass(row.time);
         let slot = self.slot_of(&socket, seen);
         if let Some(slot) = slot {
@@ -172,6 +194,14 @@ impl<O: Observer> FlowTable<O> {
         {
             self.label(&socket, label);
         }
+        slot
+    }
+
+    /// The connection in `slot`, and what is kept of it.
+    #[inline]
+    fn kept(&self, slot: u32) -> Option<(&Connection, &O::State)> {
+        let slot = self.slots.get(slot as usize)?.as_ref()?;
+        Some((&slot.connection, &slot.state))
     }
 
     /// Takes in an event of the connection that was found, if its identity is still of that one.

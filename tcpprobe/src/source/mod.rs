@@ -63,7 +63,7 @@ pub use text::typical_formats;
 
 use crate::Error;
 use crate::event::EventKind;
-use crate::file::{Account, Select};
+use crate::file::{Account, Header, Select, Totals};
 use crate::kernel::format::Format;
 use crate::kernel::text::Layout;
 use input::Damage;
@@ -89,6 +89,8 @@ pub struct About {
     pub layout: Layout,
     /// What a kernel's text would say in its header, where all events of a buffer follow.
     pub entries: Option<Entries>,
+    /// What a `.tcpp` trace says of itself: its job, run, filter; of anything else nothing.
+    pub header: Header,
 }
 
 impl About {
@@ -262,6 +264,16 @@ impl<'a> Trace<'a> {
     #[must_use]
     pub fn losses(&self) -> &Losses {
         &self.losses
+    }
+
+    /// The sums of a `.tcpp` trace's ledger, as far as it was read: what became of all events of the recording, or of those of the
+    /// intervals that a wanted range of time has; `None` of anything else, which has no ledger.
+    #[must_use]
+    pub fn ledger(&self) -> Option<Totals> {
+        match &self.source {
+            Source::Tcpp(source) => Some(source.ledger()),
+            Source::Text(_) | Source::RingDump(_) => None,
+        }
     }
 
     /// How many wanted events were read so far.

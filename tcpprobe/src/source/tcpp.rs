@@ -7,7 +7,7 @@ use super::batch::{Batch, SourceFormat};
 use super::losses::{Gap, Problem};
 use super::{About, EventFilter, Item, Queue, Wanted};
 use crate::Error;
-use crate::file::{self, Account, Damage, Reader, Select, TraceError};
+use crate::file::{self, Account, Damage, Reader, Select, Totals, TraceError};
 use crate::kernel::text::Layout;
 
 /// Reads a `.tcpp` trace.
@@ -21,6 +21,7 @@ pub struct TcppSource<R> {
     /// Damage found before it is sure that this is a trace at all.
     held: VecDeque<Damage>,
     queue: Queue,
+    ledger: Totals,
     ended: bool,
 }
 
@@ -34,8 +35,14 @@ impl<R: Read> TcppSource<R> {
             schema: None,
             held: VecDeque::new(),
             queue: Queue::default(),
+            ledger: Totals::default(),
             ended: false,
         }
+    }
+
+    /// The sums of the ledger up to here.
+    pub fn ledger(&self) -> Totals {
+        self.ledger
     }
 
     pub fn next_item(&mut self) -> Result<Option<Item>, Error> {
@@ -102,6 +109,7 @@ impl<R: Read> TcppSource<R> {
             clock: header.get("clock").to_owned(),
             layout,
             entries: None,
+            header: header.clone(),
         };
         self.schema = Some(schema.id());
         self.queue.push(Item::Begin(about));
@@ -111,8 +119,10 @@ impl<R: Read> TcppSource<R> {
     fn accounts(&mut self, accounts: &[Account]) {
         let time = |wall: Option<i64>| wall.and_then(|wall| self.reader.clock().time(wall));
         let (since, until) = (time(self.select.since).unwrap_or(0), time(self.select.until).unwrap_or(u64::MAX));
-        let within = accounts.iter().filter(|account| account.to >= since && account.from <= until);
-        let gaps: Vec<Gap> = within.filter_map(Gap::of).collect();
+        let within: Vec<&Account> =
+            accounts.iter().filter(|account| account.to >= since && account.from <= until).collect();
+        within.iter().for_each(|account| self.ledger.add(account));
+        let gaps: Vec<Gap> = within.into_iter().filter_map(Gap::of).collect();
         if !gaps.is_empty() {
             self.filter.lose();
         }

@@ -10,7 +10,7 @@ use crate::export::{self, Request, Source};
 use crate::filter;
 use crate::input;
 use crate::interrupt::Interrupt;
-use crate::output::{self, Output};
+use crate::output;
 use crate::owned;
 use crate::range;
 
@@ -52,6 +52,6 @@ pub fn run(args: &ConvertArgs) -> Result<Exit> {
             Source::File(content, input)
         }
     };
-    let request = Request { select, filter, fields: args.fields.clone(), format };
-    export::write(&name, source, request, Output::open(path)?)
+    let request = Request { select, filter, fields: args.fields.clone(), format, tables: args.tables.wanted() };
+    export::write(&name, source, request, path)
 }

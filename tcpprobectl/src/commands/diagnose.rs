@@ -116,11 +116,6 @@ fn to_json(diagnosis: &Diagnosis) -> Value {
     let limits: Map<String, Value> =
         diagnosis.shares().iter().map(|(limit, share)| (limit.name().to_owned(), json!(share))).collect();
     let interval = |i: &Interval| json!({ "from_ns": i.from, "to_ns": i.to, "limit": i.limit.name(), "certainty": certainty(i.is_exact) });
-    let mut causes: Map<String, Value> =
-        Cause::ALL.iter().map(|&cause| (cause.name().to_owned(), json!(diagnosis.causes.of(cause)))).collect();
-    causes.insert("spurious".into(), json!(diagnosis.causes.spurious));
-    causes.insert("again".into(), json!(diagnosis.causes.again));
-    causes.insert("not_sent".into(), json!(diagnosis.causes.not_sent));
     let findings: Vec<Value> =
         diagnosis.findings().into_iter().map(|found| json!({ "finding": found.name, "text": found.text })).collect();
     let said = headline.map(|limit| diagnosis.words(limit)).unwrap_or_default();
@@ -141,7 +136,7 @@ fn to_json(diagnosis: &Diagnosis) -> Value {
         },
         "limits": limits,
         "intervals": diagnosis.intervals.iter().map(interval).collect::<Vec<_>>(),
-        "retransmissions": causes,
+        "retransmissions": diagnosed::causes(&diagnosis.causes),
         "findings": findings,
         "evidence": said.evidence,
         "remedy": said.remedy,

@@ -12,8 +12,9 @@ use crate::cli::FetchArgs;
 use crate::exit::Exit;
 use crate::export::{self, Request, Source};
 use crate::filter;
+use crate::format::Format;
 use crate::interrupt::Interrupt;
-use crate::output::{self, Output};
+use crate::output;
 use crate::owned;
 use crate::progress::Progress;
 use crate::range;
@@ -25,7 +26,7 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
     if known.is_none() {
         path.map_or(Ok(()), export::refuse_other)?;
     }
-    let format = known.unwrap_or(ExportFormat::Tcpp);
+    let format = known.unwrap_or(Format::Of(ExportFormat::Tcpp));
     if format.is_binary() {
         output::refuse_terminal(path, "the trace", &format!("{}.{}", args.name, format.extension()))?;
     }
@@ -52,9 +53,9 @@ pub fn run(client: &Client, args: &FetchArgs) -> Result<Exit> {
         Ok(ControlFlow::Continue(()))
     })?;
     let source = Source::Stream(Box::new(stream));
-    let request = Request { select, filter, fields: args.fields.clone(), format };
-    let exit = export::write(&format!("job {}", args.name), source, request, Output::open(path)?)?;
-    if let Some(path) = path.filter(|path| path.is_file()) {
+    let request = Request { select, filter, fields: args.fields.clone(), format, tables: args.tables.wanted() };
+    let exit = export::write(&format!("job {}", args.name), source, request, path)?;
+    if let Some(path) = path.filter(|path| path.is_file() || path.is_dir()) {
         say(&format!("wrote {} ({})", path.display(), format.name()));
     }
     Ok(exit)

@@ -32,7 +32,7 @@ fn an_unknown_job_is_5() {
 fn a_job_without_events_is_5_and_leaves_no_file() {
     let daemon = daemon();
     let path = daemon.directory().join("out");
-    for format in ["tcpp", "text", "text.gz", "json", "csv"] {
+    for format in ["tcpp", "text", "text.gz", "json", "csv", "parquet", "perfetto"] {
         let arguments = ["fetch", "web", "--format", format, "-o", path.to_str().unwrap()];
         let line = "job web has no such events; take a wider range or filter, or wait for TCP traffic";
         check_failure(run(&daemon.socket(), &arguments), 5, line);

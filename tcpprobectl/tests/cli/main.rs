@@ -11,6 +11,7 @@ mod help;
 mod jobs;
 mod plot;
 mod saved;
+mod tables;
 mod top;
 mod traces;
 mod wild;

@@ -9,7 +9,7 @@ use super::RingDump;
 use super::contents::Contents;
 use super::folder::Pages;
 use crate::Error;
-use crate::file::{Account, Totals};
+use crate::file::{Account, Header, Totals};
 use crate::kernel::ring::{self, BadPage, Buffer, Loss, ReadError};
 use crate::kernel::text::clock_ticks;
 
@@ -67,6 +67,7 @@ impl Reading {
             clock: clock.to_owned(),
             layout: dump.layout(),
             entries: filter.is_all().then_some(entries),
+            header: Header::default(),
         }));
         let buffer = dump.buffer()?;
         let (rows, accounts) = (Rows::default(), BTreeMap::new());

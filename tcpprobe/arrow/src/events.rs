@@ -1,0 +1,489 @@
+//! Batches of the events.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray, new_null_array};
+use arrow_buffer::{NullBuffer, NullBufferBuilder};
+use foldhash::fast::RandomState;
+use tcpprobe::event::{EventKind, EventReader, Record, SSTHRESH_INFINITE};
+use tcpprobe::export::{Cell, Columns};
+use tcpprobe::flow::{Connection, CountTotals, Counted, FlowTable, OPEN_MAX, Totals};
+use tcpprobe::kernel::format::{Field, Format, Kind};
+use tcpprobe::kernel::names::STATES;
+use tcpprobe::source::{About, Batch, Item, SourceFormat};
+
+use crate::Error;
+use crate::columns::EVENTS;
+use crate::numbers::{Blocks, Chunk, Records};
+use crate::table::{Column, Table, Type};
+use crate::tables::{BATCH_ROWS, connection};
+use crate::words::Words;
+
+/// A column whose name is not that of the field.
+const RENAMED: [(&str, &str); 1] = [("pid", "common_pid")];
+/// Columns that are made of fields, but are no numbers.
+const STATE_COLUMNS: [&str; 3] = ["state", "oldstate", "newstate"];
+/// Fields beside a short address, which say the same.
+const LONG_ADDRESSES: [(&str, &str); 2] = [("saddr", "saddr_v6"), ("daddr", "daddr_v6")];
+
+/// Columns that follow from others, or are no fields.
+const OTHERS: [&str; 9] =
+    ["time", "clock_ns", "event", "conn", "cpu", "comm", "in_flight_bytes", "acked_bytes", "sent_bytes"];
+
+type Count = CountTotals<fn(&Connection, Totals)>;
+
+/// Makes batches of events.
+#[derive(Debug)]
+pub struct EventTable {
+    flows: FlowTable<Count>,
+    readers: Vec<EventReader>,
+    plans: Vec<Plan>,
+}
+
+impl Default for EventTable {
+    fn default() -> Self {
+        let forget: fn(&Connection, Totals) = |_, _| {};
+        EventTable { flows: FlowTable::new(CountTotals::new(forget), OPEN_MAX), readers: Vec::new(), plans: Vec::new() }
+    }
+}
+
+/// What is known of the connection of each event.
+#[derive(Debug, Default)]
+struct Conns(Vec<Option<(i32, i64, i64)>>);
+
+impl Conns {
+    fn push(&mut self, of: Option<(&Connection, &Counted)>) -> Result<(), Error> {
+        let bytes = |count: u64| count.cast_signed();
+        let known = of.map(|(of, counted)| {
+            let Totals { bytes_acked, bytes_sent, .. } = counted.totals;
+            connection(of.id).map(|conn| (conn, bytes(bytes_acked), bytes(bytes_sent)))
+        });
+        self.0.push(known.transpose()?);
+        Ok(())
+    }
+}
+
+impl EventTable {
+    /// Takes an item, and gives its events.
+    pub fn item(
+        &mut self,
+        item: &Item,
+        counts_ticks: bool,
+        give: &mut impl FnMut(RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match item {
+            Item::Begin(about) => self.begin(about),
+            Item::Lost(_) => self.flows.lose(),
+            Item::Events(batch) => {
+                let mut conns = Conns::default();
+                match batch {
+                    Batch::Columns(columns) => {
+                        let mut pushed = Ok(());
+                        self.flows.batch_each(columns, |of| {
+                            if pushed.is_ok() {
+                                pushed = conns.push(of);
+                            }
+                        });
+                        pushed?;
+                        for (part, conns) in columns.order().chunks(BATCH_ROWS).zip(conns.0.chunks(BATCH_ROWS)) {
+                            let chunk = Blocks::new(columns, part);
+                            give(self.batch(&chunk, conns, |time| columns.clock().wall(time), counts_ticks)?)?;
+                        }
+                    }
+                    Batch::Rows(rows) => {
+                        let mut records = Vec::with_capacity(rows.len());
+                        for record in rows.iter() {
+                            let event = self.readers.get(record.index).and_then(|reader| reader.read(record.bytes));
+                            conns.push(event.and_then(|event| self.flows.event_of(record.time, &event)))?;
+                            records.push(record);
+                        }
+                        for (part, conns) in records.chunks(BATCH_ROWS).zip(conns.0.chunks(BATCH_ROWS)) {
+                            let chunk = Records::new(part.to_vec());
+                            give(self.batch(&chunk, conns, |time| batch.wall(time), counts_ticks)?)?;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, about: &About) {
+        self.plans = about.formats.iter().map(Plan::new).collect();
+        self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
+    }
+
+    fn batch<C: Chunk>(
+        &self,
+        chunk: &C,
+        conns: &[Option<(i32, i64, i64)>],
+        wall: impl Fn(u64) -> Option<i64>,
+        counts_ticks: bool,
+    ) -> Result<RecordBatch, Error> {
+        let count = chunk.groups().len();
+        let view = View { chunk, plans: &self.plans };
+        let mut ends = Ends::read(&view);
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(EVENTS.len());
+        let (mut nxt, mut una) = (None, None);
+        for column in EVENTS {
+            let array: ArrayRef = match column.name {
+                "time" => {
+                    let walls = (0..count).map(|at| wall(chunk.time(at)));
+                    Arc::new(walls.collect::<TimestampNanosecondArray>())
+                }
+                "clock_ns" => Arc::new(Int64Array::from_iter_values((0..count).map(|at| chunk.time(at).cast_signed()))),
+                "event" => view.events()?,
+                "conn" => Arc::new(conns.iter().map(|known| known.map(|(conn, ..)| conn)).collect::<Int32Array>()),
+                "acked_bytes" => {
+                    Arc::new(conns.iter().map(|known| known.map(|(_, acked, _)| acked)).collect::<Int64Array>())
+                }
+                "sent_bytes" => {
+                    Arc::new(conns.iter().map(|known| known.map(|(.., sent)| sent)).collect::<Int64Array>())
+                }
+                "cpu" => Arc::new(Int32Array::from_iter_values((0..count).map(|at| chunk.cpu(at).cast_signed()))),
+                "comm" => view.comms()?,
+                "saddr" => ends.take(0)?,
+                "daddr" => ends.take(1)?,
+                "fields" => view.others()?,
+                "in_flight_bytes" => in_flight(nxt.take(), una.take(), count),
+                name if STATE_COLUMNS.contains(&name) => view.states(name)?,
+                name => {
+                    let mut numbers = view.numbers(name);
+                    if let Some(side) = ["sport", "dport"].iter().position(|port| *port == name) {
+                        ends.ports(side, &mut numbers, &view);
+                    }
+                    match name {
+                        "snd_nxt" => nxt.clone_from(&numbers),
+                        "snd_una" => una.clone_from(&numbers),
+                        _ => {}
+                    }
+                    array(column, numbers, count)
+                }
+            };
+            arrays.push(array);
+        }
+        Ok(RecordBatch::try_new(Table::Events.schema(counts_ticks), arrays)?)
+    }
+}
+
+/// Numbers of a column, and which there are; all, where nothing is said.
+#[derive(Debug, Clone)]
+struct Numbers {
+    values: Vec<i64>,
+    valid: Option<NullBuffer>,
+}
+
+fn array(column: &Column, numbers: Option<Numbers>, count: usize) -> ArrayRef {
+    let Some(Numbers { values, valid }) = numbers else {
+        let none = new_null_array(&column.data_type.to_arrow(), count);
+        return none;
+    };
+    if column.data_type == Type::Int32 {
+        #[expect(clippy::cast_possible_truncation, reason = "fields of four bytes at most")]
+        let narrow: Vec<i32> = values.into_iter().map(|value| value as i32).collect();
+        return Arc::new(Int32Array::new(narrow.into(), valid));
+    }
+    Arc::new(Int64Array::new(values.into(), valid))
+}
+
+fn in_flight(nxt: Option<Numbers>, una: Option<Numbers>, count: usize) -> ArrayRef {
+    let (Some(nxt), Some(una)) = (nxt, una) else { return new_null_array(&Type::Int64.to_arrow(), count) };
+    let between = |(nxt, una): (&i64, &i64)| i64::from((nxt - una) as u32);
+    let values: Vec<i64> = nxt.values.iter().zip(&una.values).map(between).collect();
+    Arc::new(Int64Array::new(values.into(), NullBuffer::union(nxt.valid.as_ref(), una.valid.as_ref())))
+}
+
+/// Where the fields of a format go.
+#[derive(Debug)]
+struct Plan {
+    format: Arc<Format>,
+    /// The fields of the columns of numbers and states that it has.
+    fields: HashMap<&'static str, Field>,
+    /// As exports name and read all of its fields.
+    columns: Columns,
+    /// Of these, the places of `saddr`, `daddr`, `sport` and `dport`, where they are not among `fields`.
+    ends: [Option<usize>; 4],
+    /// Of these, which go into the column of others.
+    others: Vec<bool>,
+}
+
+impl Plan {
+    fn new(known: &SourceFormat) -> Self {
+        let SourceFormat { format, kind } = known;
+        let mut fields = HashMap::new();
+        for column in EVENTS.iter().filter(|column| !OTHERS.contains(&column.name)) {
+            let of_column = RENAMED.iter().find(|(name, _)| *name == column.name);
+            let name = of_column.map_or(column.name, |(_, field)| field);
+            // Before 4.18 the payload length had another name.
+            let before = (name == "data_len" && *kind == EventKind::TcpProbe).then_some("length");
+            let field = format.field(name).or_else(|| format.field(before?));
+            let is_state = STATE_COLUMNS.contains(&name);
+            let fits = |field: &&Field| {
+                matches!(field.kind, Kind::Integer | Kind::Pointer)
+                    && (column.data_type != Type::Int32 || field.size <= 4)
+                    && (!is_state || *kind != EventKind::Other)
+            };
+            if let Some(field) = field.filter(fits) {
+                fields.insert(column.name, field.clone());
+            }
+        }
+        let columns = Columns::new(format);
+        let names: Vec<&str> = columns.names().collect();
+        let address = |name: &str| {
+            let field = format.field(name)?;
+            (field.kind == Kind::Array && matches!(field.size, 4 | 16 | 28)).then_some(())?;
+            names.iter().position(|known| *known == name)
+        };
+        let port = |name: &str| {
+            if fields.contains_key(name) || format.field(name).is_some() {
+                return None;
+            }
+            names.iter().position(|known| *known == name)
+        };
+        let ends = [address("saddr"), address("daddr"), port("sport"), port("dport")];
+        let is_other = |(at, name): (usize, &&str)| {
+            let says_the_same = |(short, long): &(&str, &str)| {
+                long == name && ends[..2].iter().flatten().any(|place| names[*place] == *short)
+            };
+            let is_field = fields.values().any(|field| field.name == **name);
+            !is_field && !ends.contains(&Some(at)) && !LONG_ADDRESSES.iter().any(says_the_same)
+        };
+        let others = names.iter().enumerate().map(is_other).collect();
+        Plan { format: format.clone(), fields, ends, others, columns }
+    }
+
+    fn has_others(&self) -> bool {
+        self.others.contains(&true)
+    }
+
+    /// The event's other fields, as JSON.
+    fn put_others(&self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        let cells = self.columns.cells(record).zip(&self.others).filter(|(_, is_other)| **is_other);
+        for (at, ((name, cell), _)) in cells.enumerate() {
+            out.push(if at == 0 { b'{' } else { b',' });
+            put_string(out, name)?;
+            out.push(b':');
+            match cell {
+                None => out.extend_from_slice(b"null"),
+                Some(Cell::Unsigned(number)) => write!(out, "{number}")?,
+                Some(Cell::Signed(number)) => write!(out, "{number}")?,
+                Some(Cell::Text(text)) => put_string(out, &text)?,
+                Some(other) => put_string(out, &other.to_string())?,
+            }
+        }
+        out.push(b'}');
+        Ok(())
+    }
+}
+
+fn put_string(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
+    serde_json::to_writer(out, text).map_err(|error| Error::Write(error.into()))
+}
+
+/// Events, and what is known of their formats.
+struct View<'a, C> {
+    chunk: &'a C,
+    plans: &'a [Plan],
+}
+
+impl<'a, C: Chunk> View<'a, C> {
+    fn plan(&self, group: u32) -> Option<&'a Plan> {
+        self.plans.get(*self.chunk.formats().get(group as usize)?)
+    }
+
+    /// The numbers of a column; `None` where no event has any.
+    fn numbers(&self, name: &str) -> Option<Numbers> {
+        let groups = 0..self.chunk.formats().len();
+        let fields: Vec<Option<&Field>> =
+            groups.map(|group| self.plan(group as u32).and_then(|plan| plan.fields.get(name))).collect();
+        if fields.iter().all(Option::is_none) {
+            return None;
+        }
+        let sources: Vec<Option<C::Numbers<'_>>> =
+            fields.iter().enumerate().map(|(group, field)| Some(self.chunk.numbers(group, (*field)?))).collect();
+        // How far a signed number is to be moved to have its sign.
+        let unused =
+            |field: &Option<&Field>| field.map_or(0, |field| if field.signed { 64 - 8 * field.size } else { 0 });
+        let unused: Vec<u32> = fields.iter().map(unused).collect();
+        let count = self.chunk.groups().len();
+        let mut values = Vec::with_capacity(count);
+        let mut valid = NullBufferBuilder::new(count);
+        let infinite = (name == "ssthresh").then_some(u64::from(SSTHRESH_INFINITE));
+        if let [Some(source)] = &sources[..]
+            && infinite.is_none()
+        {
+            // Of one format, as most are.
+            let values: Option<Vec<i64>> = (0..count)
+                .map(|at| Some((self.chunk.number(source, at)? << unused[0]).cast_signed() >> unused[0]))
+                .collect();
+            if let Some(values) = values {
+                return Some(Numbers { values, valid: None });
+            }
+        }
+        for (at, &group) in self.chunk.groups().iter().enumerate() {
+            let number = sources[group as usize].as_ref().and_then(|source| self.chunk.number(source, at));
+            match number {
+                Some(number) if Some(number) != infinite => {
+                    let unused = unused[group as usize];
+                    values.push((number << unused).cast_signed() >> unused);
+                    valid.append_non_null();
+                }
+                _ => {
+                    values.push(0);
+                    valid.append_null();
+                }
+            }
+        }
+        Some(Numbers { values, valid: valid.finish() })
+    }
+
+    /// The names of the events.
+    fn events(&self) -> Result<ArrayRef, Error> {
+        let mut words = Words::default();
+        let groups = 0..self.chunk.formats().len();
+        let names: Vec<i32> = groups
+            .map(|group| words.place(self.plan(group as u32).map_or("", |plan| plan.format.name.as_str())))
+            .collect();
+        self.chunk.groups().iter().for_each(|&group| words.push(Some(names[group as usize])));
+        words.finish()
+    }
+
+    /// The names of threads.
+    fn comms(&self) -> Result<ArrayRef, Error> {
+        let mut words = Words::default();
+        let pids = self.numbers("pid");
+        let mut last: Option<(&str, i32)> = None;
+        for at in 0..self.chunk.groups().len() {
+            #[expect(clippy::cast_possible_truncation, reason = "a field of four bytes")]
+            let pid = pids.as_ref().map_or(0, |pids| pids.values[at] as i32);
+            let place = self.chunk.comm(at, pid).map(|comm| match last {
+                Some((known, place)) if std::ptr::eq(known, comm) => place,
+                _ => {
+                    let place = words.place(comm);
+                    last = Some((comm, place));
+                    place
+                }
+            });
+            words.push(place);
+        }
+        words.finish()
+    }
+
+    /// A column of states.
+    fn states(&self, name: &'static str) -> Result<ArrayRef, Error> {
+        let Some(Numbers { values, valid }) = self.numbers(name) else {
+            return Ok(new_null_array(&Type::Text.to_arrow(), self.chunk.groups().len()));
+        };
+        let mut words = Words::default();
+        for (at, value) in values.into_iter().enumerate() {
+            if valid.as_ref().is_some_and(|valid| valid.is_null(at)) {
+                words.push(None);
+                continue;
+            }
+            let known = usize::try_from(value).ok().and_then(|value| STATES.get(value.checked_sub(1)?));
+            match known {
+                Some(name) => words.push_text(Some(name)),
+                None => words.push_text(Some(&value.to_string())),
+            }
+        }
+        words.finish()
+    }
+
+    /// The column of other fields.
+    fn others(&self) -> Result<ArrayRef, Error> {
+        let count = self.chunk.groups().len();
+        let plans: Vec<Option<&Plan>> = (0..self.chunk.formats().len())
+            .map(|group| self.plan(group as u32).filter(|plan| plan.has_others()))
+            .collect();
+        if plans.iter().all(Option::is_none) {
+            return Ok(new_null_array(&Type::Text.to_arrow(), count));
+        }
+        let (mut words, mut json) = (Words::default(), Vec::new());
+        for (at, &group) in self.chunk.groups().iter().enumerate() {
+            let Some(plan) = plans[group as usize] else {
+                words.push(None);
+                continue;
+            };
+            json.clear();
+            self.chunk.record(at, |record| plan.put_others(record, &mut json))?;
+            words.push_text(Some(&String::from_utf8_lossy(&json)));
+        }
+        words.finish()
+    }
+}
+
+/// The ends of an event's socket, as far as they are no numbers of the record.
+#[derive(Debug, Clone, Copy, Default)]
+struct End {
+    addresses: [Option<i32>; 2],
+    ports: [Option<u16>; 2],
+}
+
+/// The ends of all events.
+struct Ends {
+    addresses: [Words; 2],
+    /// Of each event.
+    list: Vec<End>,
+}
+
+impl Ends {
+    fn read<C: Chunk>(view: &View<'_, C>) -> Self {
+        let mut addresses = [Words::default(), Words::default()];
+        let mut places: [HashMap<IpAddr, i32, RandomState>; 2] = Default::default();
+        let mut known: Vec<Option<End>> = vec![None; view.chunk.identities()];
+        let mut list = Vec::with_capacity(view.chunk.groups().len());
+        for (at, &group) in view.chunk.groups().iter().enumerate() {
+            let identity = &mut known[view.chunk.identity(at)];
+            let end = *identity.get_or_insert_with(|| {
+                let Some(plan) = view.plan(group) else { return End::default() };
+                view.chunk.record(at, |record| {
+                    let mut end = End::default();
+                    let cell = |place: usize| plan.columns.cells(record).nth(plan.ends[place]?)?.1;
+                    for side in 0..2 {
+                        if let Some(Cell::Address(address)) = cell(side) {
+                            let place = places[side].entry(address);
+                            let place =
+                                place.or_insert_with(|| addresses[side].place(&address.to_canonical().to_string()));
+                            end.addresses[side] = Some(*place);
+                        }
+                        if let Some(Cell::Unsigned(port)) = cell(2 + side) {
+                            end.ports[side] = u16::try_from(port).ok();
+                        }
+                    }
+                    end
+                })
+            });
+            list.push(end);
+        }
+        Ends { addresses, list }
+    }
+
+    /// The addresses of one side.
+    fn take(&mut self, side: usize) -> Result<ArrayRef, Error> {
+        let mut words = std::mem::take(&mut self.addresses[side]);
+        self.list.iter().for_each(|end| words.push(end.addresses[side]));
+        words.finish()
+    }
+
+    /// Adds ports that only addresses tell.
+    fn ports<C: Chunk>(&self, side: usize, numbers: &mut Option<Numbers>, view: &View<'_, C>) {
+        if self.list.iter().all(|end| end.ports[side].is_none()) {
+            return;
+        }
+        let count = view.chunk.groups().len();
+        let Numbers { values, valid } =
+            numbers.take().unwrap_or(Numbers { values: vec![0; count], valid: Some(NullBuffer::new_null(count)) });
+        let is_valid = |at: usize| valid.as_ref().is_none_or(|valid| valid.is_valid(at));
+        let port = |at: usize| if is_valid(at) { Some(values[at]) } else { self.list[at].ports[side].map(i64::from) };
+        let ports: Vec<Option<i64>> = (0..count).map(port).collect();
+        *numbers = Some(Numbers {
+            values: ports.iter().map(|port| port.unwrap_or(0)).collect(),
+            valid: Some(ports.iter().map(Option::is_some).collect::<Vec<bool>>().into()),
+        });
+    }
+}
