@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use tcpprobe::diagnose::Diagnoser;
-use tcpprobe::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
 use tcpprobe::file::Select;
 use tcpprobe::file::block::Projection;
+use tcpprobe::flow::{Connection, FlowTable, OPEN_MAX, Observation, Observer};
 use tcpprobe::source::{Batch, Item, Trace, Wanted};
 
 /// So many events are fed, at least, a trace again and again.
@@ -63,7 +63,8 @@ fn median(events: usize, mut work: impl FnMut()) -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut paths: Vec<PathBuf> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).map(PathBuf::from).collect();
+    let mut paths: Vec<PathBuf> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).map(PathBuf::from).collect();
     if paths.is_empty() {
         let folder = std::fs::read_dir(common::fixtures().join("diagnose"))?;
         paths = folder.map(|entry| Ok(entry?.path().join("trace.tcpp"))).collect::<Result<_, std::io::Error>>()?;
