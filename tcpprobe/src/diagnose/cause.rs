@@ -423,6 +423,17 @@ mod tests {
         assert_eq!(causes(&known), [(Cause::Mtu, 31)]);
     }
 
+    /// Its skb is the same each time.
+    #[test]
+    fn a_syn_that_is_sent_again_says_nothing_of_a_lost_retransmission() {
+        let again = |state| {
+            let mut known = Retransmissions::new(true);
+            (0..3).for_each(|_| _ = known.retransmit(Sent { state, error: 0, skb: 7 }, 0, None));
+            known.causes.again
+        };
+        assert_eq!((again(SYN_SENT), again(ESTABLISHED)), (0, 2));
+    }
+
     #[test]
     fn an_episode_is_undone_where_what_was_out_is_not_acknowledged() {
         let check = |snd_una, spurious| {
