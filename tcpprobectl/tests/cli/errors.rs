@@ -183,7 +183,7 @@ fn a_wrong_command_line_is_2() {
     check(&["start", "../etc"], "`../etc` is no name for a job; use letters and digits");
     check(
         &["fetch", "web", "--format", "jsn"],
-        "invalid value 'jsn' for '--format <FORMAT>' [possible values: tcpp, text, text.gz, json, csv]; \
+        "invalid value 'jsn' for '--format <FORMAT>' [possible values: tcpp, text, text.gz, json, csv, parquet, perfetto]; \
          did you mean `json`?",
     );
     check(

@@ -229,7 +229,7 @@ fn what_is_no_trace_is_1() {
     check_failure(
         program().args(["convert", to_tcpp.to_str().unwrap(), "-o", "x.dat"]).current_dir(&directory).assert(),
         2,
-        "the name x.dat does not tell the format; end it in .tcpp, .txt, .txt.gz, .json or .csv, or give --format",
+        "the name x.dat does not tell the format; end it in .tcpp, .txt, .txt.gz, .json, .csv, .parquet or .pftrace, or give --format",
     );
 }
 
