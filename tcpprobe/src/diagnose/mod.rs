@@ -9,6 +9,7 @@ mod facts;
 mod findings;
 mod glance;
 mod histogram;
+mod hold;
 mod limit;
 mod limits;
 mod live;

@@ -6,6 +6,7 @@
 use super::cause::{Cause, RTO_MIN_NS, Retransmissions, Sent, ca, is_before};
 use super::facts::Facts;
 use super::histogram::Histogram;
+use super::hold::Hold;
 use super::mss::Mss;
 use super::rtt::Rtt;
 use super::slices::{Class, Slice, Slices};
@@ -20,8 +21,6 @@ const SYN_TIMEOUT_NS: u64 = 1_000_000_000;
 
 /// A wait for an ACK that matters: delayed ACKs of Linux take 40 ms (`TCP_DELACK_MIN`, `include/net/tcp.h`).
 const NAGLE_NS: u64 = 10_000_000;
-/// So long no ACK comes only where something holds them, or out of a queue that is much longer: delayed ACKs of Linux take 40 ms.
-const HOLD_NS: u64 = 50_000_000;
 /// A reader that reads all the time may be woken so late, microseconds.
 const HELD_US: u32 = 1000;
 /// A congestion window that no loss makes much smaller, packets.
@@ -93,9 +92,7 @@ pub(super) struct Track {
     step: u64,
     epoch: u32,
     is_connecting: bool,
-    /// For so long no ACK came, and until then srtt tells of that.
-    hold: u64,
-    held_until: u64,
+    hold: Hold,
     last_event: u64,
     was_window: bool,
     /// At the last tcp_probe, flight filled the congestion window.
@@ -162,8 +159,7 @@ impl Track {
             step: 1,
             epoch: 0,
             is_connecting: false,
-            hold: 0,
-            held_until: 0,
+            hold: Hold::default(),
             last_event: 0,
             was_window: false,
             was_cwnd: false,
@@ -503,20 +499,12 @@ impl Track {
         self.last = Some(*probe);
     }
 
-    /// The largest srtt while ACKs come all the time, as they do out of a queue. Where none comes for a while although data is out, something
-    /// held them; srtt learns that from the next event on, and needs a while to forget it.
+    /// The largest srtt that a queue can have made.
     fn look_for_queue(&mut self, time: u64, probe: &Probe) {
-        let quiet = time - self.at;
         let last = self.last.unwrap_or(*probe);
-        if quiet > HOLD_NS && probe.snd_una != last.snd_nxt {
-            self.hold = if time < self.held_until { self.hold.max(quiet) } else { quiet };
-            self.held_until = self.held_until.max(time + quiet);
-        }
-        let late = u64::from(probe.srtt.saturating_sub(self.facts.base_us)) * 1000;
-        if time >= self.held_until || late > 2 * self.hold {
+        let quiet_ns = if probe.snd_una == last.snd_nxt { 0 } else { time - self.at };
+        if !self.hold.has(time, quiet_ns, probe.srtt, last.srtt, self.facts.base_us) {
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
-        } else if probe.srtt > last.srtt {
-            self.held_until = self.held_until.max(time + u64::from(probe.srtt) * 1000);
         }
     }
 

@@ -43,9 +43,7 @@ pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
     rows.truncate(args.top.unwrap_or(if is_table { TOP } else { usize::MAX }));
     if args.json {
         let rows: Vec<Value> = rows.iter().map(Row::to_json).collect();
-        print_json(
-            &json!({ "rows": rows, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown }),
-        )?;
+        print_json(&whole(rows, untracked, &losses))?;
     } else if args.csv {
         print(&csv(&rows)?)?;
     } else {
@@ -54,9 +52,7 @@ pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
             say(&format!("{} more; --top {all} has all", all - rows.len()));
         }
     }
-    if untracked > 0 {
-        say(&format!("{untracked} connections were too many to keep; --filter or --last narrows"));
-    }
+    say_untracked(untracked);
     Ok(report.sums(&losses))
 }
 
@@ -82,23 +78,30 @@ fn compare(traces: &[Recording], args: &SummaryArgs, interrupt: &Interrupt) -> R
     }
     if args.json {
         let rows: Vec<Value> = rows.iter().map(|row| with_limits(row.to_json(), &row.sums)).collect();
-        print_json(
-            &json!({ "rows": rows, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown }),
-        )?;
+        print_json(&whole(rows, untracked, &losses))?;
     } else if args.csv {
         print(&csv(&rows)?)?;
     } else {
         print(&differences(rows))?;
         say("in brackets: against the first; duration and rate are the mean of a connection");
     }
-    if untracked > 0 {
-        say(&format!("{untracked} connections were too many to keep; --filter or --last narrows"));
-    }
+    say_untracked(untracked);
     for (report, losses) in told {
         let sums = report.sums(&losses);
         exit = if exit == Exit::Ok { sums } else { exit };
     }
     Ok(exit)
+}
+
+/// What `--json` prints.
+fn whole(rows: Vec<Value>, untracked: u64, losses: &Losses) -> Value {
+    json!({ "rows": rows, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown })
+}
+
+fn say_untracked(untracked: u64) {
+    if untracked > 0 {
+        say(&format!("{untracked} connections were too many to keep; --filter or --last narrows"));
+    }
 }
 
 /// The row with the share of each limit that has any.
