@@ -145,6 +145,20 @@ proptest! {
     }
 }
 
+#[test]
+fn what_all_ports_and_addresses_meet_needs_no_event_that_tells_them() {
+    use random::Written;
+    let all = || vec![(Written(0, "0".to_owned()), Written(65535, "65535".to_owned()))];
+    let seeds = records::of_each_family();
+    for field in ["sport", "dport", "port", "family"] {
+        let term = Expr::Numbers { field, op: "in", ranges: all() };
+        for format in FORMATS.iter() {
+            check(&term, &seeds, format).unwrap();
+            check(&Expr::Not(Box::new(term.clone())), &seeds, format).unwrap();
+        }
+    }
+}
+
 fn formats_of(kernel: &str, names: &[&str]) -> Vec<Format> {
     formats::all(kernel).into_iter().filter(|format| names.contains(&format.name.as_str())).collect()
 }

@@ -252,7 +252,8 @@ impl Expr {
             }
             Expr::Address { field, op, nets } => {
                 let within = |address: IpAddr| nets.iter().any(|net| net.contains(address));
-                let unsaid = format.field("saddr").filter(|_| covers_all(nets)).map(|_| true);
+                let has_ends = format.field("saddr").is_some() || names_socket_alone(format);
+                let unsaid = (has_ends && covers_all(nets)).then_some(true);
                 let met = addresses(format, record, field).into_iter().map(|address| address.map(within).or(unsaid));
                 let met = or(met);
                 met.map(|met| met != (*op == "!="))
@@ -345,6 +346,12 @@ fn decide(said: Said, compare: impl Fn((i128, u32)) -> bool) -> Option<bool> {
     }
 }
 
+/// Whether an event names a socket and none of its ends: those are what other events of the socket tell.
+fn names_socket_alone(format: &Format) -> bool {
+    let has = |name: &&str| format.field(name).is_some();
+    ["sk", "skaddr"].iter().any(has) && !["saddr", "daddr", "sport", "dport"].iter().any(|name| has(&name))
+}
+
 /// What is said of a number, of each end for `port`.
 fn numbers(format: &Format, record: &[u8], context: &Context<'_>, field: &str) -> Vec<Said> {
     if field == "port" {
@@ -355,7 +362,11 @@ fn numbers(format: &Format, record: &[u8], context: &Context<'_>, field: &str) -
         "dport" => format.field("daddr"),
         _ => None,
     };
-    let nothing = if in_sockaddr.is_some_and(|f| f.size == 28) { Said::Nothing } else { Said::NoField };
+    let is_of_socket = matches!(field, "sport" | "dport" | "family") && names_socket_alone(format);
+    let nothing = match in_sockaddr.is_some_and(|f| f.size == 28) || is_of_socket {
+        true => Said::Nothing,
+        false => Said::NoField,
+    };
     vec![number(format, record, context, field).map_or(nothing, |(number, bits)| Said::Value(number, bits))]
 }
 

@@ -42,6 +42,20 @@ pub fn seeds() -> impl Strategy<Value = Seeds> {
     )
 }
 
+/// The plainest event of each family, with and without ends.
+pub fn of_each_family() -> Vec<Seeds> {
+    let of = |family, empty| Seeds {
+        family,
+        ends: [(ADDRESSES[0], 0); 2],
+        numbers: vec![0; 30],
+        garbage: vec![0; 8],
+        empty,
+        cpu: 0,
+        comm: COMMS[0],
+    };
+    (0..3).flat_map(|family| [of(family, false), of(family, true)]).collect()
+}
+
 impl Seeds {
     /// A record of `format`, as that kernel would write it.
     pub fn record(&self, format: &Format) -> Vec<u8> {
