@@ -101,7 +101,9 @@ impl Recording {
                 Trace::tcpp(&self.title(), stream, wanted(range::select(request)))
             }
             Recording::File { path, range } => {
-                Trace::sniff(&self.title(), input::open(path, interrupt.clone())?, wanted(range.clone()))?
+                let (title, path, interrupt) = (self.title(), path.clone(), interrupt.clone());
+                let wanted = wanted(range.clone());
+                Trace::ahead(move || Trace::sniff(&title, input::open(&path, interrupt)?, wanted))?
             }
         })
     }

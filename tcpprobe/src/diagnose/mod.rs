@@ -219,6 +219,43 @@ mod tests {
         assert_eq!(found.headline().0, Some(Limit::ReceiveWindow), "{:?}", found.shares());
     }
 
+    /// A window that all of a flight fills; its ACK closes it, and it opens again after `shut` of 150 milliseconds.
+    fn windows(shut: u64) -> Diagnosis {
+        let rows = (0..60_u32).flat_map(|turn| {
+            let (ms, una) = (u64::from(turn) * 150, turn * 60_416);
+            [(ms, una, 0, 0, 100_000, 0), (ms + 150 - shut, una, 60_416, 60_416, 100_000, 0)]
+        });
+        diagnose(&probes(rows), &[], &[])
+    }
+
+    /// Its reads come about as often as round trips, so that a delayed ACK hides most of what the window is closed.
+    #[test]
+    fn a_window_that_each_flight_closes_is_not_read_from() {
+        let found = windows(8);
+        assert_eq!(found.headline().0, Some(Limit::ReceiverApplication), "{:?}", found.shares());
+        let found = windows(0);
+        assert_eq!(found.headline().0, Some(Limit::ReceiveWindow), "a reader that was woken: {:?}", found.shares());
+    }
+
+    /// What a receiver sees: segments that come without a pause, a share of its window each round trip of 40 milliseconds.
+    #[test]
+    fn a_window_that_comes_each_round_trip_is_the_limit() {
+        let received = |percent: u32, window: u32| {
+            let (each, mut events) = (1448 * 100 / percent, vec![]);
+            for at in 0..2000_u32 {
+                // So long that 57,920 bytes, the window, take a round trip at 100 percent.
+                let time = u64::from(at) * u64::from(each) * 40_000_000 / 57_920;
+                let rcv_wnd = if at < 200 { 57_920 } else { window };
+                let known = Probe { data_len: 1448, snd_nxt: 1, snd_una: 1, rcv_wnd, ..probe(0, 40_000) };
+                events.push((time, Observation::Probe(known)));
+            }
+            diagnose(&events, &[], &[])
+        };
+        assert_eq!(received(100, 57_920).headline().0, Some(Limit::ReceiveWindow));
+        assert_eq!(received(50, 57_920).headline().0, Some(Limit::Unseen));
+        assert_eq!(received(30, 15_000).headline().0, Some(Limit::ReceiverApplication));
+    }
+
     /// Writes that fit the buffer, and fill it, with pauses in between.
     #[test]
     fn a_full_buffer_is_no_limit_of_a_program_that_sleeps() {

@@ -47,6 +47,8 @@ pub(super) struct Slice {
     pub from: u64,
     pub to: u64,
     pub class: Class,
+    /// So long of it, nanoseconds, the class was met: of slices that were joined less than all.
+    pub met: u64,
     /// Whether there was a queue on the path: srtt far above its minimum.
     pub queue: bool,
     /// Number of the loss episodes before it.
@@ -76,6 +78,7 @@ impl Slices {
             && (last.class, last.queue, last.epoch) == (slice.class, slice.queue, slice.epoch)
         {
             last.to = slice.to;
+            last.met += slice.met;
             (0..4).for_each(|at| last.counts[at] += slice.counts[at]);
             return;
         }
@@ -109,9 +112,12 @@ impl Slices {
         let Some(slice) = self.list.get(first).copied().filter(|slice| slice.from < at) else { return };
         if change(slice.class) != slice.class {
             let part = (slice.to - at) as f32 / (slice.to - slice.from) as f32;
+            let met = (slice.met as f64 * f64::from(part)) as u64;
             self.list[first].to = at;
+            self.list[first].met -= met.min(slice.met);
             self.list[first].counts = slice.counts.map(|count| count * (1.0 - part));
-            self.list.insert(first + 1, Slice { from: at, counts: slice.counts.map(|count| count * part), ..slice });
+            let counts = slice.counts.map(|count| count * part);
+            self.list.insert(first + 1, Slice { from: at, met, counts, ..slice });
         }
     }
 
@@ -126,7 +132,7 @@ impl Slices {
         }
     }
 
-    /// Joins neighbours: of each two the longer one's class stays.
+    /// Joins neighbours: of each two the class stays that was met longer.
     pub fn halve(&mut self) {
         let half = self.list.len() / 2;
         for at in 0..half {
@@ -139,9 +145,37 @@ impl Slices {
     }
 }
 
-/// Two that follow each other, as one.
+/// Two that follow each other, as one. What it swallows does not make a class weigh more: else the longest pause would grow into all
+/// that is around it.
 fn joined(a: &Slice, b: &Slice) -> Slice {
-    let longer = if b.to - b.from > a.to - a.from { b } else { a };
-    let counts = if a.class == b.class { std::array::from_fn(|at| a.counts[at] + b.counts[at]) } else { longer.counts };
-    Slice { from: a.from, to: b.to, counts, ..*longer }
+    let longer = if b.met > a.met { b } else { a };
+    let (met, counts) = match a.class == b.class {
+        true => (a.met + b.met, std::array::from_fn(|at| a.counts[at] + b.counts[at])),
+        false => (longer.met, longer.counts),
+    };
+    Slice { from: a.from, to: b.to, met, counts, ..*longer }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a hundred thousand short slices one is long: it does not become all of them where they are joined.
+    #[test]
+    fn what_is_met_most_stays() {
+        let mut slices = Slices::default();
+        let mut from = 0;
+        for at in 0..100_000_u64 {
+            let (class, met) = match at {
+                50_001 => (Class::ClosedWindow, 5_000),
+                at if at % 2 == 1 => (Class::ClosedWindow, 10),
+                _ => (Class::Window, 20),
+            };
+            slices.push(Slice { from, to: from + met, class, met, queue: false, epoch: 0, counts: [0.0; 4] });
+            from += met;
+        }
+        let of = |class| slices.list().iter().filter(|s| s.class == class).map(|s| s.to - s.from).sum::<u64>();
+        assert_eq!(of(Class::Window) + of(Class::ClosedWindow), from);
+        assert!(of(Class::ClosedWindow) < from / 20, "{} of {from}", of(Class::ClosedWindow));
+    }
 }

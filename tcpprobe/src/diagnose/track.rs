@@ -123,6 +123,8 @@ pub(super) struct Track {
     burst_from: u64,
     /// The one before.
     burst_before: (u64, u64),
+    /// Received in the round trip that began then.
+    round: (u64, u64),
 }
 
 impl Track {
@@ -178,6 +180,7 @@ impl Track {
             burst: 0,
             burst_from: 0,
             burst_before: (0, 0),
+            round: (0, 0),
         }
     }
 
@@ -264,7 +267,7 @@ impl Track {
         let to = to.max(self.at);
         let base = self.facts.base_us;
         let queue = self.rtt.is_standing() || class == Class::Growing && self.rtt.is_late((base / 6).max(3000));
-        self.slices.push(Slice { from: self.at, to, class, queue, epoch: self.epoch, counts });
+        self.slices.push(Slice { from: self.at, to, class, met: to - self.at, queue, epoch: self.epoch, counts });
         self.at = to;
     }
 
@@ -599,16 +602,21 @@ impl Track {
         self.cwnd_at_rest = probe.snd_cwnd;
         if flight == 0 {
             self.end_stretch(true);
+            let mut counts = [0.0; 4];
             let class = match (last.data_len > 0, probe.data_len > 0) {
                 (true, true) => self.receiving(time, probe, last),
                 _ if probe.snd_wnd < self.closed() => {
                     self.facts.window_closed += 1;
-                    Class::ClosedWindow
+                    // So long a reader needs to be woken; for longer something lay unread.
+                    let is_read = time - self.at < u64::from(HELD_US) * 1000;
+                    let acked = advanced as f32;
+                    counts = if is_read { [acked, acked, 0.0, 0.0] } else { [acked, 0.0, acked, 0.0] };
+                    if is_read { Class::Window } else { Class::ClosedWindow }
                 }
                 _ => Class::Idle,
             };
-            (self.was_window, self.was_cwnd) = (class == Class::ClosedWindow, false);
-            self.push(time, class);
+            (self.was_window, self.was_cwnd) = (matches!(class, Class::Window | Class::ClosedWindow), false);
+            self.push_counted(time, class, counts);
             self.begin_stretch(time, true, probe.snd_una);
             return;
         }
@@ -658,8 +666,10 @@ impl Track {
         let quiet = time - self.at;
         self.burst += u64::from(last.data_len);
         if quiet < base / 2 {
+            self.look_for_round(time, last.data_len, last.rcv_wnd.min(probe.rcv_wnd));
             return Class::Receiving;
         }
+        self.round = (time, 0);
         let alone = std::mem::take(&mut self.burst);
         let begun = std::mem::replace(&mut self.burst_from, time);
         let (before, from) = std::mem::replace(&mut self.burst_before, (alone, begun));
@@ -683,6 +693,25 @@ impl Track {
             });
         }
         class
+    }
+
+    /// What comes without pauses, in each round trip as much as our window allows, waits for that window; and where the window is much
+    /// smaller than it was, for our program.
+    fn look_for_round(&mut self, time: u64, data_len: u16, window: u32) {
+        let (from, bytes) = (self.round.0, self.round.1 + u64::from(data_len));
+        self.round.1 = bytes;
+        let (base, length) = (u64::from(self.facts.base_us) * 1000, time.saturating_sub(from));
+        if length < base {
+            return;
+        }
+        self.round = (time, 0);
+        // Over loopback a segment is a window.
+        let is_round = self.facts.base_us >= HELD_US && length <= base + base / 2;
+        if is_round && bytes as f64 * base as f64 >= f64::from(window) * length as f64 * 0.8 {
+            let is_read = window >= self.facts.own_window_max / 2;
+            let class = if is_read { Class::OwnWindow } else { Class::OwnReader };
+            self.slices.relabel(from, |known| if known == Class::Receiving { class } else { known });
+        }
     }
 
     /// How the right edge of a filled window moves: with each ACK where the program reads all the time. And whether the window is
@@ -905,7 +934,7 @@ mod tests {
         let mut slices = Slices::default();
         for at in 0..100_000_u64 {
             let class = if at % 2 == 0 { Class::Idle } else { Class::Turn };
-            slices.push(Slice { from: at, to: at + 1, class, queue: false, epoch: 0, counts: [0.0; 4] });
+            slices.push(Slice { from: at, to: at + 1, class, met: 1, queue: false, epoch: 0, counts: [0.0; 4] });
         }
         assert!(slices.list().len() <= super::super::slices::SLICES_MAX);
         assert_eq!((slices.list()[0].from, slices.list().last().map(|slice| slice.to)), (0, Some(100_000)));

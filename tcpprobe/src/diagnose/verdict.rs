@@ -81,11 +81,8 @@ impl<'a> Judge<'a> {
                 _ => [0.0; 4],
             }),
             window_times: sums(slices, |slice| match slice.class {
-                Class::Window => [(slice.to - slice.from) as f32, 0.0, 0.0, 0.0],
-                Class::ClosedWindow if slice.to - slice.from >= CLOSED_NS => {
-                    [0.0, (slice.to - slice.from) as f32, 0.0, 0.0]
-                }
-                Class::ClosedWindow => [(slice.to - slice.from) as f32, 0.0, 0.0, 0.0],
+                Class::ClosedWindow if slice.met >= CLOSED_NS => [0.0, slice.met as f32, 0.0, 0.0],
+                Class::Window | Class::ClosedWindow => [slice.met as f32, 0.0, 0.0, 0.0],
                 _ => [0.0; 4],
             }),
         }
@@ -101,7 +98,7 @@ impl<'a> Judge<'a> {
             Class::Hole => (Limit::PacketLoss, false),
             Class::Exchange => (Limit::RoundTrips, false),
             Class::Nagle => (Limit::SmallWrites, false),
-            Class::ClosedWindow if slice.to - slice.from >= self.long() => (Limit::ReceiverApplication, true),
+            Class::ClosedWindow if slice.met >= self.long() => (Limit::ReceiverApplication, true),
             Class::ClosedWindow => (self.window(slices, at), false),
             Class::Window => (self.window(slices, at), self.kernel_says_window(slice)),
             Class::OwnReader => (Limit::ReceiverApplication, false),

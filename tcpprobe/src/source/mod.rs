@@ -30,6 +30,7 @@
 //! `/proc/net/tcpprobe`; either gzipped, as files or streams; and folders of ring-buffer pages that somebody saved
 //! ([`RingDump`]). What else is known is named ([`Error::Foreign`]).
 
+mod ahead;
 mod batch;
 mod event_filter;
 mod events;
@@ -66,6 +67,7 @@ use crate::event::EventKind;
 use crate::file::{Account, Header, Select, Totals};
 use crate::kernel::format::Format;
 use crate::kernel::text::Layout;
+use ahead::Ahead;
 use input::Damage;
 use tcpp::TcppSource;
 use text::TextSource;
@@ -152,6 +154,7 @@ enum Source<'a> {
     Tcpp(Box<TcppSource<Box<dyn Read + 'a>>>),
     Text(Box<TextSource<Box<dyn Read + 'a>>>),
     RingDump(Box<ring_dump::Reading>),
+    Ahead(Ahead),
 }
 
 /// Opens a file and looks what it is.
@@ -250,6 +253,24 @@ impl<'a> Trace<'a> {
         Ok(Trace::new(&name, Source::RingDump(Box::new(dump.read(wanted)?))))
     }
 
+    /// Reads what `open` opens in a thread of its own, a few items ahead, while those before are looked at: all the same, in about
+    /// half of the time where both take as long. A stream that goes on is not held up: what came is given at once.
+    ///
+    /// ```
+    /// use tcpprobe::source::Trace;
+    ///
+    /// let trace = Trace::ahead(|| tcpprobe::open("../fixtures/traces/version-2.tcpp"))?;
+    /// assert_eq!(trace.events().count(), 2684);
+    /// # Ok::<(), tcpprobe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `open`, and where no thread can be made.
+    pub fn ahead(open: impl FnOnce() -> Result<Trace<'static>, Error> + Send + 'static) -> Result<Self, Error> {
+        let (name, ahead) = Ahead::new(open)?;
+        Ok(Trace::new(&name, Source::Ahead(ahead)))
+    }
+
     fn new(name: &str, source: Source<'a>) -> Self {
         Trace { name: name.to_owned(), source, damage: None, losses: Losses::default(), selected: 0, ended: false }
     }
@@ -273,6 +294,7 @@ impl<'a> Trace<'a> {
         match &self.source {
             Source::Tcpp(source) => Some(source.ledger()),
             Source::Text(_) | Source::RingDump(_) => None,
+            Source::Ahead(ahead) => ahead.ledger,
         }
     }
 
@@ -293,6 +315,18 @@ impl<'a> Trace<'a> {
             Source::Tcpp(source) => source.next_item(),
             Source::Text(source) => source.next_item(&mut self.losses),
             Source::RingDump(source) => source.next_item(&mut self.losses),
+            Source::Ahead(ahead) => ahead.next_item(&mut self.losses).transpose(),
+        }
+    }
+
+    /// Counts what an item says is missing, if whoever read it did not.
+    fn count(&mut self, item: &Item) {
+        let is_counted = matches!(self.source, Source::Ahead(_));
+        match item {
+            Item::Events(batch) => self.selected += batch.len() as u64,
+            Item::Lost(gap) if !is_counted => self.losses.gap(gap),
+            Item::Problem(problem) if !is_counted => self.losses.problem(problem),
+            _ => {}
         }
     }
 }
@@ -312,10 +346,7 @@ impl Iterator for Trace<'_> {
             item = Ok(Some(Item::Problem(Problem::Cut(words))));
         }
         match &item {
-            Ok(Some(Item::Events(batch))) => self.selected += batch.len() as u64,
-            Ok(Some(Item::Lost(gap))) => self.losses.gap(gap),
-            Ok(Some(Item::Problem(problem))) => self.losses.problem(problem),
-            Ok(Some(Item::Accounts(_) | Item::Begin(_))) => {}
+            Ok(Some(item)) => self.count(item),
             Ok(None) | Err(_) => self.ended = true,
         }
         item.transpose()
