@@ -60,13 +60,13 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(track: &'a Track, snapshots: Snapshots<'a>) -> Self {
         let (facts, slices) = (&track.facts, track.slices.list());
+        let dropped = track.retransmissions.causes.total() as f64 / facts.episodes.max(1) as f64;
+        let pattern = || policer::pattern(&track.episodes, u64::from(facts.base_us) * 1000, facts.rate_max, dropped);
         Judge {
             facts,
             episodes: &track.episodes,
             snapshots,
-            pattern: Some(&track.episodes)
-                .filter(|_| is_pressing(slices))
-                .and_then(|episodes| policer::pattern(episodes, u64::from(facts.base_us) * 1000, facts.rate_max)),
+            pattern: is_pressing(slices).then(pattern).flatten(),
             rooms: sums(slices, |slice| match slice.class {
                 Class::Room | Class::Stream => slice.counts,
                 _ => [0.0; 4],

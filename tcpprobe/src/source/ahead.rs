@@ -77,3 +77,78 @@ fn read(mut trace: Trace<'static>, give: &SyncSender<Step>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::source::Wanted;
+
+    const TEXT: &str = "../fixtures/captures/6.18.44-fc-v669/overrun/trace.txt.gz";
+    const BLOCKS: &str = "../fixtures/traces/version-2.tcpp";
+
+    /// Reads nothing but what it is told, or fails.
+    struct Told(mpsc::Receiver<Vec<u8>>);
+
+    impl Read for Told {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let bytes = self.0.recv().map_err(io::Error::other)?;
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    #[test]
+    fn it_gives_the_same() {
+        for path in [TEXT, BLOCKS] {
+            let read = |mut trace: Trace<'_>| {
+                let items: Vec<String> = trace.by_ref().map(|item| format!("{:?}", item.unwrap())).collect();
+                (items, trace.name().to_owned(), *trace.losses(), trace.ledger(), trace.selected())
+            };
+            let ahead = read(Trace::ahead(move || crate::open(path)).unwrap());
+            assert_eq!(ahead, read(crate::open(path).unwrap()));
+            assert!(ahead.4 > 0);
+        }
+    }
+
+    #[test]
+    fn errors_come_through() {
+        let found = Trace::ahead(|| crate::open("no such file")).unwrap_err();
+        assert!(matches!(found, Error::Read { .. }), "{found}");
+        let (tell, told) = mpsc::channel();
+        let mut trace = Trace::ahead(move || Ok(Trace::tcpp("told", Told(told), Wanted::default()))).unwrap();
+        drop(tell);
+        assert!(matches!(trace.next(), Some(Err(Error::Read { .. }))));
+        assert!(trace.next().is_none());
+    }
+
+    #[test]
+    fn what_came_is_given_before_more_comes() {
+        let bytes = std::fs::read(BLOCKS).unwrap();
+        let (tell, told) = mpsc::channel();
+        let mut trace = Trace::ahead(move || Ok(Trace::tcpp("told", Told(told), Wanted::default()))).unwrap();
+        bytes.chunks(1000).for_each(|chunk| tell.send(chunk.to_vec()).unwrap());
+        // The other end is still open.
+        assert!(matches!(trace.next(), Some(Ok(Item::Begin(_)))));
+        drop(trace);
+        // Nobody takes any more, and the thread ends when it sees that.
+        while tell.send(bytes[..1000].to_vec()).is_ok() {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a reader's own fault")]
+    fn a_panic_is_no_end() {
+        struct Faulty;
+        impl Read for Faulty {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("a reader's own fault")
+            }
+        }
+        let trace = Trace::ahead(|| Ok(Trace::tcpp("faulty", Faulty, Wanted::default()))).unwrap();
+        assert_eq!(trace.count(), 0);
+    }
+}

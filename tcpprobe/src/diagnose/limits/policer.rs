@@ -3,10 +3,10 @@
 //! # How it is decided
 //! At each loss the bucket is empty. So what passes between two losses is what was filled in meanwhile: bytes over time are the same rate each time, however fast the
 //! sender was. With four pairs of losses, more than two round trips apart, whose rates differ by less than 15 % on average
-//! (weighted by time), and no queue before most of them; and a rate 10 % above that for two round trips, once: a full bucket lets it pass, a link does not. The loss of the last that was written says nothing of a rate, and does not count. Inferred. After Flach et al., "An Internet-Wide Analysis of Traffic Policing", SIGCOMM 2016.
+//! (weighted by time), and no queue before most of them; and a rate 10 % above that for two round trips, once: a full bucket lets it pass, a link does not. And 2.5 segments are lost each time: until the sender knows of the first, a round trip later, all that is above the rate is dropped. The loss of the last that was written says nothing of a rate, and does not count. Inferred. After Flach et al., "An Internet-Wide Analysis of Traffic Policing", SIGCOMM 2016.
 //!
 //! # What looks like it
-//! Random loss comes at any rate. A bottleneck with a short queue drops at one rate, too: there RTT rises before.
+//! Random loss comes at any rate; over a long way that may be the same for long (RFC 9438, 4.3: the window grows little where the last loss was), but then segments are lost one by one. A bottleneck with a short queue drops at one rate, too: there RTT rises before.
 //!
 //! # How to confirm
 //! Send with a cap of 95 % of the rate (`SO_MAX_PACING_RATE`, `tc qdisc … fq maxrate`): the losses are gone. Ask who runs the network, or look at `tc -s filter` and the cloud's limit of the instance.
@@ -24,6 +24,8 @@ const LEAST: usize = 4;
 const SPREAD_MAX: f64 = 0.15;
 /// A full bucket lets pass more than its rate; a link with no queue to speak of never does.
 const PEAK_LEAST: f64 = 1.1;
+/// Segments that an empty bucket drops at a time, at least. Of what is lost by chance it is one, and seldom more.
+const DROPPED_LEAST: f64 = 2.5;
 
 pub(super) fn words(found: &Diagnosis) -> Words {
     let rate_bytes = found.policer_rate.unwrap_or_else(|| found.rate());
@@ -53,12 +55,15 @@ pub(in crate::diagnose) enum Pattern {
 }
 
 /// What losses at an even rate, with no queue before most of them, come from; `None` where they come by chance. `base` is the RTT in nanoseconds, `peak` the
-/// largest rate over two round trips, bytes a second.
-pub(in crate::diagnose) fn pattern(episodes: &[Episode], base: u64, peak: f64) -> Option<Pattern> {
+/// largest rate over two round trips, bytes a second; `dropped` segments were lost each time.
+pub(in crate::diagnose) fn pattern(episodes: &[Episode], base: u64, peak: f64, dropped: f64) -> Option<Pattern> {
     let (spread, rate) = spread(episodes, base)?;
     let queued = episodes.iter().filter(|episode| episode.queue).count();
     (spread < SPREAD_MAX && queued * 2 < episodes.len()).then_some(())?;
-    Some(if peak > PEAK_LEAST * rate { Pattern::Bucket } else { Pattern::Link })
+    match peak > PEAK_LEAST * rate {
+        true => (dropped >= DROPPED_LEAST).then_some(Pattern::Bucket),
+        false => Some(Pattern::Link),
+    }
 }
 
 /// How much the rates between losses differ (mean deviation over mean, weighted by time), and the rate, bytes a second. `None` where there are too few.
@@ -98,7 +103,7 @@ mod tests {
     fn equal_rates_between_losses_are_a_policers() {
         let even = [0, 1_000_000, 1_050_000, 960_000, 1_010_000, 990_000];
         let check = |passed: &[u64], queue, peak, expected, why: &str| {
-            assert_eq!(pattern(&episodes(passed, queue), SECOND / 20, peak), expected, "{why}");
+            assert_eq!(pattern(&episodes(passed, queue), SECOND / 20, peak, 4.0), expected, "{why}");
         };
         check(&even, false, 2e6, Some(Pattern::Bucket), "a bucket lets more pass for a while");
         check(&even, false, 1.05e6, Some(Pattern::Link), "a link with a short queue never lets more pass");
@@ -107,7 +112,8 @@ mod tests {
         check(&even[..4], false, 2e6, None, "too few");
         let mut tails = episodes(&even, false);
         tails.iter_mut().for_each(|episode| episode.is_tail = true);
-        assert_eq!(pattern(&tails, SECOND / 20, 2e6), None, "each the last of a message");
+        assert_eq!(pattern(&tails, SECOND / 20, 2e6, 4.0), None, "each the last of a message");
+        assert_eq!(pattern(&episodes(&even, false), SECOND / 20, 2e6, 1.2), None, "one by one");
         let (_, rate) = spread(&episodes(&even, false), SECOND / 20).unwrap_or_default();
         assert!((rate - 1_002_000.0).abs() < 1.0, "{rate}");
     }
