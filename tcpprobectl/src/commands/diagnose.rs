@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ratatui::crossterm::terminal;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tcpprobe::diagnose::{Cause, Diagnosis, End, Finding, Interval, Limit};
 
-use super::{print, print_json, print_json_line};
+use super::{Each, print, print_json, print_json_line};
 use crate::cli::DiagnoseArgs;
 use crate::diagnosed::{self, Diagnosed, words};
 use crate::escape;
@@ -66,9 +67,9 @@ fn once(socket: &Path, args: &DiagnoseArgs, interrupt: &Interrupt, clear: bool) 
     // Worst first: the longest held back.
     found.sort_by_key(|diagnosis| std::cmp::Reverse(held_ns(diagnosis)));
     if args.json {
-        let most = args.top.unwrap_or(usize::MAX);
-        let connections: Vec<Value> = found.iter().take(most).map(to_json).collect();
-        let all = json!({ "connections": connections, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown });
+        found.truncate(args.top.unwrap_or(usize::MAX));
+        let connections = Each(&found, to_json);
+        let all = Whole { connections, gaps_unknown: losses.gaps_unknown, lost: losses.lost, untracked };
         if args.watch { print_json_line(&all)? } else { print_json(&all)? }
     } else {
         let mut text = to_text(&found, args.top.unwrap_or(TOP));
@@ -81,6 +82,15 @@ fn once(socket: &Path, args: &DiagnoseArgs, interrupt: &Interrupt, clear: bool) 
         print(&text)?;
     }
     Ok(report.sums(&losses))
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Whole<C> {
+    connections: C,
+    gaps_unknown: u64,
+    lost: u64,
+    untracked: u64,
 }
 
 /// Whether nobody needs to mend it.

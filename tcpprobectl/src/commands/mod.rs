@@ -21,10 +21,11 @@ mod top;
 mod trace;
 mod version;
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use tcpprobe_client::Client;
 use tcpprobe_proto::v1::{StartJobReply, StartJobRequest};
 
@@ -73,10 +74,25 @@ fn print(text: &str) -> Result<()> {
 
 /// Prints `value` to stdout as indented JSON.
 fn print_json(value: &impl Serialize) -> Result<()> {
-    print(&(serde_json::to_string_pretty(value)? + "\n"))
+    write_json(|out| serde_json::to_writer_pretty(out, value))
 }
 
 /// Prints `value` to stdout as one line of JSON.
 fn print_json_line(value: &impl Serialize) -> Result<()> {
-    print(&(serde_json::to_string(value)? + "\n"))
+    write_json(|out| serde_json::to_writer(out, value))
+}
+
+fn write_json(write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> serde_json::Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = write(&mut out).map_err(io::Error::from);
+    written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).context("stdout")
+}
+
+/// A list in JSON, each of which is made when it is written: a hundred thousand connections take no room.
+struct Each<'a, T, F>(&'a [T], F);
+
+impl<T, F: Fn(&T) -> Value> Serialize for Each<'_, T, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(&self.1))
+    }
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tcpprobe::diagnose::{Diagnosis, End, Limit, Summary};
 use tcpprobe::event::Owner;
 use tcpprobe::source::Losses;
 
-use super::{print, print_json};
+use super::{Each, print, print_json};
 use crate::cli::{GroupBy, SortBy, SummaryArgs};
 use crate::diagnosed::{self, Diagnosed, words};
 use crate::exit::{Exit, Failure};
@@ -42,8 +43,7 @@ pub fn run(socket: &Path, args: &SummaryArgs) -> Result<Exit> {
     let is_table = !args.json && !args.csv;
     rows.truncate(args.top.unwrap_or(if is_table { TOP } else { usize::MAX }));
     if args.json {
-        let rows: Vec<Value> = rows.iter().map(Row::to_json).collect();
-        print_json(&whole(rows, untracked, &losses))?;
+        print_json(&Whole::new(Each(&rows, Row::to_json), untracked, &losses))?;
     } else if args.csv {
         print(&csv(&rows)?)?;
     } else {
@@ -77,8 +77,8 @@ fn compare(traces: &[Recording], args: &SummaryArgs, interrupt: &Interrupt) -> R
         told.push((read.report, read.losses));
     }
     if args.json {
-        let rows: Vec<Value> = rows.iter().map(|row| with_limits(row.to_json(), &row.sums)).collect();
-        print_json(&whole(rows, untracked, &losses))?;
+        let each = Each(&rows, |row: &Row| with_limits(row.to_json(), &row.sums));
+        print_json(&Whole::new(each, untracked, &losses))?;
     } else if args.csv {
         print(&csv(&rows)?)?;
     } else {
@@ -94,8 +94,18 @@ fn compare(traces: &[Recording], args: &SummaryArgs, interrupt: &Interrupt) -> R
 }
 
 /// What `--json` prints.
-fn whole(rows: Vec<Value>, untracked: u64, losses: &Losses) -> Value {
-    json!({ "rows": rows, "untracked": untracked, "lost": losses.lost, "gaps_unknown": losses.gaps_unknown })
+#[derive(Serialize)]
+struct Whole<R> {
+    gaps_unknown: u64,
+    lost: u64,
+    rows: R,
+    untracked: u64,
+}
+
+impl<R> Whole<R> {
+    fn new(rows: R, untracked: u64, losses: &Losses) -> Self {
+        Whole { gaps_unknown: losses.gaps_unknown, lost: losses.lost, rows, untracked }
+    }
 }
 
 fn say_untracked(untracked: u64) {
