@@ -9,7 +9,7 @@ use tcpprobe::diagnose::{Cause, Diagnosis, Limit};
 use tcpprobe::flow::{Collector, Flow};
 use tcpprobe_plot::model::{Lost, sort_of_cause, sort_of_limit};
 use tcpprobe_plot::units::{counted, grouped};
-use tcpprobe_plot::{Color, Gap, PALETTE, of_sort};
+use tcpprobe_plot::{Color, Gap, PALETTE, PanelKind, of_sort};
 
 use crate::chunks::{Chunks, text};
 use crate::plan::Plan;
@@ -44,6 +44,8 @@ pub struct PageInput<'a> {
     pub raw_time: bool,
     /// Ids of the connections that are drawn at first, the most important first; those with the most traffic where it is empty.
     pub chosen: &'a [u64],
+    /// The panels that it has, in this order, those of limits and retransmissions as lanes below; all of them, and the sequence numbers, where it is `None`.
+    pub panels: Option<&'a [PanelKind]>,
     /// The most bytes that the page may take; not fewer than [`SIZE_MIN`] are enough.
     pub size: u64,
     /// The command that makes this page, without its size: to say what shows more, where not all fits.
@@ -64,6 +66,7 @@ impl<'a> PageInput<'a> {
             utc_offset_ns: None,
             raw_time: false,
             chosen: &[],
+            panels: None,
             size: SIZE_DEFAULT,
             command: "tcpprobectl plot --format html",
         }
@@ -213,6 +216,17 @@ fn color(Color(red, green, blue): Color) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
+/// What the browser calls a panel.
+fn panel(kind: PanelKind) -> &'static str {
+    match kind {
+        PanelKind::Throughput => "rate",
+        PanelKind::Cwnd => "cwnd",
+        PanelKind::Flight => "flight",
+        PanelKind::Srtt => "srtt",
+        PanelKind::Retransmissions | PanelKind::Limits => "lanes",
+    }
+}
+
 /// What is said of all.
 fn about(input: &PageInput, page: &Page, zero: u64) -> Value {
     let words = |name: &str| name.replace('_', " ");
@@ -240,5 +254,6 @@ fn about(input: &PageInput, page: &Page, zero: u64) -> Value {
         "limits": Limit::ALL.iter().map(limit).collect::<Vec<_>>(),
         "causes": Cause::ALL.iter().map(cause).collect::<Vec<_>>(),
         "palette": PALETTE.map(color),
+        "panels": input.panels.map(|panels| panels.iter().copied().map(panel).collect::<Vec<_>>()),
     })
 }

@@ -125,6 +125,7 @@ fn page(
         utc_offset_ns: drawn.utc_offset_ns,
         raw_time: args.raw_time,
         chosen: &chosen.shown,
+        panels: options.panels.as_deref(),
         size,
         command: &command,
     };
@@ -248,7 +249,6 @@ fn check_format(args: &PlotArgs, format: PlotFormat) -> Result<(), Failure> {
             "a page is of one trace, and several are compared",
             "make a page of each, or compare them as PNG or SVG",
         ),
-        PlotFormat::Html if args.panels.is_some() => refuse("a page has all panels", "leave out --panels"),
         PlotFormat::Html if args.size.is_some_and(|size| size < SIZE_MIN) => {
             refuse("a page needs 250 kB at least", "give a larger --size")
         }

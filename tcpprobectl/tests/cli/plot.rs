@@ -307,6 +307,19 @@ fn a_page_that_is_too_small_says_what_it_lacks() {
 }
 
 #[test]
+fn a_page_has_the_panels_that_it_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    diagnosed(directory.path(), "rcvbuf");
+    let panels = |more: &[&str]| {
+        plot(directory.path(), &[&["rcvbuf/trace.tcpp", "-o", "a.html"], more].concat()).code(0);
+        let page = fs::read_to_string(directory.path().join("a.html")).unwrap();
+        serde_json::from_str::<serde_json::Value>(inert(&page, "about")).unwrap()["panels"].clone()
+    };
+    assert_eq!(panels(&[]), serde_json::Value::Null);
+    assert_eq!(panels(&["--panels", "srtt,limits,cwnd"]), serde_json::json!(["srtt", "lanes", "cwnd"]));
+}
+
+#[test]
 fn what_a_page_has_not() {
     let directory = tempfile::tempdir().unwrap();
     diagnosed(directory.path(), "rcvbuf");
@@ -314,7 +327,6 @@ fn what_a_page_has_not() {
         let arguments = [&["rcvbuf/trace.tcpp"], more].concat();
         check_failure(plot(directory.path(), &arguments), 2, said);
     };
-    check(&["-o", "a.html", "--panels", "cwnd"], "a page has all panels; leave out --panels");
     check(&["-o", "a.html", "--size", "100k"], "a page needs 250 kB at least; give a larger --size");
     check(&["-o", "a.svg", "--size", "1M"], "--size is of a page; give --format html, or leave it out");
     let several =

@@ -9,6 +9,7 @@ const RIGHT = 14;
 const HEAD = 21;
 const AXIS = 34;
 const LANE = 18;
+const HAS_LANES = about.panels?.includes("lanes") ?? true;
 /** How much of the height each panel has. */
 const WEIGHTS = { rate: 1.1, cwnd: 1.1, flight: 1.1, srtt: 0.9, sequence: 1.1 };
 /** Events are seen as dots where they are so far apart, in pixels. */
@@ -71,7 +72,7 @@ export function draw() {
   const { panels, all, focus } = panelsOf(view, state.chosen, state.focus, locked);
   if (state.lock) locked ??= Object.fromEntries(panels.map(({ key, range }) => [key, range]));
   layout.view = view;
-  const lanes = all.length * LANE + HEAD;
+  const lanes = HAS_LANES ? all.length * LANE + HEAD : 0;
   const room = height - AXIS - lanes - panels.length * HEAD;
   const sum = panels.reduce((sum, { key }) => sum + WEIGHTS[key], 0);
   let top = 0;
@@ -81,10 +82,10 @@ export function draw() {
     top = area.bottom;
     return area;
   });
-  layout.lanes = { top: top + HEAD, bottom: top + lanes };
+  layout.lanes = { top: Math.min(top + HEAD, top + lanes), bottom: top + lanes };
   drawTime(context, top + lanes);
   for (const area of layout.panels) drawPanel(context, area, focus, all.length === 1);
-  drawLanes(context, all, top);
+  if (HAS_LANES) drawLanes(context, all, top);
   drawGaps(context, top + lanes);
   drawOver();
   timings.push(performance.now() - begin);

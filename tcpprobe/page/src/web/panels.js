@@ -170,6 +170,9 @@ const PANELS = [
   },
 ];
 
+/** Those that are drawn, from above: all, or what the page was asked for. */
+const SHOWN = about.panels?.flatMap((wanted) => PANELS.filter(({ key }) => key === wanted)) ?? PANELS;
+
 /** The panels over a view: each with its curves and the range of its values. */
 export function panelsOf(view, chosen, focusId, locked) {
   const all = chosen.map((id) => connections[id]).filter((one) => one.data).map((connection) => {
@@ -178,7 +181,7 @@ export function panelsOf(view, chosen, focusId, locked) {
     return { connection, data, places: edges(data.time, view.from, view.to, view.width) };
   });
   const focus = all.find((one) => one.connection.id === focusId);
-  const panels = PANELS.map((panel) => {
+  const panels = SHOWN.map((panel) => {
     const curves = panel.curves(all, view, focus).filter(({ range }) => range[0] <= range[1]);
     return { ...panel, curves, range: locked?.[panel.key] ?? panelRange(panel, curves) };
   });

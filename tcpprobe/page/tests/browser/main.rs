@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tcpprobe::event::{Event, TcpProbe};
 use tcpprobe::flow::Metric;
 use tcpprobe_page::{Page, PageInput};
-use tcpprobe_plot::Gap;
+use tcpprobe_plot::{Gap, PanelKind};
 use trace::{Take, first, fixture, page, page_of, read};
 
 const MS: u64 = 1_000_000;
@@ -355,6 +355,24 @@ fn ten_million_events_of_a_thousand_connections_fit() {
     println!("10 M events, 1,000 connections, {size} bytes, {} events kept: {told}", page.events);
     let told: Value = serde_json::from_str(told.as_str().unwrap()).unwrap();
     assert_eq!((&told["problems"], &told["requests"]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn it_has_the_panels_that_it_is_asked_for() {
+    let Some(browser) = Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = fixture("policed-slow");
+    let (flows, diagnoses) = read(&path);
+    let shown = |panels: Option<&[PanelKind]>| {
+        let page = page(&path, &PageInput { diagnoses: &diagnoses, panels, ..PageInput::new(&flows, "policed") });
+        open(&browser, folder.path(), &page, "");
+        browser.run("const { panels, lanes } = tcpprobe.layout; return [panels.map(({ key }) => key), lanes.bottom > lanes.top]")
+    };
+    assert_eq!(shown(None), json!([["rate", "cwnd", "flight", "srtt", "sequence"], true]));
+    assert_eq!(shown(Some(&[PanelKind::Srtt, PanelKind::Cwnd])), json!([["srtt", "cwnd"], false]));
+    keep_picture(&browser, "two-panels");
+    assert_eq!(shown(Some(&[PanelKind::Limits])), json!([[], true]));
+    keep_picture(&browser, "lanes-alone");
 }
 
 #[test]
