@@ -156,6 +156,13 @@ impl Browser {
     }
 
     /// Another size of the window.
+    /// Shows the page as on paper.
+    pub fn on_paper(&self) {
+        let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "media": "print" } });
+        self.tell("POST", "goog/cdp/execute", &media);
+        self.settle();
+    }
+
     pub fn resize(&self, width: u32, height: u32) {
         self.tell("POST", "window/rect", &json!({ "width": width, "height": height }));
         self.settle();

@@ -375,6 +375,24 @@ fn it_has_the_panels_that_it_is_asked_for() {
     keep_picture(&browser, "lanes-alone");
 }
 
+/// On paper the upper canvas would clear the lower one; seen in a PDF.
+#[test]
+fn on_paper_the_curves_stand_alone() {
+    let Some(browser) = Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = fixture("policed-slow");
+    let (flows, diagnoses) = read(&path);
+    let page = page(&path, &PageInput { diagnoses: &diagnoses, ..PageInput::new(&flows, "policed") });
+    open(&browser, folder.path(), &page, "");
+    let shown = || {
+        browser.run("return ['#curves', '#over', 'nav'].map((what) => getComputedStyle(document.querySelector(what)).display !== 'none')")
+    };
+    assert_eq!(shown(), json!([true, true, true]));
+    browser.on_paper();
+    assert_eq!(shown(), json!([true, false, false]));
+    keep_picture(&browser, "paper");
+}
+
 #[test]
 fn strangers_names_are_text() {
     let Some(browser) = Browser::start() else { return };
