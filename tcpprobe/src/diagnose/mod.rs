@@ -16,6 +16,8 @@ mod live;
 mod moments;
 mod mss;
 mod page;
+mod receiver;
+mod reductions;
 mod rtt;
 mod slices;
 mod snapshot;

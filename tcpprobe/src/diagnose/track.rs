@@ -8,9 +8,10 @@ use super::facts::Facts;
 use super::histogram::Histogram;
 use super::hold::Hold;
 use super::mss::Mss;
+use super::receiver::{Arrival, Receiver};
+use super::reductions::Reductions;
 use super::rtt::Rtt;
 use super::slices::{Class, Slice, Slices};
-use crate::event::SSTHRESH_INFINITE;
 use crate::flow::{Observation, Probe};
 use crate::kernel::names::state::{CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, LAST_ACK, SYN_SENT};
 
@@ -104,27 +105,15 @@ pub(super) struct Track {
     backoff: u32,
     /// The congestion window when all was acknowledged, packets.
     cwnd_at_rest: u32,
-    /// Reductions of the congestion window that are not those of a congestion control by loss: with ssthresh unset, and with one that followed.
-    rate_reductions: (u32, u64),
-    marks_seen: u32,
-    /// Something was retransmitted since the last tcp_probe.
-    has_sent: bool,
+    reductions: Reductions,
     /// Since when a rate is looked at, and what was acknowledged before.
     peak_from: (u64, u64),
-    /// Recoveries after which the congestion window was restored, and all.
-    recoveries: (u64, u64),
     /// When the last tcp_probe came.
     recent: [u64; 32],
     recent_at: usize,
     /// How often what is acknowledged was sent when an ACK came: 0 to 1.
     clocked: f32,
-    /// Received without a pause, and since when.
-    burst: u64,
-    burst_from: u64,
-    /// The one before.
-    burst_before: (u64, u64),
-    /// Received in the round trip that began then.
-    round: (u64, u64),
+    receiver: Receiver,
 }
 
 impl Track {
@@ -169,18 +158,12 @@ impl Track {
             left_recovery: false,
             backoff: 0,
             cwnd_at_rest: 0,
-            rate_reductions: (0, 0),
-            marks_seen: 0,
-            has_sent: false,
+            reductions: Reductions::default(),
             peak_from: (u64::MAX, 0),
-            recoveries: (0, 0),
             recent: [0; 32],
             recent_at: 0,
             clocked: 1.0,
-            burst: 0,
-            burst_from: 0,
-            burst_before: (0, 0),
-            round: (0, 0),
+            receiver: Receiver::default(),
         }
     }
 
@@ -249,10 +232,7 @@ impl Track {
         self.facts.disorder_returns = self.retransmissions.disorder_returns;
         self.facts.recoveries_undone = self.retransmissions.recoveries_undone;
         self.facts.marks = self.retransmissions.marks;
-        let (restored, left) = self.recoveries;
-        let (unset, followed) = self.rate_reductions;
-        self.facts.is_rate_based =
-            left >= 2 && restored * 2 > left || unset >= 3 || followed > self.facts.episodes.max(2);
+        self.facts.is_rate_based = self.reductions.are_rate_based(self.facts.episodes);
         if self.facts.base_us == u32::MAX {
             self.facts.base_us = 0;
         }
@@ -332,7 +312,9 @@ impl Track {
     fn retransmission(&mut self, time: u64, seen: Sent) {
         let quiet = time - self.last_event;
         let was_repairing = self.retransmissions.is_repairing();
-        self.has_sent |= seen.error == 0;
+        if seen.error == 0 {
+            self.reductions.sent();
+        }
         let cause = self.retransmissions.retransmit(seen, quiet, self.last.as_ref());
         if !was_repairing && self.retransmissions.is_repairing() {
             self.loss(time);
@@ -458,8 +440,9 @@ impl Track {
             self.backoff = 0;
             self.stalled = self.stalled.filter(|time| *time > self.at);
         }
-        let is_of_rate = self.look_for_rate_based(probe, &last);
-        self.look_for_marks(time, probe, &last, is_of_rate);
+        if self.reductions.look(probe, &last, time - self.at, &mut self.retransmissions) {
+            self.loss_with(time, true);
+        }
         self.look_for_peak(time);
         let was_repairing = self.retransmissions.is_repairing();
         let undone = self.retransmissions.causes.spurious;
@@ -472,8 +455,7 @@ impl Track {
             self.facts.episodes = self.facts.episodes.saturating_sub(1);
             self.episodes.pop();
         } else if has_left {
-            self.recoveries.1 += 1;
-            self.recoveries.0 += u64::from(probe.snd_cwnd > last.ssthresh.saturating_add(last.ssthresh / 4));
+            self.reductions.recovered(probe, &last);
         }
         self.recent[self.recent_at % self.recent.len()] = time;
         self.recent_at += 1;
@@ -508,44 +490,6 @@ impl Track {
         let quiet_ns = if probe.snd_una == last.snd_nxt { 0 } else { time - self.at };
         if !self.hold.has(time, quiet_ns, probe.srtt, last.srtt, self.facts.base_us) {
             self.facts.srtt_max_us = self.facts.srtt_max_us.max(probe.srtt);
-        }
-    }
-
-    /// A congestion control by loss sets ssthresh when it reduces the window (`tcp_init_cwnd_reduction()`, `tcp_cwnd_restart()`); one that
-    /// goes by the path's rate does not (`net/ipv4/tcp_bbr.c`, `bbr_ssthresh()`). Its ssthresh stays unset, or follows the window as three
-    /// quarters of it (`include/net/tcp.h`, `tcp_current_ssthresh()`). Says whether this is such a reduction.
-    fn look_for_rate_based(&mut self, probe: &Probe, last: &Probe) -> bool {
-        let is_unset = |probe: &Probe| probe.ssthresh >= SSTHRESH_INFINITE;
-        let follows = |probe: &Probe| probe.ssthresh == (probe.snd_cwnd >> 1).saturating_add(probe.snd_cwnd >> 2);
-        let is_reduced = probe.snd_cwnd < last.snd_cwnd && !self.retransmissions.is_loss();
-        let was_unset = is_reduced && is_unset(probe) && is_unset(last);
-        // A loss or a mark cuts to about as much, and while the window comes down then, ssthresh stands still.
-        let is_cut =
-            self.has_sent || self.retransmissions.is_repairing() || self.retransmissions.marks != self.marks_seen;
-        let has_followed = is_reduced && !is_cut && probe.ssthresh < last.ssthresh && follows(probe) && follows(last);
-        self.rate_reductions.0 += u32::from(was_unset);
-        self.rate_reductions.1 += u64::from(has_followed);
-        was_unset || has_followed
-    }
-
-    /// Reductions without a loss: the path marks, and it is full.
-    fn look_for_marks(&mut self, time: u64, probe: &Probe, last: &Probe, is_of_rate: bool) {
-        let marks = self.retransmissions.marks;
-        let is_marked = self.marks_seen != marks;
-        self.marks_seen = marks;
-        // The window itself comes down over a round trip (`tcp_cwnd_reduction()`); where slow start ends by itself, ssthresh is it.
-        let is_below = probe.snd_cwnd < last.snd_cwnd || u64::from(probe.ssthresh) * 10 < u64::from(probe.snd_cwnd) * 9;
-        let is_cut = probe.ssthresh < last.ssthresh && is_below && !self.retransmissions.is_repairing();
-        let is_new = is_cut
-            && !is_of_rate
-            && !self.retransmissions.has_states()
-            && !self.has_sent
-            && time - self.at < 2_000 * u64::from(probe.srtt);
-        self.has_sent = false;
-        if is_marked || is_new {
-            self.retransmissions.marks += u32::from(is_new);
-            self.marks_seen = self.retransmissions.marks;
-            self.loss_with(time, true);
         }
     }
 
@@ -662,56 +606,21 @@ impl Track {
 
     /// Both this segment and the one before carry data of the peer.
     fn receiving(&mut self, time: u64, probe: &Probe, last: &Probe) -> Class {
-        let base = u64::from(self.facts.base_us) * 1000;
-        let quiet = time - self.at;
-        self.burst += u64::from(last.data_len);
-        if quiet < base / 2 {
-            self.look_for_round(time, last.data_len, last.rcv_wnd.min(probe.rcv_wnd));
-            return Class::Receiving;
-        }
-        self.round = (time, 0);
-        let alone = std::mem::take(&mut self.burst);
-        let begun = std::mem::replace(&mut self.burst_from, time);
-        let (before, from) = std::mem::replace(&mut self.burst_before, (alone, begun));
-        // The end of what our program waits for may come a round trip later than most of it.
-        let is_tail = alone < before / 2 && quiet >= 2 * base && self.at.saturating_sub(from) <= 3 * base;
-        let (burst, from) = if is_tail { (alone + before, from) } else { (alone, begun) };
-        // What a window holds comes within a round trip; what comes for longer was not waiting for us.
-        let is_short = is_tail || self.at.saturating_sub(from) <= base + base / 2;
-        let is_filled = is_short && burst * 10 >= u64::from(last.rcv_wnd.min(probe.rcv_wnd)) * 8;
-        let class = match (is_filled, quiet >= 2 * base) {
-            (true, true) => Class::OwnReader,
-            (true, false) => Class::OwnWindow,
-            (false, true) => Class::Idle,
-            (false, false) => Class::Receiving,
-        };
-        if is_filled {
-            // It was as much as the window allows, all of it.
+        let (class, waited) = self.receiver.segment(&Arrival {
+            last: self.at,
+            time,
+            base: u64::from(self.facts.base_us) * 1000,
+            bytes: last.data_len.into(),
+            window: last.rcv_wnd.min(probe.rcv_wnd),
+            window_max: self.facts.own_window_max,
+        });
+        if let Some((from, class)) = waited {
             self.slices.relabel(from, |known| match known {
                 Class::Receiving | Class::OwnWindow => class,
                 other => other,
             });
         }
         class
-    }
-
-    /// What comes without pauses, in each round trip as much as our window allows, waits for that window; and where the window is much
-    /// smaller than it was, for our program.
-    fn look_for_round(&mut self, time: u64, data_len: u16, window: u32) {
-        let (from, bytes) = (self.round.0, self.round.1 + u64::from(data_len));
-        self.round.1 = bytes;
-        let (base, length) = (u64::from(self.facts.base_us) * 1000, time.saturating_sub(from));
-        if length < base {
-            return;
-        }
-        self.round = (time, 0);
-        // Over loopback a segment is a window.
-        let is_round = self.facts.base_us >= HELD_US && length <= base + base / 2;
-        if is_round && bytes as f64 * base as f64 >= f64::from(window) * length as f64 * 0.8 {
-            let is_read = window >= self.facts.own_window_max / 2;
-            let class = if is_read { Class::OwnWindow } else { Class::OwnReader };
-            self.slices.relabel(from, |known| if known == Class::Receiving { class } else { known });
-        }
     }
 
     /// How the right edge of a filled window moves: with each ACK where the program reads all the time. And whether the window is
@@ -841,6 +750,7 @@ mod tests {
     use super::super::snapshot::Snapshots;
     use super::super::verdict::intervals;
     use super::*;
+    use crate::event::SSTHRESH_INFINITE;
 
     fn any_event() -> impl Strategy<Value = Observation> {
         let probe = (any::<u32>(), 0..200_000_u32, 0..300_u32, 0..100_000_u32, 0..100_000_u32, 0..3_000_u16);

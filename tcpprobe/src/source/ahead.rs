@@ -90,7 +90,7 @@ mod tests {
     const BLOCKS: &str = "../fixtures/traces/version-2.tcpp";
 
     /// Reads nothing but what it is told, or fails.
-    struct Told(mpsc::Receiver<Vec<u8>>);
+    struct Told(Receiver<Vec<u8>>);
 
     impl Read for Told {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

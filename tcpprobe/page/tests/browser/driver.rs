@@ -155,7 +155,6 @@ impl Browser {
         self.tell("GET", "screenshot", &Value::Null).as_str().unwrap().to_owned()
     }
 
-    /// Another size of the window.
     /// Shows the page as on paper.
     pub fn on_paper(&self) {
         let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "media": "print" } });
@@ -163,6 +162,7 @@ impl Browser {
         self.settle();
     }
 
+    /// Another size of the window.
     pub fn resize(&self, width: u32, height: u32) {
         self.tell("POST", "window/rect", &json!({ "width": width, "height": height }));
         self.settle();
