@@ -1,0 +1,49 @@
+"""Columns of the native part as pandas' DataFrame; of numpy and pandas alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+    from ._native import _Column
+
+#: Tables in which texts repeat from row to row.
+CATEGORIES = ("events", "intervals")
+#: A column of JSON, in which each text is another.
+JSON = "fields"
+
+
+def frame(table: str, columns: list[_Column]) -> pandas.DataFrame:
+    """The columns of a table as a DataFrame."""
+    try:
+        import numpy
+        import pandas
+    except ImportError as error:
+        raise ImportError("to_pandas() needs pandas: pip install pandas") from error
+
+    def array(name: str, kind: str, values: bytearray, nulls: bytearray | None, words: list[str] | None) -> Any:
+        def numbers(data: bytearray, dtype: str) -> Any:
+            return numpy.frombuffer(data, dtype=dtype) if data else numpy.empty(0, dtype)
+
+        if kind == "time":
+            return numbers(values, "int64").view("datetime64[ns]")
+        if kind == "text":
+            codes = numbers(values, "int32")
+            if table in CATEGORIES and name != JSON:
+                return pandas.Categorical.from_codes(codes, categories=pandas.Index(words, dtype=object))
+            # None is the last one, which is where -1 leads.
+            return numpy.array([*(words or []), None], dtype=object)[codes]
+        data = numbers(values, kind)
+        if nulls is None:
+            return data
+        mask = numbers(nulls, "bool")
+        if kind == "bool":
+            return pandas.arrays.BooleanArray(data, mask)
+        if kind == "float64":
+            return numpy.where(mask, numpy.nan, data)
+        return pandas.arrays.IntegerArray(data, mask)
+
+    data = {name: array(name, *column) for name, *column in columns}
+    return pandas.DataFrame(data, copy=False)
