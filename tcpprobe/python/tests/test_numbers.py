@@ -70,11 +70,14 @@ class Numbers(unittest.TestCase):
     def test_a_filter_and_a_connection_choose_events(self):
         trace = tcpprobe.open(common.TCPP)
         events = trace.events().to_pandas()
-        probes = events[(events.event == "tcp_probe") & (events.sport == 5297)]
-        got = trace.events(filter="sport == 5297 && srtt > 20ms").to_pandas()
-        self.assertEqual(list(got.clock_ns), list(probes[probes.srtt > 20_000].clock_ns))
-        self.assertGreater(len(got), 0)
-        some = events[events.sport.notna()].iloc[0]
+        filter = "sport == 5297 && srtt > 20ms"
+        got = trace.events(filter=filter).to_pandas()
+        said = CHECK.run(common.PROGRAM, "convert", str(common.TCPP), "--filter", filter, "--format", "json", "-o", "-")
+        self.assertEqual(list(got.clock_ns), [json.loads(line)["clock_ns"] for line in said.splitlines()])
+        wanted = events[(events.event == "tcp_probe") & (events.sport == 5297) & (events.srtt > 20_000)]
+        self.assertEqual(list(got[got.event == "tcp_probe"].clock_ns), list(wanted.clock_ns))
+        self.assertEqual(len(wanted), 1300)
+        some = events[events.event == "tcp_probe"].iloc[0]
         ends = f"{some.saddr}:{some.sport},{some.daddr}:{some.dport}"
         got = trace.connections(connection=ends).to_pandas()
         self.assertTrue(all({some.sport, some.dport} == {a, b} for a, b in zip(got.local_port, got.peer_port)))
