@@ -21,13 +21,15 @@ export TCPPROBECTL=$target/debug/tcpprobectl
 
 python3 -m venv "$scratch/plain"
 pip() { "$scratch/$1/bin/pip" install --quiet --disable-pip-version-check "${@:2}"; }
-pip plain 'maturin>=1.9.4,<2' pandas
+pip plain 'maturin>=1.9.4,<2' pandas mypy pandas-stubs
 "$scratch/plain/bin/maturin" build --quiet --locked --profile "${PROFILE:-dev}" -m tcpprobe/python/Cargo.toml \
     --target-dir "$target" --out "$scratch/wheels"
 
 run() { (cd tcpprobe/python/tests && "$scratch/$1/bin/python" -W error::ResourceWarning -m unittest "${@:2}"); }
 pip plain --no-deps "$scratch"/wheels/*.whl
 ! "$scratch/plain/bin/python" -c 'import pyarrow' 2>/dev/null || { echo "pandas alone brings pyarrow" >&2; exit 1; }
+# Its types, as an editor sees them.
+"$scratch/plain/bin/mypy" --strict --cache-dir "$scratch/mypy" -p tcpprobe -p tcp_probe
 run plain test_numbers test_types test_errors test_compat test_plot test_example test_interrupt
 
 [ $# -gt 0 ] || exit 0

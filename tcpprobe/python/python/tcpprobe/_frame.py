@@ -31,10 +31,11 @@ def frame(table: str, columns: list[_Column]) -> pandas.DataFrame:
             return numbers(values, "int64").view("datetime64[ns]")
         if kind == "text":
             codes = numbers(values, "int32")
-            if table in CATEGORIES and name != JSON:
-                return pandas.Categorical.from_codes(codes, categories=pandas.Index(words, dtype=object))
             # None is the last one, which is where -1 leads.
-            return numpy.array([*(words or []), None], dtype=object)[codes]
+            texts = numpy.array([*(words or []), None], dtype=object)
+            if table in CATEGORIES and name != JSON:
+                return pandas.Categorical.from_codes(codes, categories=pandas.Index(texts[:-1]))
+            return texts[codes]
         data = numbers(values, kind)
         if nulls is None:
             return data
@@ -45,5 +46,6 @@ def frame(table: str, columns: list[_Column]) -> pandas.DataFrame:
             return numpy.where(mask, numpy.nan, data)
         return pandas.arrays.IntegerArray(data, mask)
 
-    data = {name: array(name, *column) for name, *column in columns}
-    return pandas.DataFrame(data, copy=False)
+    data = {name: array(name, kind, values, nulls, words) for name, kind, values, nulls, words in columns}
+    made: pandas.DataFrame = pandas.DataFrame(data, copy=False)
+    return made

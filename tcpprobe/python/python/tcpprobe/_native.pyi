@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from typing import Optional, final
+from typing import Optional, TypeAlias, Union, final
 
 __version__: str
 
 # Name, kind, values, which are null (a byte each), texts that the values are places in.
-_Column = tuple[str, str, bytearray, Optional[bytearray], Optional[list[str]]]
-_Path = "str | os.PathLike[str]"
+_Column: TypeAlias = tuple[str, str, bytearray, Optional[bytearray], Optional[list[str]]]
+_Path: TypeAlias = Union[str, "os.PathLike[str]"]
 
 class TraceError(ValueError): ...
 class LossWarning(UserWarning): ...

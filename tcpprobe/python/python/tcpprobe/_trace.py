@@ -10,7 +10,7 @@ from typing import Any
 from . import _native
 from ._table import Table
 
-#: Endings of files that are no picture that can be made, with what is meant most likely.
+#: Formats by the endings of their files.
 FORMATS = {".png": "png", ".svg": "svg", ".html": "html", ".htm": "html"}
 
 
