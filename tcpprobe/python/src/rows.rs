@@ -18,7 +18,7 @@ use tcpprobe::diagnose::Diagnoser;
 use tcpprobe::source::Item;
 use tcpprobe_arrow::{Table, Tables};
 
-use crate::columns;
+use crate::columns::Columns;
 use crate::error::Failure;
 use crate::feed::{Feed, Giver, pipe};
 use crate::missing::Missing;
@@ -69,18 +69,18 @@ impl Rows {
         Ok(Batches { schema: schema(py, &feed)?, feed, name: self.selection.name() })
     }
 
-    /// All rows, as columns for numpy.
-    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    /// How many rows there are, and all of them, as columns for numpy.
+    fn columns<'py>(&self, py: Python<'py>) -> PyResult<(usize, Bound<'py, PyList>)> {
         let feed = self.start(Texts::Dictionaries)?;
         let schema = schema(py, &feed)?;
-        let mut batches = Vec::new();
+        let mut columns = Columns::new(&schema)?;
         loop {
             match feed.next(py)? {
-                Told::Batch(batch) => batches.push(batch),
+                Told::Batch(batch) => py.detach(|| columns.push(&batch)),
                 Told::Schema(_) => {}
                 Told::End(missing) => {
                     missing.warn(py, &self.selection.name())?;
-                    return columns::columns(py, &schema, batches);
+                    return columns.give(py);
                 }
             }
         }
@@ -235,9 +235,11 @@ impl Batch {
         Ok((schema, PyCapsule::new_with_value(py, array, ARRAY)?))
     }
 
-    /// The rows, as columns for numpy.
-    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        columns::columns(py, &self.0.schema(), vec![self.0.clone()])
+    /// How many rows there are, and all of them, as columns for numpy.
+    fn columns<'py>(&self, py: Python<'py>) -> PyResult<(usize, Bound<'py, PyList>)> {
+        let mut columns = Columns::new(&self.0.schema())?;
+        columns.push(&self.0);
+        columns.give(py)
     }
 }
 

@@ -46,7 +46,7 @@ class Batch:
 
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a DataFrame; see :meth:`Table.to_pandas`."""
-        return frame(self._name, self._native.columns())
+        return frame(self._name, *self._native.columns())
 
     def __repr__(self) -> str:
         return f"<tcpprobe.Batch of {self._name}, {len(self)} rows>"
@@ -103,7 +103,7 @@ class Table:
         - Texts of events and intervals are ``category``; those of connections, and the column ``fields``, are objects, or
           ``str`` in pandas 3.
         """
-        return frame(self.name, self._native.columns())
+        return frame(self.name, *self._native.columns())
 
     def __repr__(self) -> str:
         return f"<tcpprobe.Table {self.name} of {self._path!s}>"
