@@ -349,7 +349,7 @@ fn decide(said: Said, compare: impl Fn((i128, u32)) -> bool) -> Option<bool> {
 /// Whether an event names a socket and none of its ends: those are what other events of the socket tell.
 fn names_socket_alone(format: &Format) -> bool {
     let has = |name: &&str| format.field(name).is_some();
-    ["sk", "skaddr"].iter().any(has) && !["saddr", "daddr", "sport", "dport"].iter().any(|name| has(name))
+    ["sk", "skaddr"].iter().any(has) && !["saddr", "daddr", "sport", "dport"].iter().any(has)
 }
 
 /// What is said of a number, of each end for `port`.
