@@ -80,6 +80,7 @@ fn the_map_has_every_room() {
         "tcpprobe/page/src",
         "tcpprobe/perfetto/src",
         "tcpprobe/plot/src",
+        "tcpprobe/python/src",
     ] {
         for entry in fs::read_dir(root.join(crate_folder)).unwrap() {
             let entry = entry.unwrap();

@@ -6,13 +6,13 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use tcpprobe::flow::Ends;
 use tcpprobe_arrow::{Compression, Table};
 use tcpprobe_client::DEFAULT_SOCKET;
 
 use crate::format::Format;
 use crate::tables::Wanted;
 use crate::top::row::SortKey;
-use crate::value::connection::Ends;
 use crate::value::{duration, size, timestamp};
 
 const EXIT_CODES: &str = "\

@@ -1,7 +1,6 @@
 //! The connections of a trace with what is said of them: read once, for `diagnose` and `summary`.
 
 use anyhow::Result;
-use serde_json::{Map, Value};
 use tcpprobe::diagnose::{Cause, Causes, Diagnoser, Diagnosis, Limit};
 use tcpprobe::filter::Filter;
 use tcpprobe::source::{EventFilter, Item, Losses};
@@ -96,13 +95,6 @@ pub fn read(trace: &Recording, range: &RangeArgs, interrupt: &Interrupt) -> Resu
     connections.retain(|found| whole.fits(found));
     report.require_events(connections.len() as u64, &losses)?;
     Ok(Diagnosed { connections, untracked, report, losses })
-}
-
-/// Retransmissions by cause, as `--json` has them.
-pub fn causes(causes: &Causes) -> Map<String, Value> {
-    let beside = [("spurious", causes.spurious), ("again", causes.again), ("not_sent", causes.not_sent)];
-    let all = Cause::ALL.iter().map(|&cause| (cause.name(), causes.of(cause))).chain(beside);
-    all.map(|(name, count)| (name.to_owned(), count.into())).collect()
 }
 
 /// The name of a limit in words.

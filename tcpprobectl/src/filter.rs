@@ -1,9 +1,9 @@
 //! Filters as typed: read, and their mistakes shown.
 
 use tcpprobe::filter::{Filter, FilterError};
+use tcpprobe::flow::Ends;
 
 use crate::exit::{Exit, FILTER_HELP, Failure};
-use crate::value::connection::Ends;
 
 /// The filter as typed, if there is one, of connections with these ends.
 pub fn of_connection(filter: Option<&str>, ends: Option<&Ends>) -> Result<Filter, Failure> {

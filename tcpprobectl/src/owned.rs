@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tcpprobe::event::{Owner, Socket, owner};
 use tcpprobe::file::OWN_CPU;
 use tcpprobe::file::block::connection_id;
@@ -137,15 +137,7 @@ pub fn refuse(filter: &Filter) -> Result<(), Failure> {
 
 /// The owner, `null` where it is not known; so is what is not known of it.
 pub fn to_json(owner: Option<&Owner>) -> Value {
-    let text = |bytes: &[u8]| (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned());
-    owner.map_or(Value::Null, |owner| {
-        json!({
-            "pid": owner.pid,
-            "uid": (owner.uid != owner::UNKNOWN_UID).then_some(owner.uid),
-            "comm": text(&owner.comm), "exe": text(&owner.exe), "cgroup": text(&owner.cgroup),
-            "unit": text(&owner.unit), "container": text(&owner.container), "pod": text(&owner.pod),
-        })
-    })
+    owner.map_or(Value::Null, Owner::to_json)
 }
 
 /// `nginx[812]`, with the unit or the container behind it; none where nothing is known.

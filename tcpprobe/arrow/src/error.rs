@@ -14,6 +14,7 @@ pub enum Error {
     #[error("cannot make a table: {0}")]
     Arrow(#[from] arrow_schema::ArrowError),
     /// A file that cannot be made.
+    #[cfg(feature = "parquet")]
     #[error("cannot write Parquet: {0}")]
     Parquet(::parquet::errors::ParquetError),
     /// The output failed.
@@ -21,6 +22,7 @@ pub enum Error {
     Write(#[from] std::io::Error),
 }
 
+#[cfg(feature = "parquet")]
 impl From<::parquet::errors::ParquetError> for Error {
     fn from(error: ::parquet::errors::ParquetError) -> Self {
         use ::parquet::errors::ParquetError;

@@ -1,7 +1,7 @@
 //! Traces as tables: Arrow record batches of events, connections, intervals and losses, and Parquet files of them.
 //!
 //! [`Tables`] takes the items of a trace and gives batches; it keeps what is open, and its memory does not grow with the trace.
-//! [`Parquet`] writes the batches of one table. What the columns are, in which units, `PARQUET.md` tells, and [`Table::columns`].
+//! `Parquet` writes the batches of one table. What the columns are, in which units, `PARQUET.md` tells, and [`Table::columns`].
 //!
 //! ```
 //! use tcpprobe_arrow::{Table, Tables};
@@ -28,6 +28,7 @@ mod error;
 mod events;
 mod metadata;
 mod numbers;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod rows;
 mod table;
@@ -36,6 +37,7 @@ mod words;
 
 pub use error::Error;
 pub use metadata::{Metadata, SCHEMA_VERSION};
+#[cfg(feature = "parquet")]
 pub use parquet::{Compression, Parquet};
 pub use table::{Column, Table, Type};
 pub use tables::Tables;

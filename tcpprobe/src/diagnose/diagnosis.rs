@@ -128,6 +128,15 @@ impl Diagnosis {
         self.intervals.iter().filter(|interval| interval.limit == limit).all(|interval| interval.is_exact)
     }
 
+    /// Nanoseconds in which something held it back that somebody could mend; none of the receiver's end.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        if self.end == Some(End::Receiver) {
+            return 0;
+        }
+        self.intervals.iter().filter(|interval| !interval.limit.is_well()).map(|i| i.to - i.from).sum()
+    }
+
     /// Nanoseconds of a limit.
     #[must_use]
     pub fn time(&self, limit: Limit) -> u64 {

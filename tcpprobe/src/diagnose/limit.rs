@@ -56,6 +56,12 @@ impl Limit {
         Limit::Unseen,
     ];
 
+    /// Whether nobody needs to mend it.
+    #[must_use]
+    pub fn is_well(self) -> bool {
+        matches!(self, Limit::Idle | Limit::SenderApplication | Limit::Unseen)
+    }
+
     /// Its name in `--json`.
     #[must_use]
     pub fn name(self) -> &'static str {

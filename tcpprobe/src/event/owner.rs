@@ -128,6 +128,18 @@ impl Owner {
         let [comm, exe, cgroup, unit, container, pod] = ["comm", "exe", "cgroup", "unit", "container", "pod"].map(text);
         Some(Owner { pid, uid, comm, exe, cgroup, unit, container, pod })
     }
+
+    /// The same as JSON; `null` where something is not known.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let text = |bytes: &[u8]| (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned());
+        serde_json::json!({
+            "pid": self.pid,
+            "uid": (self.uid != UNKNOWN_UID).then_some(self.uid),
+            "comm": text(&self.comm), "exe": text(&self.exe), "cgroup": text(&self.cgroup),
+            "unit": text(&self.unit), "container": text(&self.container), "pod": text(&self.pod),
+        })
+    }
 }
 
 /// How the records look.

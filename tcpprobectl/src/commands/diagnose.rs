@@ -8,8 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use ratatui::crossterm::terminal;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-use tcpprobe::diagnose::{Cause, Diagnosis, End, Finding, Interval, Limit};
+use tcpprobe::diagnose::{Cause, Diagnosis, End, Finding, Limit};
 
 use super::{Each, print, print_json, print_json_line};
 use crate::cli::DiagnoseArgs;
@@ -65,10 +64,10 @@ fn once(socket: &Path, args: &DiagnoseArgs, interrupt: &Interrupt, clear: bool) 
     let read = diagnosed::read(&trace, &args.range, interrupt)?;
     let Diagnosed { connections: mut found, untracked, report, losses } = read;
     // Worst first: the longest held back.
-    found.sort_by_key(|diagnosis| std::cmp::Reverse(held_ns(diagnosis)));
+    found.sort_by_key(|diagnosis| std::cmp::Reverse(diagnosis.held()));
     if args.json {
         found.truncate(args.top.unwrap_or(usize::MAX));
-        let connections = Each(&found, to_json);
+        let connections = Each(&found, Diagnosis::to_json);
         let all = Whole { connections, gaps_unknown: losses.gaps_unknown, lost: losses.lost, untracked };
         if args.watch { print_json_line(&all)? } else { print_json(&all)? }
     } else {
@@ -93,11 +92,6 @@ struct Whole<C> {
     untracked: u64,
 }
 
-/// Whether nobody needs to mend it.
-fn is_well(limit: Limit) -> bool {
-    matches!(limit, Limit::Idle | Limit::SenderApplication | Limit::Unseen)
-}
-
 /// As much of `text` as a screen of so many lines shows without letting the first ones go; the last are for what is said besides.
 fn on_screen(text: &str, height: usize) -> String {
     let (lines, room) = (text.lines().count(), height.saturating_sub(SAID).max(1));
@@ -109,55 +103,15 @@ fn on_screen(text: &str, height: usize) -> String {
     shown
 }
 
-/// Time in which something held it back that somebody could mend.
-fn held_ns(diagnosis: &Diagnosis) -> u64 {
-    if diagnosis.end == Some(End::Receiver) {
-        return 0;
-    }
-    diagnosis.intervals.iter().filter(|i| !is_well(i.limit)).map(|i| i.to - i.from).sum()
-}
-
 fn certainty(is_exact: bool) -> &'static str {
     if is_exact { "exact" } else { "inferred" }
-}
-
-fn to_json(diagnosis: &Diagnosis) -> Value {
-    let (headline, share) = diagnosis.headline();
-    let limits: Map<String, Value> =
-        diagnosis.shares().iter().map(|(limit, share)| (limit.name().to_owned(), json!(share))).collect();
-    let interval = |i: &Interval| json!({ "from_ns": i.from, "to_ns": i.to, "limit": i.limit.name(), "certainty": certainty(i.is_exact) });
-    let findings: Vec<Value> =
-        diagnosis.findings().into_iter().map(|found| json!({ "finding": found.name, "text": found.text })).collect();
-    let said = headline.map(|limit| diagnosis.words(limit)).unwrap_or_default();
-    let end = diagnosis.end.map(|end| if end == End::Sender { "sender" } else { "receiver" });
-    json!({
-        "local": diagnosis.connection.local.to_string(),
-        "peer": diagnosis.connection.peer.to_string(),
-        "cookie": diagnosis.connection.cookie,
-        "owner": owned::to_json(diagnosis.told.owner.as_deref()),
-        "congestion_control": diagnosis.told.congestion_control.as_deref(),
-        "end": end,
-        "from_ns": diagnosis.from(),
-        "to_ns": diagnosis.to(),
-        "headline": {
-            "limit": headline.map_or("mixed", Limit::name),
-            "share": share,
-            "certainty": certainty(headline.is_some_and(|limit| diagnosis.is_exact(limit))),
-        },
-        "limits": limits,
-        "intervals": diagnosis.intervals.iter().map(interval).collect::<Vec<_>>(),
-        "retransmissions": diagnosed::causes(&diagnosis.causes),
-        "findings": findings,
-        "evidence": said.evidence,
-        "remedy": said.remedy,
-    })
 }
 
 fn to_text(found: &[Diagnosis], top: usize) -> String {
     // What is said of the sender's end holds for both.
     let found: Vec<&Diagnosis> = found.iter().filter(|diagnosis| diagnosis.end != Some(End::Receiver)).collect();
     let (bad, good): (Vec<&Diagnosis>, Vec<&Diagnosis>) =
-        found.into_iter().partition(|diagnosis| held_ns(diagnosis) > 0 || diagnosis.findings().iter().any(is_trouble));
+        found.into_iter().partition(|diagnosis| diagnosis.held() > 0 || diagnosis.findings().iter().any(is_trouble));
     let (receivers, good): (Vec<&Diagnosis>, Vec<&Diagnosis>) =
         good.into_iter().partition(|diagnosis| diagnosis.headline().0 == Some(Limit::Unseen));
     let mut text = String::new();
@@ -193,7 +147,7 @@ fn is_trouble(finding: &Finding) -> bool {
 fn by_limit(found: &[&Diagnosis]) -> String {
     let mut counts: Vec<(usize, Option<Limit>)> = Vec::new();
     for diagnosis in found {
-        let most = diagnosis.shares().into_iter().map(|(limit, _)| limit).find(|limit| !is_well(*limit));
+        let most = diagnosis.shares().into_iter().map(|(limit, _)| limit).find(|limit| !limit.is_well());
         match counts.iter_mut().find(|(_, limit)| *limit == most) {
             Some((count, _)) => *count += 1,
             None => counts.push((1, most)),

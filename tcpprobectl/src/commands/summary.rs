@@ -153,7 +153,7 @@ impl Row {
             "key": key, "connections": sums.connections, "events": sums.events, "duration_ns": sums.duration,
             "bytes_acked": sums.bytes_acked, "bytes_received": sums.bytes_received, "bytes_per_second": sums.rate(),
             "segments": sums.segments, "retransmissions": sums.retransmissions, "loss": sums.loss(),
-            "causes": diagnosed::causes(&sums.causes),
+            "causes": sums.causes.to_json(),
             "srtt_us": { "min": sums.rtts.min(), "median": sums.rtts.quantile(0.5), "p95": sums.rtts.quantile(0.95) },
             "cwnd": { "min": sums.cwnds.min(), "median": sums.cwnds.quantile(0.5), "p95": sums.cwnds.quantile(0.95) },
             "headline": headline.name(), "headline_share": share,

@@ -1,6 +1,5 @@
-//! Values as people write and read them: connections, counts, sizes, durations, timestamps.
+//! Values as people write and read them: counts, sizes, durations, timestamps.
 
-pub mod connection;
 pub mod count;
 pub mod duration;
 pub mod size;

@@ -3,9 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use tcpprobe::file::block::connection_id;
+use crate::file::block::connection_id;
 
 /// All connections that have these ends, whichever of them is the local one.
+///
+/// ```
+/// use tcpprobe::flow::Ends;
+/// let ends: Ends = ":443".parse()?;
+/// assert_eq!(ends.filter(), "((sport == 443) || (dport == 443))");
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ends {
     one: End,
@@ -107,7 +114,7 @@ mod tests {
             ),
         ] {
             assert_eq!(filter(text).as_deref(), Ok(expected), "{text}");
-            assert!(tcpprobe::filter::Filter::parse(expected).is_ok(), "{expected}");
+            assert!(crate::filter::Filter::parse(expected).is_ok(), "{expected}");
         }
         for text in ["", "443", "a.example", ":70000", "10.0.0.1:80,:1,:2", "10.0.0.1:", ","] {
             assert!(filter(text).is_err(), "{text}");
