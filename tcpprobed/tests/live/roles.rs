@@ -192,7 +192,7 @@ async fn ask(channel: Channel, method: &str, name: &str) -> Result<(), Status> {
         "version" => api.version(VersionRequest {}).await.map(drop),
         "doctor" => api.doctor(DoctorRequest {}).await.map(drop),
         "list" => api.list_jobs(ListJobsRequest {}).await.map(drop),
-        "watch" => first(api.watch_jobs(WatchJobsRequest { names: Vec::new() }).await?.into_inner()).await,
+        "watch" => first(api.watch_jobs(WatchJobsRequest::default()).await?.into_inner()).await,
         "get" => api.get_job(GetJobRequest { name }).await.map(drop),
         "read" => first(api.read(ReadRequest { name, ..Default::default() }).await?.into_inner()).await,
         "follow" => first(api.read(ReadRequest { name, follow: true, ..Default::default() }).await?.into_inner()).await,
