@@ -34,9 +34,9 @@ fn server() -> u16 {
     port
 }
 
-/// `record -o FILE -- COMMAND`, where the command is a program of the tests.
-fn recording(client: &Client, file: &Path, program: &Command) -> Command {
-    let mut command = client.command(&["record", "-o", file.to_str().unwrap(), "--"]);
+/// `record -o FILE --filter F -- COMMAND`, where the command is a program of the tests.
+fn recording(client: &Client, file: &Path, filter: &str, program: &Command) -> Command {
+    let mut command = client.command(&["record", "-o", file.to_str().unwrap(), "--filter", filter, "--"]);
     command.arg(program.get_program()).args(program.get_args());
     command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command
@@ -102,7 +102,7 @@ fn each_connection_of_a_command_and_of_nobody_else() {
     let (port, ours, others) = (server(), log(&daemon, "ours"), log(&daemon, "others"));
     let file = daemon.path("family.tcpp");
     let mut strangers = others.start("family", port);
-    let answer = Answer::of(recording(&client, &file, &ours.command("family", port)).stderr(Stdio::piped()));
+    let answer = Answer::of(recording(&client, &file, "", &ours.command("family", port)).stderr(Stdio::piped()));
     assert!(strangers.wait().unwrap().success());
     let words = answer.err.clone();
     answer.expect(0);
@@ -120,20 +120,25 @@ fn each_connection_of_a_command_and_of_nobody_else() {
 /// What it accepts is its own too, and the other end, which is another program's, is not.
 #[test]
 fn what_a_command_accepts() {
-    let Some(daemon) = Daemon::start() else { return };
+    let Some(daemon) = Daemon::configured("[owners]\nenabled = false\n") else { return };
     let Some(client) = Client::of(&daemon) else { return };
     let (port, ours) = (server_port(), log(&daemon, "ours"));
     let file = daemon.path("server.tcpp");
-    let mut recording = recording(&client, &file, &ours.command("quick-server", port));
+    let mut strange = TcpStream::connect((Ipv4Addr::LOCALHOST, server())).unwrap();
+    let mut recording = recording(&client, &file, "", &ours.command("quick-server", port));
     let child = recording.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     for _ in 0..QUICK {
         let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok();
         let mut stream = wait_for("the command listens", connect);
         stream.write_all(b"question").unwrap();
         stream.read_exact(&mut [0; 8]).unwrap();
+        strange.write_all(b"question").unwrap();
+        strange.read_exact(&mut [0; 8]).unwrap();
     }
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("left out: "), "a connection of which nobody is known, both ends: {words}");
     let (recorded, expected) = (Recorded::of(&file), sockets(&ours));
     assert_eq!((expected.len(), &recorded.sockets), (QUICK, &expected));
     assert_eq!((recorded.connects, recorded.closed.len()), (0, QUICK));
@@ -187,7 +192,7 @@ fn signals_are_the_commands() {
     for signal in [Signal::TERM, Signal::INT] {
         let file = folder.join(format!("{}.tcpp", signal.as_raw()));
         let before = if signal == Signal::TERM { 0 } else { ours.owned().len() };
-        let mut recording = recording(&client, &file, &ours.command("waiting-client", port));
+        let mut recording = recording(&client, &file, "", &ours.command("waiting-client", port));
         let child = recording.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         wait_until("it is connected", || ours.count() > before);
         send(&child, signal);
@@ -197,7 +202,7 @@ fn signals_are_the_commands() {
         assert!(!is_left(&daemon));
     }
     let before = ours.owned().len();
-    let mut recording = recording(&client, &folder.join("k.tcpp"), &ours.command("waiting-client", port));
+    let mut recording = recording(&client, &folder.join("k.tcpp"), "", &ours.command("waiting-client", port));
     let mut child = recording.stdout(Stdio::null()).spawn().unwrap();
     wait_until("it is connected", || ours.count() > before);
     assert!(is_left(&daemon));
@@ -238,13 +243,14 @@ fn it_needs_no_privileges() {
     assert!(!is_left(&daemon));
 }
 
-/// Root needs no daemon; nothing of the one that runs meanwhile is left.
+/// Root needs no daemon; nothing of the one that runs meanwhile is left. Beginnings of tasks are told whatever the filter.
 #[test]
 fn without_a_daemon() {
     let Some(daemon) = Daemon::start() else { return };
     let Some(client) = Client::of(&daemon) else { return };
     let (port, ours, file) = (server(), log(&daemon, "ours"), daemon.path("alone.tcpp"));
-    let answer = Answer::of(&mut recording(&client.at(Path::new(NOWHERE)), &file, &ours.command("quick-client", port)));
+    let (alone, filter) = (client.at(Path::new(NOWHERE)), format!("dport == {port} && daddr == 127.0.0.0/8"));
+    let answer = Answer::of(&mut recording(&alone, &file, &filter, &ours.command("quick-client", port)));
     assert!(answer.err.contains("no daemon answers"), "{}", answer.err);
     answer.expect(0);
     assert_eq!(Recorded::of(&file).sockets, sockets(&ours));
