@@ -1,5 +1,6 @@
 //! The command line, as typed. One definition feeds parsing, help and completions.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ pub enum Command {
     Tail(TailArgs),
     Top(TopArgs),
     Trace(TraceArgs),
+    Record(RecordArgs),
     Plot(PlotArgs),
     Diagnose(DiagnoseArgs),
     Summary(SummaryArgs),
@@ -79,7 +81,7 @@ pub struct NamesArgs {
 
 /// The verbs as the overview groups them.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Record", &["start", "stop", "rm", "list", "status"]),
+    ("Record", &["start", "stop", "rm", "list", "status", "record"]),
     ("Read", &["fetch", "tail", "trace", "convert"]),
     ("Understand", &["top", "diagnose", "summary", "explain", "plot", "filter"]),
     ("This program", &["doctor", "version", "completions", "help"]),
@@ -543,6 +545,53 @@ pub struct TraceArgs {
     /// short, text or json [default: short on a terminal, else text]
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<LineFormat>,
+}
+
+/// Run a command, and record the connections of it and of all that it starts
+///
+/// The file is written when the command has ended, and has the connections that its processes connected, accepted and used, with all
+/// their events, and no others. The command has the terminal and its files to itself, and gets the signals. No job is left.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The exit code is the command's: 128 and the signal where one ended it, 127 where it is not there,
+126 where it cannot be run. Before it runs, errors are those of every command.
+
+Which connections are its own the kernel tells: who began each process and thread, and in whose
+course a socket was connected, closed or read. Of connections that were open before the command
+and still are after it, nothing may be told; they are counted, and left out. The recording ends
+with the command: what it leaves running in the background is recorded up to then.
+
+FILE may end as those of `fetch` do (.tcpp, .txt, .json, .csv, .parquet, .pftrace). Without -o it
+is named after the command, and a file that is there is left alone: curl.tcpp, then curl-2.tcpp.
+A FILE that is named is replaced.
+
+Examples:
+  tcpprobectl record -- curl -sO https://example.com/large
+  tcpprobectl record -o backup.tcpp -- sh -c './backup.sh | ssh store cat'
+  tcpprobectl diagnose backup.tcpp")]
+pub struct RecordArgs {
+    /// Write to this file [default: CMD.tcpp]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Of its connections, record only what matches: `dport==443`; see `help filter`
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// Events, globs and sets (default, minimal, all), comma-separated [default: default]
+    #[arg(long, value_name = "L", value_delimiter = ',')]
+    pub events: Vec<String>,
+    /// The kernel's ring buffer over all CPUs, in KB, or with a unit: 64M
+    #[arg(long, value_name = "KB", value_parser = size::parse_kb)]
+    pub buffer: Option<u64>,
+    /// Room for what all of the host does meanwhile; then the oldest goes [default: 1G]
+    #[arg(long, value_name = "S", value_parser = size::parse)]
+    pub max_size: Option<u64>,
+    /// What the kernel says of each connection (event tcp_info), this often while it is active; `off` for never [default: 1s]
+    #[arg(long, value_name = "D", value_parser = Snapshots::parse)]
+    pub snapshots: Option<Snapshots>,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, num_args = 1.., trailing_var_arg = true)]
+    #[arg(value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
 }
 
 /// What a plot can be written as.

@@ -3,6 +3,7 @@
 //! The command line is the interface; it is a library only for its own program and for what builds the packages.
 
 mod brief;
+mod child;
 mod cli;
 mod commands;
 mod diagnosed;
@@ -51,7 +52,7 @@ pub fn run() -> ExitCode {
         Err(error) => return usage(&error).into(),
     };
     match commands::run(cli) {
-        Ok(exit) => exit.into(),
+        Ok(code) => code,
         Err(error) => {
             let exit = exit::code(&error);
             if exit != Exit::Ok {

@@ -70,8 +70,13 @@ impl PrivateDaemon {
         }
     }
 
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("run/tcpprobed.sock")
+    }
+
     fn client(&mut self) -> Result<Client> {
-        let (socket, began) = (self.folder.join("run/tcpprobed.sock"), Instant::now());
+        let (socket, began) = (self.socket(), Instant::now());
         loop {
             match Client::connect(&socket) {
                 Ok(client) => return Ok(client),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray, new_null_array};
-use arrow_buffer::{NullBuffer, NullBufferBuilder};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use foldhash::fast::RandomState;
 use tcpprobe::event::{EventKind, EventReader, Record, SSTHRESH_INFINITE};
 use tcpprobe::export::{Cell, Columns};
@@ -32,6 +32,19 @@ const LONG_ADDRESSES: [(&str, &str); 2] = [("saddr", "saddr_v6"), ("daddr", "dad
 /// Columns that follow from others, or are no fields.
 const OTHERS: [&str; 9] =
     ["time", "clock_ns", "event", "conn", "cpu", "comm", "in_flight_bytes", "acked_bytes", "sent_bytes"];
+
+/// Threads whose names are known at a time, each at a place by its number.
+const LATELY: usize = 64;
+
+/// The value by which the kernel says that there is none.
+fn not_set(name: &str) -> Option<u64> {
+    match name {
+        "ssthresh" | "tcpi_snd_ssthresh" => Some(SSTHRESH_INFINITE.into()),
+        "tcpi_min_rtt" => Some(u32::MAX.into()),
+        "tcpi_pacing_rate" => Some(u64::MAX),
+        _ => None,
+    }
+}
 
 type Count = CountTotals<fn(&Connection, Totals)>;
 
@@ -126,7 +139,7 @@ impl EventTable {
         counts_ticks: bool,
     ) -> Result<RecordBatch, Error> {
         let count = chunk.groups().len();
-        let view = View { chunk, plans: &self.plans };
+        let view = View::new(chunk, &self.plans);
         let mut ends = Ends::read(&view);
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(EVENTS.len());
         let (mut nxt, mut una) = (None, None);
@@ -285,13 +298,58 @@ fn put_string(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
     serde_json::to_writer(out, text).map_err(|error| Error::Write(error.into()))
 }
 
+/// Which rows of a batch.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn none(count: usize) -> Self {
+        Bits(vec![0; count.div_ceil(64)])
+    }
+
+    fn set(&mut self, at: usize) {
+        self.0[at / 64] |= 1 << (at % 64);
+    }
+
+    fn clear(&mut self, at: usize) {
+        self.0[at / 64] &= !(1 << (at % 64));
+    }
+
+    fn add(&mut self, others: &Bits) {
+        self.0.iter_mut().zip(&others.0).for_each(|(word, other)| *word |= other);
+    }
+
+    fn into_nulls(self, count: usize) -> NullBuffer {
+        NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(self.0), 0, count))
+    }
+}
+
+/// The events of a group.
+struct Members {
+    rows: Vec<u32>,
+    bits: Bits,
+}
+
 /// Events, and what is known of their formats.
 struct View<'a, C> {
     chunk: &'a C,
     plans: &'a [Plan],
+    /// By group.
+    members: Vec<Members>,
 }
 
 impl<'a, C: Chunk> View<'a, C> {
+    fn new(chunk: &'a C, plans: &'a [Plan]) -> Self {
+        let count = chunk.groups().len();
+        let nobody = |_| Members { rows: Vec::new(), bits: Bits::none(count) };
+        let mut members: Vec<Members> = chunk.formats().iter().map(nobody).collect();
+        for (at, &group) in chunk.groups().iter().enumerate() {
+            let of = &mut members[group as usize];
+            of.rows.push(at as u32);
+            of.bits.set(at);
+        }
+        View { chunk, plans, members }
+    }
+
     fn plan(&self, group: u32) -> Option<&'a Plan> {
         self.plans.get(*self.chunk.formats().get(group as usize)?)
     }
@@ -304,42 +362,30 @@ impl<'a, C: Chunk> View<'a, C> {
         if fields.iter().all(Option::is_none) {
             return None;
         }
-        let sources: Vec<Option<C::Numbers<'_>>> =
-            fields.iter().enumerate().map(|(group, field)| Some(self.chunk.numbers(group, (*field)?))).collect();
-        // How far a signed number is to be moved to have its sign.
-        let unused =
-            |field: &Option<&Field>| field.map_or(0, |field| if field.signed { 64 - 8 * field.size } else { 0 });
-        let unused: Vec<u32> = fields.iter().map(unused).collect();
-        let count = self.chunk.groups().len();
-        let mut values = Vec::with_capacity(count);
-        let mut valid = NullBufferBuilder::new(count);
-        let infinite = (name == "ssthresh").then_some(u64::from(SSTHRESH_INFINITE));
-        if let [Some(source)] = &sources[..]
-            && infinite.is_none()
-        {
-            // Of one format, as most are.
-            let values: Option<Vec<i64>> = (0..count)
-                .map(|at| Some((self.chunk.number(source, at)? << unused[0]).cast_signed() >> unused[0]))
-                .collect();
-            if let Some(values) = values {
-                return Some(Numbers { values, valid: None });
-            }
-        }
-        for (at, &group) in self.chunk.groups().iter().enumerate() {
-            let number = sources[group as usize].as_ref().and_then(|source| self.chunk.number(source, at));
-            match number {
-                Some(number) if Some(number) != infinite => {
-                    let unused = unused[group as usize];
-                    values.push((number << unused).cast_signed() >> unused);
-                    valid.append_non_null();
-                }
-                _ => {
-                    values.push(0);
-                    valid.append_null();
+        let not_set = not_set(name);
+        let mut values = vec![0; self.chunk.groups().len()];
+        let mut none: Vec<u32> = Vec::new();
+        for (group, field) in fields.iter().enumerate() {
+            let Some(field) = field else { continue };
+            let source = self.chunk.numbers(group, field);
+            // How far a signed number is to be moved to have its sign.
+            let unused = if field.signed { 64 - 8 * field.size } else { 0 };
+            for &at in &self.members[group].rows {
+                match self.chunk.number(&source, at as usize).filter(|number| Some(*number) != not_set) {
+                    Some(number) => values[at as usize] = (number << unused).cast_signed() >> unused,
+                    None => none.push(at),
                 }
             }
         }
-        Some(Numbers { values, valid: valid.finish() })
+        let of_fields = || fields.iter().zip(&self.members).filter(|(field, _)| field.is_some());
+        let has_all = of_fields().map(|(_, of)| of.rows.len()).sum::<usize>() == values.len();
+        let valid = (!has_all || !none.is_empty()).then(|| {
+            let mut valid = Bits::none(values.len());
+            of_fields().for_each(|(_, of)| valid.add(&of.bits));
+            none.iter().for_each(|&at| valid.clear(at as usize));
+            valid.into_nulls(values.len())
+        });
+        Some(Numbers { values, valid })
     }
 
     /// The names of the events.
@@ -357,18 +403,22 @@ impl<'a, C: Chunk> View<'a, C> {
     fn comms(&self) -> Result<ArrayRef, Error> {
         let mut words = Words::default();
         let pids = self.numbers("pid");
-        let mut last: Option<(&str, i32)> = None;
+        let mut lately: [Option<(u32, i32, Option<i32>)>; LATELY] = [None; LATELY];
         for at in 0..self.chunk.groups().len() {
             #[expect(clippy::cast_possible_truncation, reason = "a field of four bytes")]
             let pid = pids.as_ref().map_or(0, |pids| pids.values[at] as i32);
-            let place = self.chunk.comm(at, pid).map(|comm| match last {
-                Some((known, place)) if std::ptr::eq(known, comm) => place,
-                _ => {
-                    let place = words.place(comm);
-                    last = Some((comm, place));
-                    place
-                }
-            });
+            let mut find = || self.chunk.comm(at, pid).map(|comm| words.place(comm));
+            let place = match self.chunk.names(at) {
+                None => find(),
+                Some(names) => match &mut lately[pid.cast_unsigned() as usize % LATELY] {
+                    Some((of, thread, place)) if (*of, *thread) == (names, pid) => *place,
+                    other => {
+                        let place = find();
+                        *other = Some((names, pid, place));
+                        place
+                    }
+                },
+            };
             words.push(place);
         }
         words.finish()

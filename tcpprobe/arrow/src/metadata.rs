@@ -4,7 +4,7 @@ use tcpprobe::file::Totals;
 use tcpprobe::source::{About, Losses};
 
 /// The version of the tables: changes where a column goes, or means something else.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Keys and values.
 pub type Metadata = Vec<(String, String)>;

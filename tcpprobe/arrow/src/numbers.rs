@@ -30,6 +30,9 @@ pub trait Chunk {
     /// The name of the thread `pid` of an event.
     fn comm(&self, at: usize, pid: i32) -> Option<&str>;
 
+    /// What events have in common in which a thread has one name; `None` where each tells its own.
+    fn names(&self, at: usize) -> Option<u32>;
+
     /// Has `f` look at the record of an event.
     fn record<T>(&self, at: usize, f: impl FnOnce(&Record<'_>) -> T) -> T;
 
@@ -118,6 +121,10 @@ impl Chunk for Blocks<'_> {
         self.blocks[self.rows[at].0 as usize].comm(pid)
     }
 
+    fn names(&self, at: usize) -> Option<u32> {
+        Some(self.rows[at].0)
+    }
+
     fn record<T>(&self, at: usize, f: impl FnOnce(&Record<'_>) -> T) -> T {
         let (block, row) = self.rows[at];
         let mut buffer = Vec::new();
@@ -191,6 +198,10 @@ impl Chunk for Records<'_> {
 
     fn comm(&self, at: usize, _: i32) -> Option<&str> {
         self.records[at].comm
+    }
+
+    fn names(&self, _: usize) -> Option<u32> {
+        None
     }
 
     fn record<T>(&self, at: usize, f: impl FnOnce(&Record<'_>) -> T) -> T {

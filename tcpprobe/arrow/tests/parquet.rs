@@ -64,7 +64,7 @@ fn the_page_has_every_key_of_the_footer() {
     }
     assert_eq!(
         (told["tcpprobe.schema_version"], told["tcpprobe.ledger.stored"], told["tcpprobe.lost"]),
-        ("1", "2112", "0")
+        ("2", "2112", "0")
     );
     assert!(told["tcpprobe.kernel"].starts_with("6.18"), "{told:?}");
 }

@@ -80,7 +80,14 @@ impl Client {
 
     /// The named jobs (all, when none is named), now and at every change.
     pub fn watch(&self, names: Vec<String>) -> Result<Stream<'_, WatchJobsReply>, Error> {
-        let stream = self.call(self.api.clone().watch_jobs(WatchJobsRequest { names }))?;
+        let stream = self.call(self.api.clone().watch_jobs(WatchJobsRequest { names, remove: false }))?;
+        Ok(Stream { runtime: &self.runtime, stream })
+    }
+
+    /// The same of one job of the caller's, which the daemon removes when the stream is dropped, or this process ends, however it does.
+    pub fn hold(&self, name: &str) -> Result<Stream<'_, WatchJobsReply>, Error> {
+        let request = WatchJobsRequest { names: vec![name.to_owned()], remove: true };
+        let stream = self.call(self.api.clone().watch_jobs(request))?;
         Ok(Stream { runtime: &self.runtime, stream })
     }
 

@@ -21,6 +21,8 @@
 //! ```
 
 pub mod address;
+pub mod fork;
+pub mod lives;
 pub mod owner;
 mod reader;
 mod record;
@@ -33,7 +35,7 @@ mod typed;
 pub use address::{AF_INET, AF_INET6, Side, socket_address};
 pub use owner::Owner;
 pub use reader::{EventReader, SNAPSHOT_FIELDS};
-pub use record::Record;
+pub use record::{INTERRUPT_FLAGS, Record};
 pub use set::EventSet;
 pub use table::EventKind;
 pub use typed::{

@@ -4,6 +4,9 @@ use super::table::EventKind;
 use crate::kernel::format::Format;
 use crate::kernel::value::Value;
 
+/// `TRACE_FLAG_HARDIRQ`, `_SOFTIRQ`, `_NMI` (`include/linux/trace_events.h`): whoever was interrupted is in `common_pid`.
+pub const INTERRUPT_FLAGS: u8 = 0x08 | 0x10 | 0x40;
+
 /// One event as the kernel recorded it.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
@@ -40,6 +43,12 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn flags(&self) -> u8 {
         self.bytes.get(2).copied().unwrap_or(0)
+    }
+
+    /// The thread that did it; `None` where an interrupt did, whoever was interrupted.
+    #[must_use]
+    pub fn task(&self) -> Option<i32> {
+        (self.flags() & INTERRUPT_FLAGS == 0).then(|| self.pid())
     }
 
     /// `common_preempt_count`: preemption depth in the low, migrate-disable depth in the high four bits.

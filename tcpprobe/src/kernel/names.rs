@@ -27,6 +27,7 @@ pub const STATES: [&str; 13] = [
 pub mod state {
     pub const ESTABLISHED: u8 = 1;
     pub const SYN_SENT: u8 = 2;
+    pub const SYN_RECV: u8 = 3;
     pub const FIN_WAIT1: u8 = 4;
     pub const CLOSE: u8 = 7;
     pub const CLOSE_WAIT: u8 = 8;

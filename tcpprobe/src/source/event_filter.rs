@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::Error;
-use crate::event::address::Ends;
-use crate::event::{EventSet, Record};
+use crate::event::address::{Ends, socket_pointer};
+use crate::event::lives::Lives;
+use crate::event::{EventReader, EventSet, Record, Socket};
 use crate::file::block::connection_id;
 use crate::filter::{Context, Filter, Joined, Predicate, glob};
-use crate::kernel::format::Format;
+use crate::kernel::format::{Field, Format};
 
 /// Events by name and by filter. Formats are told by [`EventFilter::begin`] before their events are asked about.
 ///
@@ -37,6 +38,38 @@ pub struct EventFilter {
     sockets: Option<Arc<HashSet<u64>>>,
     /// By place of the format, where `sockets` are chosen: where the ends of its sockets are.
     ends: Vec<Option<Ends>>,
+    /// The sockets whose events are wanted, each while it was there; `None` for all.
+    lives: Option<Arc<Lives>>,
+    /// By place of the format, where `lives` are chosen.
+    naming: Vec<Naming>,
+}
+
+/// How the events of one format name their socket.
+#[derive(Debug, Clone)]
+struct Naming {
+    reader: EventReader,
+    /// Where its address is, in events without a type.
+    address: Option<Field>,
+}
+
+impl Naming {
+    fn new(format: &Format) -> Self {
+        let reader = EventReader::new(format);
+        let address = if reader.is_typed() { None } else { socket_pointer(format).cloned() };
+        Naming { reader, address }
+    }
+
+    /// Whether its events are about sockets.
+    fn names_sockets(&self) -> bool {
+        self.reader.is_typed() || self.address.is_some()
+    }
+
+    fn socket(&self, record: &[u8]) -> Option<Socket> {
+        match &self.address {
+            Some(field) => Some(Socket { skaddr: field.unsigned(record)?, ..Socket::UNTOLD }),
+            None => self.reader.read(record).map(|event| event.socket()),
+        }
+    }
 }
 
 /// What is wanted of the events of one format.
@@ -61,10 +94,16 @@ impl EventFilter {
         EventFilter { sockets: Some(Arc::new(ids)), ..self }
     }
 
+    /// Only events of these sockets, each while it was there.
+    #[must_use]
+    pub fn of_lives(self, lives: Lives) -> Self {
+        EventFilter { lives: Some(Arc::new(lives)), ..self }
+    }
+
     /// Whether nothing is left out.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        self.events.is_empty() && self.filter.is_none() && self.sockets.is_none()
+        self.events.is_empty() && self.filter.is_none() && self.sockets.is_none() && self.lives.is_none()
     }
 
     /// Prepares for events of these formats; gives for each whether some of its events may be wanted.
@@ -114,7 +153,9 @@ impl EventFilter {
     /// Adds formats behind those in force; gives for each whether some of its events may be wanted.
     pub fn add<'f>(&mut self, formats: impl Iterator<Item = &'f Format>) {
         for format in formats {
-            let wanted = match (&self.filter, self.names(format)) {
+            let naming = self.lives.as_ref().map(|_| Naming::new(format));
+            let is_named = self.names(format) && naming.as_ref().is_none_or(Naming::names_sockets);
+            let wanted = match (&self.filter, is_named) {
                 (_, false) => Wanted::Nothing,
                 (None, true) => Wanted::Everything,
                 (Some(filter), true) => Wanted::Some(filter.predicate(format)),
@@ -123,6 +164,7 @@ impl EventFilter {
             self.joined.add(format, predicate);
             self.wanted.push(wanted);
             self.ends.push(self.sockets.as_ref().and_then(|_| Ends::of(format)));
+            self.naming.extend(naming);
         }
     }
 
@@ -130,6 +172,7 @@ impl EventFilter {
     pub(super) fn forget_formats(&mut self) {
         self.wanted.clear();
         self.ends.clear();
+        self.naming.clear();
         self.joined.forget_formats();
     }
 
@@ -155,6 +198,11 @@ impl EventFilter {
         {
             return false;
         }
+        if let Some(lives) = &self.lives
+            && !self.is_in(lives, record)
+        {
+            return false;
+        }
         match self.wanted.get(record.index) {
             None | Some(Wanted::Nothing) => false,
             Some(Wanted::Everything) => true,
@@ -171,6 +219,12 @@ impl EventFilter {
         ends.is_some_and(|(local, peer)| sockets.contains(&connection_id(local, peer)))
     }
 
+    fn is_in(&self, lives: &Lives, record: &Record<'_>) -> bool {
+        let naming = self.naming.get(record.index);
+        let socket = naming.and_then(|naming| naming.socket(record.bytes));
+        socket.is_some_and(|socket| lives.has(record.time, record.kind, &socket))
+    }
+
     fn names(&self, format: &Format) -> bool {
         self.events.is_empty() || self.events.iter().any(|pattern| names(pattern, &format.system, &format.name))
     }
@@ -180,6 +234,9 @@ impl fmt::Display for EventFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events = if self.events.is_empty() { "all events".to_owned() } else { self.events.join(",") };
         write!(f, "{events}")?;
+        if self.lives.is_some() {
+            f.write_str(" of chosen sockets")?;
+        }
         self.filter.iter().try_for_each(|filter| write!(f, " with {filter}"))
     }
 }

@@ -36,7 +36,7 @@ complete -F _tcpprobectl_names -o bashdefault -o default tcpprobectl
 const FISH: &str = r#"
 complete -c tcpprobectl -n "__fish_seen_subcommand_from OF_JOBS" -f -a "(tcpprobectl names 2>/dev/null)"
 complete -c tcpprobectl -n "__fish_seen_subcommand_from fetch plot" -l run -x -a "(tcpprobectl names --runs-of (commandline -opc)[3] 2>/dev/null)"
-complete -c tcpprobectl -n "__fish_seen_subcommand_from start fetch trace convert" -l events -x -a "(tcpprobectl names --events)"
+complete -c tcpprobectl -n "__fish_seen_subcommand_from start fetch trace record convert" -l events -x -a "(tcpprobectl names --events)"
 "#;
 
 const ZSH: &str = r#"

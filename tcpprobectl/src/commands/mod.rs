@@ -11,6 +11,7 @@ mod list;
 mod man;
 mod names;
 mod plot;
+mod record;
 mod rm;
 mod start;
 mod status;
@@ -22,6 +23,7 @@ mod trace;
 mod version;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde::{Serialize, Serializer};
@@ -34,9 +36,11 @@ use crate::exit::Exit;
 use crate::filter;
 
 /// Does what `cli` says.
-pub fn run(cli: Cli) -> Result<Exit> {
+pub fn run(cli: Cli) -> Result<ExitCode> {
     let socket = cli.socket.as_path();
-    match cli.command {
+    let exit = match cli.command {
+        // It ends as the command does.
+        Command::Record(args) => return record::run(socket, &args),
         Command::Start(args) => start::run(&Client::connect(socket)?, args),
         Command::Stop(args) => stop::run(&Client::connect(socket)?, &args),
         Command::Rm(args) => rm::run(&Client::connect(socket)?, &args),
@@ -57,7 +61,8 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Names(args) => names::run(socket, &args),
-    }
+    };
+    exit.map(ExitCode::from)
 }
 
 /// Starts a job, or explains what that would do; shows where in the filter the daemon found a mistake.

@@ -21,7 +21,7 @@ fn of_each_command() {
 
 #[test]
 fn no_line_is_wider_than_a_terminal_of_100() {
-    for verb in ["start", "fetch", "convert", "filter", "trace", "tail", "status"] {
+    for verb in ["start", "fetch", "convert", "filter", "trace", "tail", "status", "record"] {
         let help = stdout(&program().args([verb, "--help"]).assert().code(0));
         let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
         assert!(wide.is_empty(), "{verb}: {wide:?}");

@@ -10,6 +10,7 @@ mod from_tcp_probe;
 mod help;
 mod jobs;
 mod plot;
+mod record;
 mod saved;
 mod tables;
 mod top;

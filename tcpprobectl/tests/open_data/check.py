@@ -146,7 +146,7 @@ def by_pyarrow(folder):
     read = {table: pq.read_table(f"{folder}/{table}.parquet") for table in TABLES}
     for table in TABLES:
         file = pq.ParquetFile(f"{folder}/{table}.parquet")
-        assert file.metadata.metadata[b"tcpprobe.schema_version"] == b"1"
+        assert file.metadata.metadata[b"tcpprobe.schema_version"] == b"2"
         assert b"tcpprobe.lost" in file.metadata.metadata and b"tcpprobe.kernel" in file.metadata.metadata
         for field in file.schema_arrow:
             assert field.metadata[b"meaning"], field

@@ -125,6 +125,36 @@ impl Service {
     }
 }
 
+/// Jobs that go with the stream that watches them.
+struct Held {
+    jobs: Arc<Jobs>,
+    names: Vec<String>,
+    caller: Caller,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The next daemon goes on with what this one recorded.
+        if self.jobs.is_stopping() {
+            return;
+        }
+        let Held { jobs, names, caller } = self;
+        let (jobs, names, caller) = (Arc::clone(jobs), std::mem::take(names), caller.clone());
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        // Nobody waits for it.
+        drop(runtime.spawn_blocking(move || {
+            for name in names {
+                match jobs.remove(&name, true, &caller) {
+                    Ok(_) | Err(JobError::NotFound(_)) => {}
+                    Err(error) => {
+                        tracing::warn!(job = name, %error, "nobody holds it any more, and it cannot be removed")
+                    }
+                }
+            }
+        }));
+    }
+}
+
 /// Who is at the other end.
 fn peer<T>(request: &Request<T>) -> Option<&Peer> {
     Some(request.extensions().get::<Arc<Peer>>()?)
@@ -198,8 +228,15 @@ impl TcpProbe for Service {
         &self,
         request: Request<api::WatchJobsRequest>,
     ) -> Result<Response<Self::WatchJobsStream>, Status> {
-        let caller = self.authorize(&request, Role::Viewer)?;
+        let remove = request.get_ref().remove;
+        let caller = self.authorize(&request, if remove { Role::Operator } else { Role::Viewer })?;
         let names = request.into_inner().names;
+        if remove {
+            if names.is_empty() {
+                return Err(Status::invalid_argument("which jobs are to be removed must be named"));
+            }
+            self.jobs.check_own(&names, &caller).map_err(status)?;
+        }
         if names.len() > WATCHED_MAX {
             let count = names.len();
             return Err(Status::invalid_argument(format!(
@@ -211,6 +248,7 @@ impl TcpProbe for Service {
         let service = self.clone();
         tokio::spawn(async move {
             let _open = open;
+            let _held = remove.then(|| Held { jobs: Arc::clone(&service.jobs), names: names.clone(), caller });
             let mut last = None;
             loop {
                 let mut views = service.jobs.list();
@@ -221,6 +259,10 @@ impl TcpProbe for Service {
                     if sender.send(Ok(api::WatchJobsReply { jobs })).await.is_err() {
                         return;
                     }
+                }
+                if remove {
+                    // Who holds jobs does not look at them.
+                    return sender.closed().await;
                 }
                 tokio::select! {
                     () = tokio::time::sleep(WATCH_INTERVAL) => {}

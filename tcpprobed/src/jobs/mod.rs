@@ -35,7 +35,7 @@ mod up_to_now;
 mod view;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -195,6 +195,20 @@ impl Jobs {
     /// [`JobError::NotFound`].
     pub fn get(&self, name: &str) -> Result<JobView, JobError> {
         Ok(self.view(&*self.job(name)?, true))
+    }
+
+    /// Refuses jobs that the caller did not make, and those that are not there.
+    ///
+    /// # Errors
+    /// For the first of them.
+    pub fn check_own(&self, names: &[String], caller: &Caller) -> Result<(), JobError> {
+        names.iter().try_for_each(|name| self.job(name)?.check_own(caller))
+    }
+
+    /// Whether the daemon is about to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     fn view(&self, job: &Job, all_runs: bool) -> JobView {

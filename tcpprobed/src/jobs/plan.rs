@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tcpprobe::event::address::Ends;
+use tcpprobe::event::fork;
 use tcpprobe::file::block::Schema;
 use tcpprobe::filter::{Filter, Joined, Predicate};
 use tcpprobe::kernel::format::Format;
@@ -77,7 +78,12 @@ impl Plan {
                 continue;
             }
             let is_narrowed = is_of_set && format.field("protocol").is_some();
-            let filter = if is_narrowed { filter.and(&of_tcp) } else { filter.clone() };
+            let filter = match is_narrowed {
+                // It is about no socket.
+                _ if fork::is_it(&format) => Filter::parse("")?,
+                true => filter.and(&of_tcp),
+                false => filter.clone(),
+            };
             let compiled = filter.compile(&format);
             let (kernel, residual, missing) = (compiled.kernel, compiled.residual, compiled.missing);
             events.push(EventPlan { event, format, filter, kernel, residual, missing });
@@ -87,7 +93,8 @@ impl Plan {
             warnings.push(format!("left out, for they tell no socket that the filter could be asked of: {events}"));
         }
         warnings.extend(joined_in_vain(&events)?);
-        filter.check_capture(&events.iter().map(|plan| plan.format.clone()).collect::<Vec<_>>())?;
+        let of_sockets = events.iter().map(|plan| &plan.format).filter(|format| !fork::is_it(format));
+        filter.check_capture(&of_sockets.cloned().collect::<Vec<_>>())?;
         let cpus = crate::tracefs::possible_cpus()?.len().max(1) as u32;
         let default_kb = config.job.buffer_kb_per_cpu;
         let asked = if spec.buffer_kb == 0 { default_kb } else { spec.buffer_kb.div_ceil(u64::from(cpus)) };

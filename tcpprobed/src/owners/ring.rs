@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use tcpprobe::event::{Event, EventReader, Socket};
+use tcpprobe::event::{Event, EventReader, INTERRUPT_FLAGS, Socket};
 use tcpprobe::kernel::format::{Field, Format, PageLayout};
 use tcpprobe::kernel::page::{Lost, Page};
 
@@ -16,8 +16,6 @@ use crate::tracefs::{CpuReader, EventName, Instance, ReadOutcome, Settings, Trac
 const BUFFER_KB: u64 = 8;
 /// Most pages read of a CPU at a time: it may go on writing.
 const PAGES_MAX: usize = 16;
-/// `TRACE_FLAG_HARDIRQ`, `_SOFTIRQ`, `_NMI` (`include/linux/trace_events.h`): whoever was interrupted is in `common_pid`.
-const INTERRUPT_FLAGS: u8 = 0x08 | 0x10 | 0x40;
 /// Connecting, connected, and closing; of what else ends a connection, that it does.
 const STATES: &str = "protocol == 6 && (newstate == 1 || newstate == 2 || newstate == 4 || newstate == 9 || \
                       (newstate == 7 && (oldstate == 1 || oldstate == 2 || oldstate == 8)))";

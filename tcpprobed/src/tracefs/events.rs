@@ -1,11 +1,12 @@
-//! The events that can be recorded: all of `tcp`, and those of `sock` that are about TCP.
+//! The events that can be recorded: all of `tcp`, and those of `sock` that are about TCP; and by its name alone, the one of tasks that
+//! begin others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
-use tcpprobe::event::EventSet;
+use tcpprobe::event::{EventSet, fork};
 use tcpprobe::kernel::format::Format;
 
 use super::event_name::EventName;
@@ -59,6 +60,12 @@ impl Tracefs {
             chosen.events.extend(of_set.map(|event| (event.clone(), true)));
         }
         for pattern in list.iter().filter(|pattern| EventSet::of_name(pattern).is_none()) {
+            if pattern == fork::NAME {
+                // It is about no socket: whoever wants it says so.
+                let event = fork::NAME.split_once(':').map(|(system, name)| EventName::new(system, name));
+                chosen.events.extend(event.filter(|event| self.has(event)).map(|event| (event, false)));
+                continue;
+            }
             let mut matching = events.iter().filter(|event| matches(pattern, event)).peekable();
             if matching.peek().is_none() {
                 return Err(TracefsError::UnknownEvent {

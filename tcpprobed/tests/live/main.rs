@@ -22,6 +22,7 @@ mod owners;
 mod panics;
 mod power_loss;
 mod private;
+mod record;
 mod reload;
 mod restart;
 mod roles;

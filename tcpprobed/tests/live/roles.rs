@@ -26,7 +26,7 @@ const ROLES: [&str; 5] = ["stranger", "viewer", "operator", "admin", "root"];
 
 /// Whether a role may: a method, the job that it is about, and by role `y` or `-`. Of a job of one's own, one is the owner,
 /// also where one has lost the role in which one made it. The first word of a job says in which state it is before.
-const TABLE: [(&str, &str, &str); 32] = [
+const TABLE: [(&str, &str, &str); 34] = [
     ("check", "", "y y y y y"),
     ("check-watch", "", "y y y y y"),
     ("reflection", "", "y y y y y"),
@@ -57,6 +57,9 @@ const TABLE: [(&str, &str, &str); 32] = [
     ("remove", "stopped-remove others", "- - - y y"),
     ("remove-force", "running-remove own", "- - y y y"),
     ("remove-force", "running-remove others", "- - - y y"),
+    // Of others' jobs nobody is the one who wants them.
+    ("hold", "running-hold own", "- - y y y"),
+    ("hold", "running-hold others", "- - - - -"),
     // Who may not is not told whether there is one.
     ("get", "none never", "- n n n n"),
     ("stop", "none never", "- - n n n"),
@@ -192,7 +195,8 @@ async fn ask(channel: Channel, method: &str, name: &str) -> Result<(), Status> {
         "version" => api.version(VersionRequest {}).await.map(drop),
         "doctor" => api.doctor(DoctorRequest {}).await.map(drop),
         "list" => api.list_jobs(ListJobsRequest {}).await.map(drop),
-        "watch" => first(api.watch_jobs(WatchJobsRequest { names: Vec::new() }).await?.into_inner()).await,
+        "watch" => first(api.watch_jobs(WatchJobsRequest::default()).await?.into_inner()).await,
+        "hold" => first(api.watch_jobs(WatchJobsRequest { names: vec![name], remove: true }).await?.into_inner()).await,
         "get" => api.get_job(GetJobRequest { name }).await.map(drop),
         "read" => first(api.read(ReadRequest { name, ..Default::default() }).await?.into_inner()).await,
         "follow" => first(api.read(ReadRequest { name, follow: true, ..Default::default() }).await?.into_inner()).await,

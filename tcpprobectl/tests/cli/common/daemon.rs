@@ -173,7 +173,7 @@ impl Service {
         if name == "denied" {
             return Err(Status::permission_denied("uid 1000 may not see jobs"));
         }
-        if ["breaks", "hangs"].contains(&name) {
+        if ["breaks", "hangs"].contains(&name) || name.starts_with("record-") {
             return Ok(self.jobs[0].clone());
         }
         let known = self.jobs.iter().find(|job| job.spec.as_ref().is_some_and(|spec| spec.name == name));

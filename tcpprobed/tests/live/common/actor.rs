@@ -67,6 +67,11 @@ impl Log {
         owned.collect()
     }
 
+    /// How many sockets they have said so far.
+    pub fn count(&self) -> usize {
+        fs::read_to_string(&self.0).map_or(0, |text| text.lines().count())
+    }
+
     fn note(&self, stream: &TcpStream) {
         let (local, peer) = (stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port());
         // As the host's root sees it, also from within another namespace.
@@ -182,6 +187,26 @@ pub fn play() -> bool {
             (0..BRIEF).for_each(|_| echo(accept(&listener)));
         }
         "brief-client" => (0..BRIEF).for_each(|_| ask(connect(), 2 * PAUSE)),
+        "quick-client" => (0..QUICK).for_each(|_| {
+            let mut stream = connect();
+            stream.write_all(b"question").unwrap();
+            stream.read_exact(&mut [0; 8]).unwrap();
+        }),
+        "quick-server" => {
+            let listener = listen();
+            (0..QUICK).for_each(|_| echo(accept(&listener)));
+        }
+        "waiting-client" => drop(connect().read(&mut [0])),
+        "family" => {
+            // Each second one outlives its parent.
+            let role = |number: usize| if number.is_multiple_of(2) { "quick-client" } else { "parent" };
+            let children: Vec<Child> = (0..RELATIVES).map(|number| log.start(role(number), port)).collect();
+            children.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+            super::wait_until("all are at an end", || log.count() == QUICK * RELATIVES);
+            // The last of them has its connection still.
+            thread::sleep(4 * PAUSE);
+        }
+        "parent" => drop(log.start("quick-client", port)),
         other => panic!("no such role: {other}"),
     }
     true
@@ -191,6 +216,10 @@ pub fn play() -> bool {
 pub const MANY: usize = 8;
 /// Connections of a brief client, one after the other.
 pub const BRIEF: usize = 40;
+/// Connections of a quick client or server, each over at once.
+pub const QUICK: usize = 10;
+/// Quick clients of a family.
+pub const RELATIVES: usize = 20;
 
 /// Connects as soon as somebody listens.
 fn patient(port: u16) -> TcpStream {

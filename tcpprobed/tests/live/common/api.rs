@@ -145,7 +145,7 @@ impl Api {
 
     pub fn watch(&self, names: &[&str]) -> Stream<'_, WatchJobsReply> {
         let names = names.iter().map(ToString::to_string).collect();
-        let stream = self.call(self.client.clone().watch_jobs(WatchJobsRequest { names })).unwrap();
+        let stream = self.call(self.client.clone().watch_jobs(WatchJobsRequest { names, remove: false })).unwrap();
         Stream { api: self, stream: RefCell::new(stream) }
     }
 
