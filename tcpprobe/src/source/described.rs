@@ -97,6 +97,12 @@ impl Descriptions {
 }
 
 impl Described {
+    /// The record without what perf fills it up with, where it is all in fixed fields.
+    pub fn without_padding<'r>(&self, record: &'r [u8]) -> &'r [u8] {
+        let is_fixed = !self.format.fields.iter().any(|field| field.kind.is_dynamic());
+        record.get(..self.size).filter(|_| is_fixed).unwrap_or(record)
+    }
+
     /// Makes ids of the kernel's pointers in a record.
     pub fn hide_pointers(&self, record: &mut [u8], key: &PointerKey) {
         for &place in &self.pointers {

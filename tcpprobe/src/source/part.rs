@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(part.of(2, 3).as_slice(), [2, 3, 4]);
         assert_eq!(part.of(2, 5).of(1, 100).as_slice(), [3, 4, 5, 6]);
         assert_eq!(part.of(8, u64::MAX).as_slice(), [8, 9]);
-        assert_eq!(part.of(u64::MAX, u64::MAX).as_slice(), []);
+        assert!(part.of(u64::MAX, u64::MAX).as_slice().is_empty());
         let mut read = Vec::new();
         part.from(7).read_to_end(&mut read).unwrap();
         assert_eq!(read, [7, 8, 9]);

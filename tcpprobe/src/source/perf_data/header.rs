@@ -25,7 +25,7 @@ pub struct Header {
     pub data: Part,
     /// Where they begin in the file.
     pub offset: u64,
-    /// Bytes of them that should be there, and are not.
+    /// Bytes of the file that should be there, and are not.
     pub missing: u64,
     /// Whether perf ended before it wrote what belongs into the head.
     pub is_unfinished: bool,
@@ -67,13 +67,19 @@ impl Header {
         let missing = data_bytes.saturating_sub(data.as_slice().len() as u64);
         let mut header = Header { offset: data_at, missing, is_unfinished, data, told: Told::default() };
         header.told.attrs(file, &file.of(attrs_at, attrs_bytes), attr_bytes);
+        if is_unfinished {
+            // What would be read there is records.
+            return Ok(header);
+        }
         let behind = file.from(data_at.saturating_add(data_bytes));
         let mut features = Cursor(behind.as_slice());
         for feature in (0..FEATURES).filter(|bit| flags[bit / 8] & 1 << (bit % 8) != 0) {
             let Ok((offset, size)) = section(&mut features) else {
                 return Err(Broken::Cut("the list of what stands behind its records"));
             };
-            header.told.feature(feature, file.of(offset, size).as_slice())?;
+            let part = file.of(offset, size);
+            header.missing = header.missing.saturating_add(size - part.as_slice().len() as u64);
+            header.told.feature(feature, part.as_slice())?;
         }
         Ok(header)
     }

@@ -189,7 +189,7 @@ impl PerfSource {
         };
         let rows = self.rows.bytes_mut();
         let start = rows.len();
-        rows.extend_from_slice(raw);
+        rows.extend_from_slice(described.without_padding(raw));
         described.hide_pointers(&mut rows[start..], &self.key);
         let pid = described::pid(raw);
         let comm = self.comms.get(&pid).or_else(|| self.comms.get(&sample.tid)).filter(|_| pid != 0);

@@ -34,7 +34,13 @@ pub fn read(file: &Part, mut cursor: Cursor<'_>) -> Result<Found, Broken> {
     if found.options.unread.is_some() {
         return Ok(found);
     }
-    found.data = data(file, &found.options, &compression, &mut found.notes)?;
+    match data(file, &found.options, &compression, &mut found.notes)? {
+        Some(data) => found.data = data,
+        None => {
+            found.options.unread = Some(compression.name());
+            return Ok(found);
+        }
+    }
     for option in std::mem::take(&mut found.options.buffers) {
         buffer(file, option, &compression, &mut found)?;
     }
@@ -70,18 +76,18 @@ fn options(file: &Part, first: u64, compression: &Compression) -> Result<Options
     Ok(options)
 }
 
-/// Reads what the kernel says about its events.
+/// Reads what the kernel says about its events; `None` where that is compressed in a way that is not read.
 fn data(
     file: &Part,
     options: &Options,
     compression: &Compression,
     notes: &mut Vec<Problem>,
-) -> Result<TracingData, Broken> {
+) -> Result<Option<TracingData>, Broken> {
     let mut data = TracingData::default();
     for (id, offset) in &options.sections {
         const CUT: Broken = Broken::Cut("the formats of events");
         let section = section(file, *offset).filter(|section| section.id == *id).ok_or(CUT)?;
-        let bytes = section.bytes(compression).map_err(|()| CUT)?.unwrap_or_default();
+        let Some(bytes) = section.bytes(compression).map_err(|()| CUT)? else { return Ok(None) };
         let mut cursor = Cursor(&bytes);
         match *id {
             HEADER_INFO => data.header_info(&mut cursor)?,
@@ -96,7 +102,7 @@ fn data(
             _ => {}
         }
     }
-    Ok(data)
+    Ok(Some(data))
 }
 
 /// Reads a buffer.
@@ -123,6 +129,8 @@ fn buffer(file: &Part, option: BufferOption, compression: &Compression, found: &
     }
     let mut read = Buffer { name, clock, cpus: Vec::with_capacity(cpus.len()) };
     for (cpu, offset, size) in cpus {
+        // The number of pieces is not counted in their size.
+        let size = if section.is_compressed && size > 0 { size.saturating_add(4) } else { size };
         let mut part = pages(file, cpu, offset, size, &mut found.notes);
         if section.is_compressed && size > 0 {
             let (bytes, damage) = compression.chunks(&part);
