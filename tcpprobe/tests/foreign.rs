@@ -38,7 +38,7 @@ const FIXTURES: [Fixture; 11] = [
     fixture("perf-mono.data.gz", "perf-mono.txt.gz", 19, "mono"),
     fixture("perf-callgraph.data.gz", "perf-callgraph.txt.gz", 19, "perf"),
     fixture("perf-pipe.data.gz", "perf-pipe.txt.gz", 19, "perf"),
-    fixture("perf-mixed.data.gz", "perf-mixed.txt.gz", 6, "perf"),
+    fixture("perf-mixed.data.gz", "perf-mixed.txt.gz", 7, "perf"),
     fixture("perf-lost.data.gz", "perf-lost.txt.gz", 32, "perf"),
 ];
 
