@@ -31,7 +31,7 @@ fn events(path: &Path, code: i32) -> Vec<Value> {
     events.retain(|event| !event["event"].is_null());
     for event in &mut events {
         let fields = event.as_object_mut().unwrap();
-        ["skaddr", "skbaddr"].into_iter().for_each(|name| drop(fields.remove(name)));
+        ["skaddr", "skbaddr", "skb_addr"].into_iter().for_each(|name| drop(fields.remove(name)));
     }
     events
 }
