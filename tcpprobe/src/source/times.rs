@@ -19,7 +19,7 @@ impl Times {
     pub fn of(&self, time: u64) -> u64 {
         let scaled = match self.scale {
             Some((factor, shift)) => {
-                let wide = u128::from(time) * u128::from(factor) >> shift.min(127);
+                let wide = (u128::from(time) * u128::from(factor)) >> shift.min(127);
                 u64::try_from(wide).unwrap_or(u64::MAX)
             }
             None => time,
