@@ -1,4 +1,4 @@
-//! Traces of trace-cmd and perf, as they are.
+|(time, cpu, _, name, bytes): &Event|//! Traces of trace-cmd and perf, as they are.
 
 use std::io::{Cursor, Read};
 
@@ -20,11 +20,13 @@ pub fn run(input: &[u8]) {
     }
 }
 
+/// Time, CPU, comm, event, bytes.
+type Event = (u64, u32, Option<String>, String, Vec<u8>);
+
 /// What is in a trace.
 #[derive(Debug, PartialEq)]
 struct Found {
-    /// Time, CPU, comm, event, bytes.
-    events: Vec<(u64, u32, Option<String>, String, Vec<u8>)>,
+    events: Vec<Event>,
     others: Vec<String>,
     losses: Losses,
 }
