@@ -1,4 +1,4 @@
-|(time, cpu, _, name, bytes): &Event|//! Traces of trace-cmd and perf, as they are.
+//! Traces of trace-cmd and perf, as they are.
 
 use std::io::{Cursor, Read};
 
@@ -67,9 +67,7 @@ fn comes_back(input: &[u8], found: &Found) {
     }
     let again = read(Cursor::new(out)).expect("what was written is read");
     assert_eq!(again.events.len(), found.events.len());
-    let plain = |(time, cpu, _, name, bytes): &(u64, u32, Option<String>, String, Vec<u8>)| {
-        (*time, *cpu, name.clone(), bytes.clone())
-    };
+    let plain = |(time, cpu, _, name, bytes): &Event| (*time, *cpu, name.clone(), bytes.clone());
     let sorted = |events: &[_]| {
         let mut events: Vec<_> = events.iter().map(plain).collect();
         events.sort();
