@@ -20,7 +20,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// Time, CPU, comm, event, bytes.
+/// Time, CPU, comm, event, bytes of its fields.
 type Event = (u64, u32, Option<String>, String, Vec<u8>);
 
 /// What is in a trace.
@@ -40,7 +40,10 @@ fn read(input: impl Read) -> Result<Found, String> {
             Item::Events(batch) => batch.for_each(|record| {
                 assert!(record.bytes.len() >= record.format.record_size());
                 let comm = record.comm.map(str::to_owned);
-                events.push((record.time, record.cpu, comm, record.format.name.clone(), record.bytes.to_vec()));
+                // What lies between fields is nobody's, and perf leaves anything there.
+                let fields = record.format.fields.iter().filter_map(|field| field.bytes(record.bytes));
+                let bytes = fields.flatten().copied().collect();
+                events.push((record.time, record.cpu, comm, record.format.name.clone(), bytes));
             }),
             Item::Lost(gap) => {
                 assert!(gap.from <= gap.to);
