@@ -69,6 +69,31 @@ fn main() {
     formats();
     filters(&captures);
     text_of_other_kinds();
+    foreign();
+}
+
+/// Files of trace-cmd and perf, and how much of each: all, or what a disk that is full leaves.
+const FOREIGN: [(&str, usize); 12] = [
+    ("trace-cmd-v6.dat", usize::MAX),
+    ("trace-cmd-v6.dat", 33_000),
+    ("trace-cmd-v6-buffers.dat", usize::MAX),
+    ("trace-cmd-v7.dat", usize::MAX),
+    ("trace-cmd-v7-function.dat", usize::MAX),
+    ("trace-cmd-v7-buffers.dat", usize::MAX),
+    ("trace-cmd-v7-zstd.dat", usize::MAX),
+    ("trace-cmd-v7-zstd.dat", 10_000),
+    ("trace-cmd-v7-lost.dat", usize::MAX),
+    ("perf-mono.data", usize::MAX),
+    ("perf-pipe.data", usize::MAX),
+    ("perf-pipe.data", 128_000),
+];
+
+fn foreign() {
+    for (name, length) in FOREIGN {
+        let bytes = inflate(&fixtures().join("foreign").join(format!("{name}.gz"))).expect("a fixture");
+        let cut = if length < bytes.len() { "-cut" } else { "" };
+        put("foreign", &format!("{name}{cut}"), &bytes[..length.min(bytes.len())]);
+    }
 }
 
 fn put(target: &str, name: &str, bytes: &[u8]) {

@@ -40,6 +40,16 @@ pub enum Error {
         /// What to do about it.
         hint: &'static str,
     },
+    /// A trace of somebody else's that should be readable, and why it is not.
+    #[error("{name} {what}")]
+    Unreadable {
+        /// As it is called.
+        name: String,
+        /// `is cut within its head`
+        what: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// A folder where a file was meant.
     #[error("{name} is a directory")]
     IsADirectory {

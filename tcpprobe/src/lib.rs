@@ -1,7 +1,7 @@
 //! Reads, writes, filters and explains the Linux kernel's tcp tracepoints.
 //!
 //! # Read a trace
-//! [`open`] takes a `.tcpp` trace or ftrace text, plain or gzipped, and gives its events in the order of time.
+//! [`open`] takes a `.tcpp` trace, ftrace text, or a file of trace-cmd or perf, plain or gzipped, and gives its events in the order of time.
 //!
 //! ```
 //! use tcpprobe::event::Event;

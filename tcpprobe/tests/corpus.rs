@@ -43,6 +43,11 @@ fn filters() {
 }
 
 #[test]
+fn traces_of_others() {
+    each("foreign", fuzz::foreign::run);
+}
+
+#[test]
 fn formats() {
     each("format", fuzz::format::run);
 }
@@ -72,7 +77,7 @@ fn there_is_no_other_target() {
     let names = |list: Vec<PathBuf>| -> Vec<String> {
         list.iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
     };
-    let here = ["block", "diagnose", "filter", "format", "inet_diag", "page", "text", "trace"];
+    let here = ["block", "diagnose", "filter", "foreign", "format", "inet_diag", "page", "text", "trace"];
     assert_eq!(names(folder(&fuzz_folder().join("fuzz_targets"))), here);
     assert_eq!(names(folder(&fuzz_folder().join("seeds"))), here);
 }

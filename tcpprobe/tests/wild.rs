@@ -375,6 +375,19 @@ fn perf_script() {
 }
 
 #[test]
+fn losses_that_perf_script_shows() {
+    let line = |time: &str, rest: &str| format!("iperf3   195 [001]  1830.{time}: {rest}\n");
+    let text = [
+        line("433505", &format!("tcp:tcp_probe: {BODY}")),
+        line("433506", "PERF_RECORD_LOST lost 42"),
+        line("433507", &format!("tcp:tcp_probe: {BODY}")),
+    ];
+    let found = read(text.concat().as_bytes()).unwrap();
+    assert_eq!((found.events.len(), found.losses.lost, found.losses.damages), (2, 42, 0));
+    assert_eq!(found.gaps, [(1, 1_830_433_505_000, 1_830_433_507_000, Some(42))]);
+}
+
+#[test]
 fn perf_script_with_other_columns() {
     // CPU, pid and comm, as far as the columns tell.
     for (columns, cpu, pid, comm) in [
@@ -556,7 +569,7 @@ fn proc_net_tcpprobe() {
     let ten = "12.000345678 10.0.0.1:5201 10.0.0.2:33960 1448 0x5f9e5332 0x5f9c9faa 54 51 197376 21125\n";
     for (text, rcv_wnd) in [(eleven, Some(64256)), (ten, None)] {
         let found = read(text.repeat(3).as_bytes()).unwrap();
-        assert_eq!((found.events.len(), found.losses), (3, Losses::default()));
+        assert_eq!((found.events.len(), found.losses, found.notes), (3, Losses::default(), 1), "the unit of srtt");
         let object = &json(text.as_bytes())[0];
         assert_eq!((&object["clock_ns"], &object["comm"]), (&12_000_345_678_u64.into(), &serde_json::Value::Null));
         assert_eq!(
@@ -609,7 +622,7 @@ fn what_is_no_trace_is_named() {
     check(b"\x0a\x0d\x0d\x0a\x1c\0\0\0", "a packet capture (pcapng)");
     check(b"\x02\x21\x4c\x18\x10\0", "compressed by lz4");
     check(b"\x28\xb5\x2f\xfd\x24\x05", "compressed by zstd");
-    check(b"\x17\x08\x44tracing7\0\0\x08", "a trace.dat of trace-cmd (version 7)");
+    check(b"\x17\x08\x44tracing7\0\x01\x08", "a trace.dat of trace-cmd of a big-endian machine");
     check(&[0; 4096], "nothing but NULs");
     check(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0\x3e\0", "a core dump (ELF)");
     let tar = [&[b'a'; 257][..], b"ustar\x0000", &[b'x'; 512]].concat();

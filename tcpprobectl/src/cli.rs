@@ -629,7 +629,8 @@ pub enum PlotBy {
 /// Draw what happened to connections over time: one trace, or several to compare
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same name; --run means the job.
+A file (.tcpp, ftrace text, trace.dat, perf.data, each with .gz too) is taken before a job of the
+same name; --run means the job.
 NAME:RUN is that run of a job. Several are compared: from their first events on, over the same axes,
 the connection with the most traffic of each, with a table of what differs.
 
@@ -693,7 +694,8 @@ pub struct PlotArgs {
 /// Say what holds each connection back, and why it retransmitted
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A file (.tcpp, ftrace text, either with .gz) is taken before a job of the same name.
+A file (.tcpp, ftrace text, trace.dat, perf.data, each with .gz too) is taken before a job of the
+same name.
 
 Examples:
   tcpprobectl diagnose web
@@ -807,7 +809,10 @@ pub struct ExplainArgs {
 #[command(after_help = "\
 The end of the output's name tells its format: .tcpp, .txt, .txt.gz, .json, .csv, .parquet,
 .pftrace (see `help fetch`).
+FILE is a .tcpp trace, ftrace text, a trace.dat of trace-cmd (version 6 or 7), or a perf.data with
+tracepoints (perf record -e 'tcp:*' -a), each also with .gz; what it is, its bytes tell.
 Text and pages do not tell the time of day: `time` and `time_ns` are empty, and there is no --since.
+A trace.dat does with trace-cmd's --date, a perf.data with perf's -k.
 
 DIR holds the pages of each CPU as cpuN.raw, and if you have them, saved_cmdlines (names of tasks),
 cpuN.stats, trace_clock and uname (`uname -r`); each may be gzipped. To save them, as root:
@@ -819,9 +824,10 @@ cpuN.stats, trace_clock and uname (`uname -r`); each may be gzipped. To save the
 Examples:
   tcpprobectl convert web.tcpp -o web.txt.gz
   tcpprobectl convert old-trace.txt.gz -o old.json
+  tcpprobectl convert perf.data -o web.tcpp
   tcpprobectl convert DIR --formats EVENTS_DIR -o web.tcpp")]
 pub struct ConvertArgs {
-    /// The trace: .tcpp, ftrace text, either with .gz; or, with --formats, a folder of cpuN.raw
+    /// The trace: .tcpp, ftrace text, trace.dat, perf.data, each with .gz too; or, with --formats, a folder of cpuN.raw
     #[arg(value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub file: PathBuf,
     /// The events/ folder of the kernel that wrote the pages in DIR

@@ -136,8 +136,10 @@ pub const JOIN_GROUP: &str = "add yourself to group tcpprobe: sudo usermod -aG t
 fn ending(error: &tcpprobe::Error) -> (Exit, Option<&str>) {
     use tcpprobe::Error;
     match error {
-        Error::NotATrace { .. } => (Exit::Failed, Some("it takes .tcpp and ftrace text, both also with .gz")),
-        Error::Foreign { hint, .. } => (Exit::Failed, Some(hint)),
+        Error::NotATrace { .. } => {
+            (Exit::Failed, Some("it takes .tcpp, ftrace text, trace.dat and perf.data, all also with .gz"))
+        }
+        Error::Foreign { hint, .. } | Error::Unreadable { hint, .. } => (Exit::Failed, Some(hint)),
         Error::IsADirectory { .. } => (Exit::Usage, Some("for the pages in it, give --formats EVENTS_DIR")),
         Error::NotADirectory { .. } => (Exit::Usage, Some("--formats goes with a folder of cpuN.raw")),
         Error::Version { .. } => (Exit::Failed, Some("use the one that wrote it")),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tcpprobe::file::block::Projection;
 use tcpprobe::file::{Select, Survey};
-use tcpprobe::source::{self, Content};
+use tcpprobe::source::{self, Content, Item, Trace, Wanted};
 use tcpprobe_client::Client;
 use tcpprobe_proto::v1::{Job, ReadRequest, Run};
 
@@ -86,8 +86,22 @@ fn newest_wall_ns(path: &Path) -> Result<Option<i64>> {
     let named = |source| tcpprobe::Error::Read { name: path.display().to_string(), source };
     Ok(match source::sniff(source::open_file(path)?).map_err(named)? {
         (Content::Tcpp, input) => Survey::of(input).map_err(named)?.newest_wall_ns(),
+        (content @ (Content::TraceDat | Content::PerfData), input) => {
+            newest_of(Trace::sniffed(&path.display().to_string(), content, input, Wanted::default())?)?
+        }
         _ => None,
     })
+}
+
+/// The time of the newest event of a trace that has to be read for it.
+fn newest_of(trace: Trace<'_>) -> Result<Option<i64>, tcpprobe::Error> {
+    let mut newest = None;
+    for item in trace {
+        if let Item::Events(batch) = item? {
+            batch.for_each(|record| newest = newest.max(batch.wall(record.time)));
+        }
+    }
+    Ok(newest)
 }
 
 fn back(newest_ns: i64, last: Duration) -> i64 {

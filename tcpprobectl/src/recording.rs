@@ -176,7 +176,9 @@ fn is_known_job(socket: &Path, name: &str) -> bool {
 /// `name` without the extensions of trace files.
 fn stem(name: &str) -> &str {
     let plain = name.strip_suffix(".gz").unwrap_or(name);
-    let known = [".tcpp", ".txt", ".text", ".log"].into_iter().find_map(|extension| plain.strip_suffix(extension));
+    let known = [".tcpp", ".txt", ".text", ".log", ".dat", ".data"]
+        .into_iter()
+        .find_map(|extension| plain.strip_suffix(extension));
     known.filter(|stem| !stem.is_empty()).unwrap_or(plain)
 }
 
@@ -200,6 +202,8 @@ mod tests {
             ("trace.gz", "trace"),
             ("web", "web"),
             ("old.log", "old"),
+            ("trace.dat", "trace"),
+            ("perf.data.gz", "perf"),
             ("web.1", "web.1"),
             (".txt", ".txt"),
         ] {

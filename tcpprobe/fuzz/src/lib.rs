@@ -6,6 +6,7 @@ pub mod budget;
 pub mod diagnose;
 pub mod filter;
 pub mod flows;
+pub mod foreign;
 pub mod format;
 pub mod inet_diag;
 pub mod input;

@@ -6,7 +6,7 @@ use super::{Exporter, Options};
 use crate::Error;
 use crate::event::Record;
 use crate::file::block::Schema;
-use crate::file::{Account, Header, Writer};
+use crate::file::{Account, Anchor, Header, Writer};
 use crate::source::{About, Gap};
 
 /// Writes a trace of records whose pointers are ids already.
@@ -59,7 +59,10 @@ impl Exporter for TcppExporter {
         self.has_accounts = !about.is_open;
         match &mut self.writer {
             Some(writer) => writer.turn_to(&schema)?,
-            None => self.writer = Some(Writer::new(Vec::new(), &self.header(about), &schema, &[])?),
+            None => {
+                let anchor = about.utc_offset_ns.map(|wall| Anchor { time: 0, wall });
+                self.writer = Some(Writer::new(Vec::new(), &self.header(about), &schema, anchor.as_slice())?);
+            }
         }
         self.flush(out);
         Ok(())

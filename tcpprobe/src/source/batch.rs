@@ -38,16 +38,20 @@ impl Batch {
     pub fn wall(&self, time: u64) -> Option<i64> {
         match self {
             Batch::Columns(batch) => batch.clock().wall(time),
-            Batch::Rows(_) => None,
+            Batch::Rows(rows) => rows.utc_offset_ns.map(|offset| offset.wrapping_add_unsigned(time)),
         }
     }
 
     /// UTC (nanoseconds since 1970) minus the trace's clock, at its first event; `None` where the trace does not know.
     #[must_use]
     pub fn utc_offset_ns(&self) -> Option<i64> {
-        let Batch::Columns(batch) = self else { return None };
-        let time = batch.times().next()?;
-        batch.clock().wall(time).map(|wall_ns| wall_ns.wrapping_sub_unsigned(time))
+        match self {
+            Batch::Columns(batch) => {
+                let time = batch.times().next()?;
+                batch.clock().wall(time).map(|wall_ns| wall_ns.wrapping_sub_unsigned(time))
+            }
+            Batch::Rows(rows) => rows.utc_offset_ns,
+        }
     }
 
     /// Calls `f` with each record until it fails.
@@ -90,6 +94,8 @@ pub struct Rows {
     bytes: Vec<u8>,
     comms: String,
     heads: Vec<Head>,
+    /// UTC (nanoseconds since 1970) minus the trace's clock, where that is known.
+    utc_offset_ns: Option<i64>,
 }
 
 /// Where a record of [`Rows`] is.
@@ -104,6 +110,11 @@ struct Head {
 }
 
 impl Rows {
+    /// None yet, of a trace whose clock is so far from UTC.
+    pub(super) fn at(utc_offset_ns: Option<i64>) -> Self {
+        Rows { utc_offset_ns, ..Rows::default() }
+    }
+
     /// Number of records.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -161,7 +172,8 @@ impl Rows {
 
     /// Gives them with their formats, and begins anew.
     pub(super) fn take(&mut self, formats: &[SourceFormat]) -> Rows {
-        let taken = std::mem::take(self);
+        let begun = Rows::at(self.utc_offset_ns);
+        let taken = std::mem::replace(self, begun);
         self.bytes.reserve(taken.bytes.len());
         self.heads.reserve(taken.heads.len());
         Rows { formats: formats.to_vec(), ..taken }

@@ -11,20 +11,23 @@ pub struct Foreign {
 
 const PACKETS: &str = "packets do not tell congestion windows; tcpdump and Wireshark read it";
 const UNPACK_FIRST: &str = "unpack it first";
-const NO_EVENTS: &str = "it takes .tcpp and ftrace text, both also with .gz";
+const NO_EVENTS: &str = "it takes .tcpp, ftrace text, trace.dat and perf.data, all also with .gz";
 
 /// Where what begins a file, and what it is then.
-const MAGICS: [(usize, &[u8], Foreign); 56] = [
+const MAGICS: [(usize, &[u8], Foreign); 55] = [
     (0, b"\xd4\xc3\xb2\xa1", Foreign { what: "a packet capture (pcap)", hint: PACKETS }),
     (0, b"\xa1\xb2\xc3\xd4", Foreign { what: "a packet capture (pcap)", hint: PACKETS }),
     (0, b"\x4d\x3c\xb2\xa1", Foreign { what: "a packet capture (pcap)", hint: PACKETS }),
     (0, b"\xa1\xb2\x3c\x4d", Foreign { what: "a packet capture (pcap)", hint: PACKETS }),
     (0, b"\x0a\x0d\x0d\x0a", Foreign { what: "a packet capture (pcapng)", hint: PACKETS }),
-    (0, b"PERFILE2", PERF),
     (0, b"2ELIFREP", PERF),
-    (0, b"\x17\x08\x44tracing6\0", Foreign { what: "a trace.dat of trace-cmd (version 6)", hint: TRACE_CMD }),
-    (0, b"\x17\x08\x44tracing7\0", Foreign { what: "a trace.dat of trace-cmd (version 7)", hint: TRACE_CMD }),
-    (0, b"\x17\x08\x44tracing", Foreign { what: "a trace.dat of trace-cmd", hint: TRACE_CMD }),
+    (0, b"\x17\x08\x44tracing6\0\x01", TRACE_DAT_BIG_ENDIAN),
+    (0, b"\x17\x08\x44tracing7\0\x01", TRACE_DAT_BIG_ENDIAN),
+    (
+        0,
+        b"\x17\x08\x44tracing",
+        Foreign { what: "a trace.dat of trace-cmd of a version that is not known", hint: TRACE_CMD },
+    ),
     (0, b"\x28\xb5\x2f\xfd", Foreign { what: "compressed by zstd", hint: "unpack it first: zstd -d FILE" }),
     (0, b"\xfd7zXZ\0", Foreign { what: "compressed by xz", hint: "unpack it first: xz -dk FILE" }),
     (0, b"BZh", Foreign { what: "compressed by bzip2", hint: "unpack it first: bzip2 -dk FILE" }),
@@ -87,8 +90,12 @@ const CORE: Foreign = Foreign {
     hint: "of a kernel's, crash reads it, whose extension trace saves a trace.dat",
 };
 const TRACE_CMD: &str = "make text of it, which is read: trace-cmd report -i FILE > FILE.txt";
-const PERF: Foreign =
-    Foreign { what: "a perf.data", hint: "make text of it, which is read: perf script -i FILE > FILE.txt" };
+const TRACE_DAT_BIG_ENDIAN: Foreign =
+    Foreign { what: "a trace.dat of trace-cmd of a big-endian machine", hint: TRACE_CMD };
+const PERF: Foreign = Foreign {
+    what: "a perf.data of a big-endian machine",
+    hint: "make text of it, which is read: perf script -i FILE > FILE.txt",
+};
 
 /// Nothing was ever written into it, or it was lost.
 pub const ZEROS: Foreign = Foreign { what: "nothing but NULs", hint: "what was in it is gone" };
@@ -99,7 +106,7 @@ const BCC: &str = "it keeps no congestion window; `tcpprobectl trace` shows the 
 /// Bytes that are no text.
 pub const BINARY: Foreign = Foreign {
     what: "binary data of no known kind",
-    hint: "Perfetto's traces and what brotli packed look so; it takes .tcpp and ftrace text, both also with .gz",
+    hint: "Perfetto's traces and what brotli packed look so; it takes .tcpp, ftrace text, trace.dat and perf.data, all also with .gz",
 };
 
 const JSON: Foreign =

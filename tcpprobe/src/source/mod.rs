@@ -27,22 +27,30 @@
 //!
 //! # What is read
 //! `.tcpp` traces; ftrace text as `trace`, `trace_pipe` and tools like them give it, in whatever dress logs put it, and
-//! `/proc/net/tcpprobe`; either gzipped, as files or streams; and folders of ring-buffer pages that somebody saved
-//! ([`RingDump`]). What else is known is named ([`Error::Foreign`]).
+//! `/proc/net/tcpprobe`; `trace.dat` of trace-cmd; `perf.data` with tracepoints; each gzipped too, as files or streams; and folders
+//! of ring-buffer pages that somebody saved ([`RingDump`]). What else is known is named ([`Error::Foreign`]).
+//!
+//! `trace.dat` and `perf.data` have what belongs together in different places, so they are read into memory as a whole.
 
 mod ahead;
 mod batch;
+mod described;
 mod event_filter;
 mod events;
 mod foreign;
 mod gzip;
 mod input;
 mod losses;
+mod part;
+mod perf_data;
 mod rewritten;
 mod ring_dump;
 mod sniff;
 mod tcpp;
 mod text;
+mod times;
+mod trace_dat;
+mod tracing_data;
 mod unwrap;
 mod utf16;
 
@@ -69,6 +77,7 @@ use crate::kernel::format::Format;
 use crate::kernel::text::Layout;
 use ahead::Ahead;
 use input::Damage;
+use perf_data::PerfSource;
 use tcpp::TcppSource;
 use text::TextSource;
 
@@ -89,6 +98,8 @@ pub struct About {
     pub clock: String,
     /// How that kernel lays out its text.
     pub layout: Layout,
+    /// UTC (nanoseconds since 1970) minus the clock of the times, of a trace that is no `.tcpp` and knows it.
+    pub utc_offset_ns: Option<i64>,
     /// What a kernel's text would say in its header, where all events of a buffer follow.
     pub entries: Option<Entries>,
     /// What a `.tcpp` trace says of itself: its job, run, filter; of anything else nothing.
@@ -154,6 +165,7 @@ enum Source<'a> {
     Tcpp(Box<TcppSource<Box<dyn Read + 'a>>>),
     Text(Box<TextSource<Box<dyn Read + 'a>>>),
     RingDump(Box<ring_dump::Reading>),
+    Perf(Box<PerfSource>),
     Ahead(Ahead),
 }
 
@@ -222,6 +234,11 @@ impl<'a> Trace<'a> {
                 let source = TextSource::new(name, Box::new(input) as Box<dyn Read>, wanted)?;
                 Source::Text(Box::new(source.of(looks_like, damage.clone())))
             }
+            Content::TraceDat => return Trace::trace_dat(name, input, wanted),
+            Content::PerfData => {
+                let source = PerfSource::open(name, whole(name, input)?, wanted)?;
+                Source::Perf(Box::new(source))
+            }
             Content::Foreign(Foreign { what, hint }) => {
                 return Err(Error::Foreign { name: name.to_owned(), what, hint });
             }
@@ -251,6 +268,18 @@ impl<'a> Trace<'a> {
     pub fn ring_dump(dump: RingDump, wanted: Wanted) -> Result<Self, Error> {
         let name = dump.name().to_owned();
         Ok(Trace::new(&name, Source::RingDump(Box::new(dump.read(wanted)?))))
+    }
+
+    fn trace_dat(name: &str, input: Input<'a>, wanted: Wanted) -> Result<Self, Error> {
+        let damage = input.shared_damage();
+        let source = match trace_dat::open(name, whole(name, input)?)? {
+            trace_dat::Contents::Pages(dump) => Source::RingDump(Box::new(dump.read(wanted)?)),
+            trace_dat::Contents::Text(text, notes) => {
+                let source = TextSource::new(name, Box::new(text) as Box<dyn Read>, wanted)?;
+                Source::Text(Box::new(source.noted(notes)))
+            }
+        };
+        Ok(Trace { damage: Some(damage), ..Trace::new(name, source) })
     }
 
     /// Reads what `open` opens in a thread of its own, a few items ahead, while those before are looked at: all the same, in about
@@ -293,7 +322,7 @@ impl<'a> Trace<'a> {
     pub fn ledger(&self) -> Option<Totals> {
         match &self.source {
             Source::Tcpp(source) => Some(source.ledger()),
-            Source::Text(_) | Source::RingDump(_) => None,
+            Source::Text(_) | Source::RingDump(_) | Source::Perf(_) => None,
             Source::Ahead(ahead) => ahead.ledger,
         }
     }
@@ -315,6 +344,7 @@ impl<'a> Trace<'a> {
             Source::Tcpp(source) => source.next_item(),
             Source::Text(source) => source.next_item(&mut self.losses),
             Source::RingDump(source) => source.next_item(&mut self.losses),
+            Source::Perf(source) => source.next_item(&mut self.losses),
             Source::Ahead(ahead) => ahead.next_item(&mut self.losses).transpose(),
         }
     }
@@ -329,6 +359,13 @@ impl<'a> Trace<'a> {
             _ => {}
         }
     }
+}
+
+/// Reads an input into memory.
+fn whole(name: &str, mut input: impl Read) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).map_err(Error::read(name))?;
+    Ok(bytes)
 }
 
 impl Iterator for Trace<'_> {

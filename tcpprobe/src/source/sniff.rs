@@ -5,7 +5,9 @@ use std::io::{self, BufReader, Cursor, Read};
 use super::foreign::{self, Foreign};
 use super::gzip::{self, Gunzip};
 use super::input::{Damage, Input};
+use super::perf_data;
 use super::rewritten::Rewritten;
+use super::tracing_data;
 use super::unwrap::{self, Unwrap};
 use super::utf16::{self, Utf16};
 use crate::file::{FRAME_HEAD_BYTES, Kind, MAGIC, frame_head};
@@ -19,6 +21,10 @@ pub const BUFFER_BYTES: usize = 256 << 10;
 pub enum Content {
     /// A `.tcpp` trace.
     Tcpp,
+    /// A `trace.dat` of trace-cmd, of version 6 or 7.
+    TraceDat,
+    /// A `perf.data`.
+    PerfData,
     /// Ftrace text, or what will turn out to be nothing; then that is what it looks like.
     Text(Option<Foreign>),
     /// What is no trace, and is known.
@@ -97,6 +103,13 @@ fn peek(input: &mut impl Read, least: usize) -> io::Result<Vec<u8>> {
 /// Tells by the first bytes what a file is. A damaged trace may not begin with a frame: then one further on tells.
 /// Text may hold the letters of a frame's magic, but not the head behind them, nor zeros at its very beginning.
 pub fn content(head: &[u8]) -> Content {
+    if head.starts_with(perf_data::MAGIC) {
+        return Content::PerfData;
+    }
+    // The version, and that numbers are little-endian.
+    if head.strip_prefix(tracing_data::MAGIC).is_some_and(|rest| matches!(rest, [b'6' | b'7', 0, 0, ..])) {
+        return Content::TraceDat;
+    }
     let is_frame = |at: usize| {
         let Some(head) = head.get(at..at + FRAME_HEAD_BYTES) else { return false };
         let is_known = frame_head(head).is_some_and(|frame| !matches!(frame.kind, Kind::Unknown(_)));
@@ -123,6 +136,9 @@ mod tests {
         check(&frame, Content::Tcpp);
         check(&[b"damage".as_slice(), &frame].concat(), Content::Tcpp);
         check(b"TCPP", Content::Tcpp);
+        check(b"PERFILE2\x68\0\0\0\0\0\0\0", Content::PerfData);
+        check(b"\x17\x08\x44tracing6\0\0\x08", Content::TraceDat);
+        check(b"\x17\x08\x44tracing7\0\0\x08", Content::TraceDat);
         for text in [
             "",
             "# tracer: nop\n",
@@ -144,9 +160,10 @@ mod tests {
         };
         check(b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00", "a packet capture (pcap)");
         check(b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00", "a packet capture (pcapng)");
-        check(b"PERFILE2\x68\0\0\0\0\0\0\0", "a perf.data");
-        check(b"\x17\x08\x44tracing6\0\0\x08", "a trace.dat of trace-cmd (version 6)");
-        check(b"\x17\x08\x44tracing7\0\0\x08", "a trace.dat of trace-cmd (version 7)");
+        check(b"2ELIFREP\0\0\0\0\0\0\0\x68", "a perf.data of a big-endian machine");
+        check(b"\x17\x08\x44tracing6\0\x01\x08", "a trace.dat of trace-cmd of a big-endian machine");
+        check(b"\x17\x08\x44tracing7\0\x01\x08", "a trace.dat of trace-cmd of a big-endian machine");
+        check(b"\x17\x08\x44tracing8\0\0\x08", "a trace.dat of trace-cmd of a version that is not known");
         check(b"\x28\xb5\x2f\xfd\x24\x05", "compressed by zstd");
         check(b"BZh91AY&SY", "compressed by bzip2");
         check(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", "a program or library (ELF)");

@@ -108,6 +108,7 @@ impl<R: Read> TcppSource<R> {
             host: header.get("host").to_owned(),
             clock: header.get("clock").to_owned(),
             layout,
+            utc_offset_ns: None,
             entries: None,
             header: header.clone(),
         };

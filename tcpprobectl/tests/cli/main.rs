@@ -6,6 +6,7 @@ mod common;
 mod diagnose;
 mod doctor;
 mod errors;
+mod foreign;
 mod from_tcp_probe;
 mod help;
 mod jobs;

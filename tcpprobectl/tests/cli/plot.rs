@@ -120,7 +120,7 @@ fn what_is_neither_file_nor_job() {
     check_failure(run(&daemon.socket(), &["plot", "missing.tcpp"]), 1, missing);
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("notes"), "buy milk\n").unwrap();
-    let no_trace = "notes is not a trace; it takes .tcpp and ftrace text, both also with .gz";
+    let no_trace = "notes is not a trace; it takes .tcpp, ftrace text, trace.dat and perf.data, all also with .gz";
     check_failure(plot(directory.path(), &["notes"]), 1, no_trace);
     let no_gif = "a plot is PNG, SVG or HTML, no gif; end the name in .png, .svg or .html";
     check_failure(plot(directory.path(), &["notes", "-o", "x.gif"]), 2, no_gif);

@@ -213,10 +213,10 @@ fn what_is_no_trace_is_1() {
             check_failure(program().args(arguments).assert(), code, &line.replace("PATH", path.to_str().unwrap()));
         }
     };
-    let no_trace = "PATH is not a trace; it takes .tcpp and ftrace text, both also with .gz";
+    let no_trace = "PATH is not a trace; it takes .tcpp, ftrace text, trace.dat and perf.data, all also with .gz";
     check("passwd", b"root:x:0:0:root:/root:/bin/sh\n", 1, no_trace);
     let binary = "PATH is no trace but binary data of no known kind; Perfetto's traces and what brotli packed look so; \
-                  it takes .tcpp and ftrace text, both also with .gz";
+                  it takes .tcpp, ftrace text, trace.dat and perf.data, all also with .gz";
     check("binary", &[0, 1, 2, 3, 0xff], 1, binary);
     check("long", "rubbish\n".repeat(100_000).as_bytes(), 1, no_trace);
     let nothing = "PATH has no such events; take a wider range or filter, or wait for TCP traffic";

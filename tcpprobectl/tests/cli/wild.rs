@@ -63,11 +63,15 @@ fn what_is_no_trace_is_named_with_the_way_out() {
         let assert = program().arg("convert").arg(&path).args(["-o", "-", "--format", "json"]).assert();
         check_failure(assert, 1, &format!("{} is no trace but {line}", path.display()));
     };
-    check(b"PERFILE2\x68\0\0\0\0\0\0\0", "a perf.data; make text of it, which is read: perf script -i FILE > FILE.txt");
     check(
-        b"\x17\x08\x44tracing6\0\0\x08",
-        "a trace.dat of trace-cmd (version 6); make text of it, which is read: trace-cmd report -i FILE > FILE.txt",
+        b"2ELIFREP\0\0\0\0\0\0\0\x68",
+        "a perf.data of a big-endian machine; make text of it, which is read: perf script -i FILE > FILE.txt",
     );
+    check(
+        b"\x17\x08\x44tracing6\0\x01\x08",
+        "a trace.dat of trace-cmd of a big-endian machine; make text of it, which is read: trace-cmd report -i FILE > FILE.txt",
+    );
+
     check(b"\x28\xb5\x2f\xfd\x24\x05", "compressed by zstd; unpack it first: zstd -d FILE");
 }
 

@@ -16,6 +16,7 @@ mod endings;
 mod exact;
 mod filters;
 mod follow;
+mod foreign;
 mod ledger;
 mod load;
 mod owners;

@@ -5,6 +5,9 @@
 //! 1988) of four rounds over the 48 bits in which kernel addresses differ, SipHash-1-3 as its round function. It is
 //! a bijection, so two pointers never share an id and no table is needed; without the key it cannot be turned back.
 
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+
 /// Pointers of the kernel's half of a 48-bit address space have these bits set.
 const KERNEL_HALF: u64 = 0xffff << 48;
 /// NULL and small offsets to it, and error codes (`MAX_ERRNO`, `include/linux/err.h`), are no addresses: they stay.
@@ -26,6 +29,15 @@ impl PointerKey {
     pub fn new(secret: [u8; 16]) -> Self {
         let word = |at: usize| secret.iter().skip(at).take(8).fold(0, |word, &byte| word << 8 | u64::from(byte));
         PointerKey([word(0), word(8)])
+    }
+
+    /// One that is random, and the same as long as this process lives: of traces that have no run, and may be read more than once.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        static KEY: OnceLock<PointerKey> = OnceLock::new();
+        // What the standard library keys its tables with comes from the system's random numbers.
+        let word = || RandomState::new().hash_one(0_u64);
+        *KEY.get_or_init(|| PointerKey([word(), word()]))
     }
 
     /// The id of `pointer`: below 2^48 for addresses of a 48-bit kernel half, above for any other, never 0 for an

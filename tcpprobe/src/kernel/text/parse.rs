@@ -54,8 +54,8 @@ impl<'a> TextEvent<'a> {
 pub enum Line<'a> {
     /// An event.
     Event(TextEvent<'a>),
-    /// `CPU:1 [LOST 42 EVENTS]`, of trace-cmd `CPU:1 [42 EVENTS DROPPED]`: events of this CPU were overwritten before they could
-    /// be read.
+    /// `CPU:1 [LOST 42 EVENTS]`, of trace-cmd `CPU:1 [42 EVENTS DROPPED]`, of perf `… [001] … PERF_RECORD_LOST lost 42`: events of
+    /// this CPU were overwritten before they could be read.
     Lost {
         /// The CPU.
         cpu: u32,
@@ -175,6 +175,9 @@ fn bare<'a>(line: &'a str, rest: &'a str) -> Option<Result<Line<'a>, LineError>>
         return Some(Ok(comment(trimmed)));
     }
     if let Some(found) = loss(trimmed) {
+        return Some(Ok(found));
+    }
+    if let Some(found) = perf_loss(trimmed) {
         return Some(Ok(found));
     }
     if let Some(event) = graph(line, offset) {
@@ -381,6 +384,14 @@ fn perf(line: &str, offset: usize) -> Option<TextEvent<'_>> {
     let body_at = line.len() - body.len();
     let (cpu, pid, name) = (cpu.unwrap_or(0), pid.unwrap_or(0), &text[name]);
     Some(TextEvent { time, ticks: false, cpu, pid, comm, flags: "", name, body, body_at, line })
+}
+
+/// What `perf script --show-lost-events` prints: `iperf3   195 [001]  1830.433505: PERF_RECORD_LOST lost 42`.
+fn perf_loss(line: &str) -> Option<Line<'_>> {
+    let (before, lost) = line.split_once(": PERF_RECORD_LOST lost ")?;
+    let in_brackets = |word: &str| word.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let cpu = before.split_ascii_whitespace().rev().find_map(in_brackets)?;
+    Some(Line::Lost { cpu, lost: Lost::Events(lost.parse().ok()?) })
 }
 
 /// Takes the last word off `text`.

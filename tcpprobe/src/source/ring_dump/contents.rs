@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::super::described;
+use super::RingDump;
 use super::reading::{failure, tell};
-use super::{RingDump, described};
 use crate::Error;
 use crate::kernel::page::Lost;
 use crate::kernel::ring::{BadPage, Item, Loss};
@@ -18,6 +19,8 @@ pub struct Contents {
     described: BTreeMap<u16, u64>,
     /// Events that nothing describes, by ID.
     undescribed: BTreeMap<u16, u64>,
+    /// What is no event: functions, stacks.
+    beside: u64,
     /// Marks of loss, by CPU.
     marks: BTreeMap<u32, Marks>,
     bad: u64,
@@ -40,8 +43,9 @@ impl Contents {
         let mut buffer = dump.buffer()?;
         while let Some(item) = buffer.next_item().map_err(|error| failure(dump, error))? {
             match item {
+                Item::Record { bytes, .. } if dump.events.described.is_beside(bytes) => contents.beside += 1,
                 Item::Record { bytes, .. } => {
-                    let is_described = dump.events.describe(bytes).is_some();
+                    let is_described = dump.events.described.describe(bytes).is_some();
                     let counts = if is_described { &mut contents.described } else { &mut contents.undescribed };
                     *counts.entry(described::id(bytes).unwrap_or(0)).or_default() += 1;
                 }
@@ -69,13 +73,13 @@ impl Contents {
         let undescribed: u64 = self.undescribed.values().sum();
         if let Some(bad) = self.first_bad.filter(|_| self.bad >= undescribed) {
             let what = format!("{} holds no ring-buffer pages: {}", dump.name, tell(dump, &bad));
-            return Err(Error::RingDump { what, hint: "cpuN.raw is what per_cpu/cpuN/trace_pipe_raw gives" });
+            return Err(Error::RingDump { what, hint: dump.hints[0] });
         }
         if undescribed > 0 {
             let events = grouped(undescribed);
             let what =
                 format!("{} describes none of the {events} events in {} ({})", dump.events.name, dump.name, self.ids());
-            return Err(Error::RingDump { what, hint: "give the events/ folder of the kernel that wrote the pages" });
+            return Err(Error::RingDump { what, hint: dump.hints[1] });
         }
         Ok(())
     }
@@ -90,6 +94,13 @@ impl Contents {
         let events: u64 = self.undescribed.values().sum();
         let of = format!("{} events are left out, for {} does not describe them", grouped(events), dump.events.name);
         (events > 0).then(|| format!("{of} ({})", self.ids()))
+    }
+
+    /// Words about what is no event, if there is any.
+    pub fn beside(&self) -> Option<String> {
+        let words =
+            || format!("{} entries of tracers and stacks are no events, and are passed over", grouped(self.beside));
+        (self.beside > 0).then(words)
     }
 
     /// `ID 5`, `IDs 5, 312`.
@@ -113,6 +124,13 @@ impl Contents {
             marks.lost.saturating_add(marks.numberless).max(stats.map_or(0, |stats| stats.overrun))
         };
         self.marks.iter().map(of).fold(0, u64::saturating_add)
+    }
+
+    /// Events overwritten of which no mark tells.
+    pub fn unmarked(&self, dump: &RingDump, cpu: u32) -> u64 {
+        let marks = self.marks.get(&cpu).copied().unwrap_or_default();
+        let overrun = dump.folder.stats.get(&cpu).map_or(0, |stats| stats.overrun);
+        if dump.has_whole_stats && marks.numberless == 0 { overrun.saturating_sub(marks.lost) } else { 0 }
     }
 
     /// How many events a mark stands for: `stats` tells it where it is the only one without a number.

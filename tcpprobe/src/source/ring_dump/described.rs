@@ -1,15 +1,14 @@
 //! The `events/` folder of a kernel: what it says about its pages and events.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use super::super::described::{Descriptions, Rejected};
 use super::super::losses::Problem;
 use super::folder::open_file;
 use crate::Error;
-use crate::kernel::format::{Format, Kind, PageLayout};
+use crate::kernel::format::{Format, PageLayout};
 
 /// More than any file of `events/` that is read has: `header_page` of 64-bit kernels so far 205, `format` a page or two.
 const FILE_BYTES_MAX: usize = 64 << 10;
@@ -22,19 +21,8 @@ pub struct Events {
     pub pages: PageLayout,
     /// What should be known of them.
     pub notes: Vec<Problem>,
-    by_id: BTreeMap<u16, Described>,
-}
-
-/// An event that the kernel describes.
-pub struct Described {
-    /// How.
-    pub format: Arc<Format>,
-    /// Its place among all of them.
-    pub index: usize,
-    /// Offsets of the kernel pointers in its records.
-    pub pointers: Vec<usize>,
-    /// The least number of bytes of its records.
-    size: usize,
+    /// Its events.
+    pub described: Descriptions,
 }
 
 impl Events {
@@ -51,7 +39,7 @@ impl Events {
         };
         let pages = header.as_deref().map_or(Ok(PageLayout::default()), PageLayout::parse);
         let pages = pages.map_err(|source| Error::Format { name: name.clone(), source })?;
-        let mut events = Events { name, pages, notes: Vec::new(), by_id: BTreeMap::new() };
+        let mut events = Events { name, pages, notes: Vec::new(), described: Descriptions::default() };
         for system in systems {
             for event in folders(&system).map_err(Error::read(&system.display().to_string()))? {
                 events.add(&system, &event.join("format"))?;
@@ -59,14 +47,13 @@ impl Events {
         }
         if let Err(error) = header {
             let what = format!("{}/header_page: {error}", events.name);
-            if events.by_id.is_empty() {
+            if events.described.is_empty() {
                 let hint = "--formats takes the whole events/ folder of the kernel that wrote the pages";
                 return Err(Error::RingDump { what, hint });
             }
             events.note(format!("{what}; pages are read as those of all 64-bit kernels so far"));
         }
-        // In the order of their IDs, as they are listed.
-        events.by_id.values_mut().enumerate().for_each(|(index, described)| described.index = index);
+        events.described.number();
         Ok(events)
     }
 
@@ -77,59 +64,31 @@ impl Events {
         }
         let system = system.file_name().unwrap_or_default().to_string_lossy();
         let text = read_at_once(path).map_err(Error::read(&path.display().to_string()))?;
-        let format = match Format::parse(&system, &text).map_err(|error| error.to_string()) {
-            Ok(format) if has_common_fields(&format) => format,
-            Ok(_) => {
-                let place = path.display();
-                self.note(format!("{place}: the common fields are not where every kernel has them; it is not used"));
-                return Ok(());
-            }
+        let place = path.display();
+        let format = match Format::parse(&system, &text) {
+            Ok(format) => format,
             Err(error) => {
-                self.note(format!("{}: {error}; it is not used", path.display()));
+                self.note(format!("{place}: {error}; it is not used"));
                 return Ok(());
             }
         };
-        let pointers = format.fields.iter().filter(|field| field.kind == Kind::Pointer);
-        let described = Described {
-            pointers: pointers.map(|field| field.offset as usize).collect(),
-            size: format.record_size(),
-            index: 0,
-            format: Arc::new(format),
-        };
-        if let Some(other) = self.by_id.insert(described.format.id, described) {
-            let Format { id, system, name, .. } = &*other.format;
-            let what = format!("{}: {system}:{name} and {} have the same ID {id}", self.name, path.display());
-            return Err(Error::RingDump { what, hint: "give the events/ folder of one kernel" });
+        match self.described.add(format) {
+            Ok(()) => Ok(()),
+            Err(Rejected::CommonFields) => {
+                self.note(format!("{place}: the common fields are not where every kernel has them; it is not used"));
+                Ok(())
+            }
+            Err(Rejected::Double(other)) => {
+                let Format { id, system, name, .. } = &*other;
+                let what = format!("{}: {system}:{name} and {place} have the same ID {id}", self.name);
+                Err(Error::RingDump { what, hint: "give the events/ folder of one kernel" })
+            }
         }
-        Ok(())
     }
 
     fn note(&mut self, words: String) {
         self.notes.push(Problem::Note(words));
     }
-
-    /// What describes this record; `None` where nothing does, or what does is of another kernel, for the record is
-    /// shorter than it says.
-    pub fn describe(&self, record: &[u8]) -> Option<&Described> {
-        self.by_id.get(&id(record)?).filter(|described| record.len() >= described.size)
-    }
-
-    /// All of them, by ID.
-    pub fn formats(&self) -> impl Iterator<Item = &Arc<Format>> {
-        self.by_id.values().map(|described| &described.format)
-    }
-}
-
-/// `common_type`.
-pub fn id(record: &[u8]) -> Option<u16> {
-    record.first_chunk().map(|id| u16::from_le_bytes(*id))
-}
-
-/// Whether type, flags, preemption count and pid are where [`crate::event::Record`] takes them from.
-fn has_common_fields(format: &Format) -> bool {
-    let is_at =
-        |name, offset, size| format.field(name).is_some_and(|field| (field.offset, field.size) == (offset, size));
-    is_at("common_type", 0, 2) && is_at("common_flags", 2, 1) && is_at("common_pid", 4, 4)
 }
 
 /// The text of a file of tracefs. Some of them, `header_page` for one, give all of it to the first read and nothing to

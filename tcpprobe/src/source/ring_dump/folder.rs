@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::super::losses::Problem;
+use super::super::part::Part;
 use super::Guard;
 use crate::Error;
 use crate::kernel::ring::{CpuStats, current_clock, saved_cmdlines};
@@ -22,10 +23,18 @@ const CPUS_MAX: u32 = 1 << 16;
 /// The pages of one CPU as they are read.
 pub type Pages = Box<dyn Read>;
 
+/// Where the pages of a CPU are.
+pub enum Place {
+    /// In a file of their own.
+    File(PathBuf),
+    /// In a file that was read, as messages call the place.
+    Part(String, Part),
+}
+
 /// What was saved of a buffer.
 pub struct Folder {
-    /// `cpuN.raw`, by CPU.
-    pages: BTreeMap<u32, PathBuf>,
+    /// `cpuN.raw`, by CPU; of several buffers a CPU has several.
+    pub pages: Vec<(u32, Place)>,
     /// How many CPUs there are files of.
     pub cpus: u32,
     /// `cpuN.stats`.
@@ -63,11 +72,12 @@ impl Folder {
         }
         let beside = |name: &str| files.get(name).map(read).transpose();
         let clock = beside("trace_clock")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let places = pages.iter().map(|(&cpu, path)| (cpu, Place::File(path.clone())));
         Ok(Folder {
+            pages: places.collect(),
             cpus: pages.keys().chain(stats_files.keys().filter(|cpu| !pages.contains_key(cpu))).count() as u32,
             comms: beside("saved_cmdlines")?.map(|bytes| saved_cmdlines(&bytes)).unwrap_or_default(),
             clock: clock.as_deref().and_then(current_clock).unwrap_or_default().to_owned(),
-            pages,
             stats,
             notes,
         })
@@ -75,17 +85,26 @@ impl Folder {
 
     /// Opens the pages of every CPU.
     pub fn pages(&self, guard: &Guard) -> Result<Vec<(u32, Pages)>, Error> {
-        let open = |(&cpu, path): (&u32, &PathBuf)| {
-            let file = open_file(path).map_err(Error::read(&path.display().to_string()))?;
-            let file = BufReader::with_capacity(BUFFER_BYTES, guard(Box::new(file)));
-            Ok((cpu, unpacked(path, file)))
+        let open = |(cpu, place): &(u32, Place)| -> Result<(u32, Pages), Error> {
+            match place {
+                Place::File(path) => {
+                    let file = open_file(path).map_err(Error::read(&path.display().to_string()))?;
+                    let file = BufReader::with_capacity(BUFFER_BYTES, guard(Box::new(file)));
+                    Ok((*cpu, unpacked(path, file)))
+                }
+                Place::Part(_, part) => Ok((*cpu, Box::new(part.clone()))),
+            }
         };
         self.pages.iter().map(open).collect()
     }
 
-    /// The file of a CPU's pages.
+    /// The place of a CPU's pages.
     pub fn name(&self, cpu: u32) -> String {
-        self.pages.get(&cpu).map(|path| path.display().to_string()).unwrap_or_default()
+        match self.pages.iter().find(|(number, _)| *number == cpu) {
+            Some((_, Place::File(path))) => path.display().to_string(),
+            Some((_, Place::Part(name, _))) => name.clone(),
+            None => String::new(),
+        }
     }
 }
 

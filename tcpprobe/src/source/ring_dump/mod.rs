@@ -1,4 +1,5 @@
-//! A ring buffer that somebody saved without the daemon: a folder of pages, and the `events/` folder that explains them.
+//! A ring buffer that somebody saved without the daemon: a folder of pages, and the `events/` folder that explains them; or both in
+//! one file, as trace-cmd has them.
 
 mod contents;
 mod described;
@@ -9,10 +10,12 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::described::Events;
-use self::folder::{Folder, Pages};
+pub use self::described::Events;
+use self::folder::Pages;
+pub use self::folder::{Folder, Place};
 pub use self::reading::Reading;
 use super::Wanted;
+use super::times::{Between, Times};
 use crate::Error;
 use crate::file::block::PointerKey;
 use crate::kernel::ring::Buffer;
@@ -37,13 +40,18 @@ pub type Guard = Arc<dyn Fn(Box<dyn Read>) -> Box<dyn Read>>;
 /// # Ok::<(), tcpprobe::Error>(())
 /// ```
 pub struct RingDump {
-    name: String,
-    folder: Folder,
-    events: Events,
-    uname: Uname,
+    pub(super) name: String,
+    pub(super) folder: Folder,
+    pub(super) events: Events,
+    pub(super) uname: Uname,
+    pub(super) times: Times,
+    /// What to do where there is no event that can be told: of no pages, and of other events.
+    pub(super) hints: [&'static str; 2],
+    /// Whether `stats` count since the first of the pages, and all that was overwritten is missing.
+    pub(super) has_whole_stats: bool,
     /// Makes ids of the kernel's pointers.
-    key: PointerKey,
-    guard: Guard,
+    pub(super) key: PointerKey,
+    pub(super) guard: Guard,
 }
 
 impl RingDump {
@@ -62,6 +70,12 @@ impl RingDump {
             folder: Folder::open(path)?,
             events: Events::open(formats)?,
             uname: Uname::find(path, formats),
+            times: Times::default(),
+            hints: [
+                "cpuN.raw is what per_cpu/cpuN/trace_pipe_raw gives",
+                "give the events/ folder of the kernel that wrote the pages",
+            ],
+            has_whole_stats: false,
             name,
             key,
             guard: Arc::new(|file| file),
@@ -82,10 +96,8 @@ impl RingDump {
     }
 
     pub(super) fn read(self, wanted: Wanted) -> Result<Reading, Error> {
-        if wanted.select.since.is_some() || wanted.select.until.is_some() {
-            return Err(Error::NoWallClock { name: self.name });
-        }
-        Reading::new(self, wanted.events)
+        let between = Between::of(&wanted.select, self.times.utc_offset_ns, &self.name)?;
+        Reading::new(self, wanted.events, between)
     }
 
     fn buffer(&self) -> Result<Buffer<Pages>, Error> {
@@ -94,15 +106,15 @@ impl RingDump {
 
     /// The layout of the kernel's text.
     fn layout(&self) -> Layout {
-        Layout::told_by(&self.uname.release, self.events.formats().map(|format| &**format))
+        Layout::told_by(&self.uname.release, self.events.described.formats().map(|format| &**format))
     }
 }
 
 /// Which kernel and machine the pages are of, as far as a file `uname` tells.
 #[derive(Debug, Default, PartialEq)]
-struct Uname {
-    release: String,
-    host: String,
+pub struct Uname {
+    pub release: String,
+    pub host: String,
 }
 
 impl Uname {
@@ -116,7 +128,7 @@ impl Uname {
     }
 
     /// What `uname -a` or `uname -r` prints.
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         match text.split_whitespace().collect::<Vec<_>>()[..] {
             [release] => Uname { release: release.to_owned(), host: String::new() },
             [_, host, release, ..] => Uname { release: release.to_owned(), host: host.to_owned() },

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::super::batch::{Batch, Rows, SourceFormat};
+use super::super::described;
 use super::super::losses::{Gap, Losses, Problem};
+use super::super::times::Between;
 use super::super::{About, Entries, EventFilter, Item};
 use super::RingDump;
 use super::contents::Contents;
@@ -22,6 +24,7 @@ pub struct Reading {
     contents: Contents,
     buffer: Buffer<Pages>,
     filter: EventFilter,
+    between: Between,
     formats: Vec<SourceFormat>,
     rows: Rows,
     accounts: BTreeMap<u32, CpuAccount>,
@@ -41,7 +44,7 @@ struct CpuAccount {
 }
 
 impl Reading {
-    pub fn new(dump: RingDump, mut filter: EventFilter) -> Result<Self, Error> {
+    pub fn new(dump: RingDump, mut filter: EventFilter, between: Between) -> Result<Self, Error> {
         let contents = Contents::survey(&dump)?;
         contents.require_events(&dump)?;
         let mut queue: VecDeque<Item> =
@@ -51,10 +54,13 @@ impl Reading {
             let words = format!("{}: the clock {clock} does not count nanoseconds; times are its ticks", dump.name);
             queue.push_back(Item::Problem(Problem::Note(words)));
         }
+        if let Some(words) = contents.beside() {
+            queue.push_back(Item::Problem(Problem::Note(format!("{}: {words}", dump.name))));
+        }
         if let Some(words) = contents.undescribed(&dump) {
             queue.push_back(Item::Problem(Problem::Undescribed(format!("{}: {words}", dump.name))));
         }
-        let formats: Vec<SourceFormat> = dump.events.formats().cloned().map(SourceFormat::new).collect();
+        let formats = dump.events.described.source_formats();
         let occurs = |index: usize| formats.get(index).is_some_and(|known| contents.has(known.format.id));
         filter.begin_some(formats.iter().map(|known| &*known.format), occurs)?;
         let entries = Entries { present: contents.described(), lost: contents.lost(&dump), cpus: dump.folder.cpus };
@@ -66,12 +72,13 @@ impl Reading {
             host: dump.uname.host.clone(),
             clock: clock.to_owned(),
             layout: dump.layout(),
-            entries: filter.is_all().then_some(entries),
+            entries: (filter.is_all() && between.is_all()).then_some(entries),
+            utc_offset_ns: dump.times.utc_offset_ns,
             header: Header::default(),
         }));
         let buffer = dump.buffer()?;
-        let (rows, accounts) = (Rows::default(), BTreeMap::new());
-        Ok(Reading { dump, contents, buffer, filter, formats, rows, accounts, queue, ended: false })
+        let (rows, accounts) = (Rows::at(dump.times.utc_offset_ns), BTreeMap::new());
+        Ok(Reading { dump, contents, buffer, filter, between, formats, rows, accounts, queue, ended: false })
     }
 
     pub fn next_item(&mut self, losses: &mut Losses) -> Result<Option<Item>, Error> {
@@ -85,6 +92,10 @@ impl Reading {
         let item = self.buffer.next_item().map_err(|error| failure(&self.dump, error))?;
         match item {
             Some(ring::Item::Record { time, cpu, bytes }) => {
+                let time = self.dump.times.of(time);
+                if self.dump.events.described.is_beside(bytes) || !self.between.has(time) {
+                    return Ok(());
+                }
                 let account = self.accounts.entry(cpu).or_insert_with(|| CpuAccount::new(cpu));
                 if account.bad > 0 {
                     let dropped = std::mem::take(&mut account.bad);
@@ -93,20 +104,15 @@ impl Reading {
                 }
                 account.begin(time);
                 account.whole.to = time;
-                let Some(described) = self.dump.events.describe(bytes) else {
+                let Some(described) = self.dump.events.described.describe(bytes) else {
                     account.undescribed(time);
                     return Ok(());
                 };
                 let rows = self.rows.bytes_mut();
                 let start = rows.len();
                 rows.extend_from_slice(bytes);
-                let record = &mut rows[start..];
-                for &place in &described.pointers {
-                    if let Some(pointer) = record[place..].first_chunk_mut() {
-                        *pointer = self.dump.key.id(u64::from_le_bytes(*pointer)).to_le_bytes();
-                    }
-                }
-                let pid = record[4..].first_chunk().map_or(0, |pid| i32::from_le_bytes(*pid));
+                described.hide_pointers(&mut rows[start..], &self.dump.key);
+                let pid = described::pid(&rows[start..]);
                 let comm = self.dump.folder.comms.get(&pid).map(String::as_str);
                 let format = (described.index, &self.formats[described.index]);
                 match self.rows.push(time, cpu, comm, format, &mut self.filter) {
@@ -135,11 +141,16 @@ impl Reading {
     }
 
     fn lost(&mut self, loss: &Loss) {
+        let [from, to] = [loss.from, loss.to].map(|time| time.map(|time| self.dump.times.of(time)));
+        let from = from.unwrap_or(0);
+        let to = to.unwrap_or(from);
+        if !self.between.overlaps(from, to) {
+            return;
+        }
         self.give();
         self.filter.lose();
-        let from = loss.from.unwrap_or(0);
         let lost = self.contents.count(&self.dump, loss);
-        self.queue.push_back(Item::Lost(Gap { cpu: loss.cpu, from, to: loss.to.unwrap_or(from), lost }));
+        self.queue.push_back(Item::Lost(Gap { cpu: loss.cpu, from, to, lost }));
     }
 
     /// Gives the accounts, and adds what marks on pages never tell.
@@ -152,7 +163,8 @@ impl Reading {
         for (cpu, account) in std::mem::take(&mut self.accounts) {
             let Account { from, to, .. } = account.whole;
             let stats = self.dump.folder.stats.get(&cpu).copied().unwrap_or_default();
-            let unmarked = Totals { lost: stats.commit_overrun, dropped: stats.dropped_events, ..Totals::default() };
+            let lost = stats.commit_overrun.saturating_add(self.contents.unmarked(&self.dump, cpu));
+            let unmarked = Totals { lost, dropped: stats.dropped_events, ..Totals::default() };
             losses.totals(unmarked);
             let dropped = unmarked.dropped.saturating_add(account.bad);
             let unmarked = Account { cpu, from, to, lost: unmarked.lost, dropped, ..Account::default() };

@@ -69,6 +69,11 @@ impl Cpu {
     }
 }
 
+/// Whether lines of this format were made of those of the module tcp_probe, of kernels before 4.16.
+fn is_of_module(format: &Format) -> bool {
+    format.name == "tcp_probe" && format.field("length").is_some() && format.field("mark").is_none()
+}
+
 /// Reads ftrace text.
 pub struct TextSource<R> {
     name: String,
@@ -95,6 +100,12 @@ impl<R: Read> TextSource<R> {
     pub fn of(mut self, looks_like: Option<Foreign>, damage: Damage) -> Self {
         self.lines.looks_like = looks_like;
         self.damage = damage;
+        self
+    }
+
+    /// The same, of text about which this should be known.
+    pub fn noted(mut self, notes: Vec<Problem>) -> Self {
+        notes.into_iter().for_each(|note| self.lines.queue.push(Item::Problem(note)));
         self
     }
 
@@ -160,6 +171,8 @@ struct Lines {
     looks_like: Option<Foreign>,
     /// Lines of it around the events.
     around: u64,
+    /// Whether it was told what `/proc/net/tcpprobe` leaves open.
+    has_told_module: bool,
     /// Whether times are ticks; `None` before the first event.
     ticks: Option<bool>,
     filter: EventFilter,
@@ -263,6 +276,15 @@ impl Lines {
         let new = self.formats.formats().skip(self.known.len());
         let new: Vec<SourceFormat> = new.map(|format| SourceFormat::new(Arc::clone(format))).collect();
         self.filter.add(new.iter().map(|known| &*known.format));
+        if !self.has_told_module && new.iter().any(|known| is_of_module(&known.format)) {
+            self.has_told_module = true;
+            let words = format!(
+                "{}: /proc/net/tcpprobe tells neither CPU nor the unit of srtt: it is read as microseconds, as since Linux 3.15; \
+                 before, it counts jiffies, which are 1000 to 10000 of them",
+                self.name
+            );
+            self.queue.push(Item::Problem(Problem::Note(words)));
+        }
         self.known.extend(new);
     }
 
