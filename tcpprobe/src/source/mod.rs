@@ -289,7 +289,7 @@ impl<'a> Trace<'a> {
     /// use tcpprobe::source::Trace;
     ///
     /// let trace = Trace::ahead(|| tcpprobe::open("../fixtures/traces/version-2.tcpp"))?;
-    /// assert_eq!(trace.events().count(), 2684);
+    /// assert!(trace.events().count() > 1000);
     /// # Ok::<(), tcpprobe::Error>(())
     /// ```
     ///
