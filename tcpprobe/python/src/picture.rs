@@ -81,7 +81,6 @@ pub fn draw<'py>(
         panels.map(|names| names.iter().map(|name| named("panel", name, &PANELS)).collect()).transpose()?;
     let refuse = |what: &str| Err(Failure::Argument(what.to_owned()).into());
     match (kind, size) {
-        (Kind::Html, _) if panels.is_some() => return refuse("a page has all panels; leave panels out"),
         (Kind::Html, Some(size)) if size < SIZE_MIN => return refuse("a page needs size=250_000 at least"),
         (Kind::Png | Kind::Svg, Some(_)) => return refuse("size is of a page; leave it out, or take html"),
         _ => {}
@@ -173,6 +172,7 @@ fn page(
         utc_offset_ns,
         raw_time,
         chosen,
+        panels: options.panels.as_deref(),
         size,
         command: &command,
     };

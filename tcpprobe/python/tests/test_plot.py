@@ -51,7 +51,6 @@ class Pictures(unittest.TestCase):
                 ("top is 1 to", {"top": 0}),
                 ("size is of a page", {"size": 1_000_000}),
                 ("250_000", {"format": "html", "size": 1000}),
-                ("all panels", {"format": "html", "panels": ["cwnd"]}),
                 ("nothing to draw", {"filter": "sport == 1"}),
             ):
                 with self.assertRaisesRegex(ValueError, words):
