@@ -42,6 +42,15 @@ fn recording(client: &Client, file: &Path, filter: &str, program: &Command) -> C
     command
 }
 
+/// The same, with signals as a shell gives them: who runs the tests may have some ignored, as nohup and jobs in the background do.
+fn signalled(command: &Command) -> Command {
+    let mut plain = Command::new("env");
+    plain.args(["--default-signal=INT", "--default-signal=TERM"]);
+    plain.arg(command.get_program()).args(command.get_args());
+    plain.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    plain
+}
+
 /// A log in a folder of its own.
 fn log(daemon: &Daemon, name: &str) -> Log {
     let folder = daemon.path(name);
@@ -192,7 +201,7 @@ fn signals_are_the_commands() {
     for signal in [Signal::TERM, Signal::INT] {
         let file = folder.join(format!("{}.tcpp", signal.as_raw()));
         let before = if signal == Signal::TERM { 0 } else { ours.owned().len() };
-        let mut recording = recording(&client, &file, "", &ours.command("waiting-client", port));
+        let mut recording = signalled(&recording(&client, &file, "", &ours.command("waiting-client", port)));
         let child = recording.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         wait_until("it is connected", || ours.count() > before);
         send(&child, signal);

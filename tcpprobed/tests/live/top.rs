@@ -82,12 +82,10 @@ fn top_shows_thousands_of_connections() {
     Crowd::of(&site, CONNECTIONS).beside(|| {
         tmux.run(&format!("clear; {}; echo it ended with $?", line(&client, &["top", "web", "-d", "0.5"])));
         // Both ends of each.
-        let shown = |screen: &str| number_before(screen, " connections") == Some(both);
-        let screen = tmux.wait("all are shown", shown);
-        assert!(
-            screen.contains("none lost") && screen.lines().filter(|line| line.contains("127.0.0.1:")).count() == 27,
-            "{screen}"
-        );
+        let rows = |screen: &str| screen.lines().filter(|line| line.contains("127.0.0.1:")).count();
+        let shown = |screen: &str| number_before(screen, " connections") == Some(both) && rows(screen) == 27;
+        let screen = tmux.wait("all are shown, on all of the screen", shown);
+        assert!(screen.contains("none lost"), "{screen}");
         tmux.wait("events come", |screen| !screen.contains("  0 events/s"));
         tmux.wait("what holds them back is told", |screen| {
             screen.contains("sender application") || screen.contains("round trips")
