@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
+#[path = "text_support/pointers.rs"]
+mod pointers;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,6 +12,7 @@ use std::path::PathBuf;
 use common::{fixtures, inflate};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use pointers::without_pointers;
 use tcpprobe::Error;
 use tcpprobe::event::{Event, Value};
 use tcpprobe::export::{self, ExportFormat, Options};
@@ -81,20 +84,11 @@ fn read(bytes: &[u8]) -> Result<Found, Error> {
     Ok(found)
 }
 
-/// The event without its pointers, which text has hashed or not at all.
-fn without_pointers(event: &TraceEvent) -> Option<Event> {
-    let mut event = event.event?;
-    match &mut event {
-        Event::TcpProbe(probe) => (probe.skbaddr, probe.skaddr) = (0, 0),
-        Event::TcpRetransmitSkb(retransmit) => (retransmit.skbaddr, retransmit.skaddr) = (0, 0),
-        Event::TcpSendReset(reset) => (reset.skbaddr, reset.socket.skaddr, reset.reason) = (0, 0, None),
-        Event::TcpRetransmitSynack(synack) => (synack.req, synack.socket.skaddr) = (0, 0),
-        Event::TcpCongStateSet(set) => set.socket.skaddr = 0,
-        Event::InetSockSetState(set) => set.socket.skaddr = 0,
-        Event::TcpDestroySock(destroy) => destroy.socket.skaddr = 0,
-        Event::TcpReceiveReset(reset) => reset.socket.skaddr = 0,
-        Event::TcpRcvSpaceAdjust(adjust) => adjust.socket.skaddr = 0,
-        _ => {}
+/// The event without what the text does not tell.
+fn as_text_tells(event: &TraceEvent) -> Option<Event> {
+    let mut event = without_pointers(event.event?);
+    if let Event::TcpSendReset(reset) = &mut event {
+        reset.reason = None;
     }
     Some(event)
 }
@@ -105,7 +99,7 @@ fn told(event: &TraceEvent) -> (u64, u32, String, i32, Option<Event>) {
         Some(Value::Signed(pid)) => pid as i32,
         other => panic!("{other:?}"),
     };
-    (event.time, event.cpu, event.format.name.clone(), pid, without_pointers(event))
+    (event.time, event.cpu, event.format.name.clone(), pid, as_text_tells(event))
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

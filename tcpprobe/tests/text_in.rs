@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
+#[path = "text_support/pointers.rs"]
+mod pointers;
 
 use std::io::Write;
 
 use common::{captures, fixtures, inflate};
+use pointers::without_pointers;
 use proptest::prelude::*;
 use tcpprobe::Error;
 use tcpprobe::event::{Event, EventReader, Record};
@@ -19,23 +22,6 @@ const PROBE: &str = "          iperf3-139     [001] ..s2.     4.516992: tcp_prob
 const RETRANSMIT: &str = "          <idle>-0       [000] ..s2.     9.067739: tcp_retransmit_skb: skbaddr=00000000105ba88a \
     skaddr=00000000273e15c6 family=AF_INET sport=57676 dport=5201 saddr=10.99.0.1 daddr=10.99.0.2 \
     saddrv6=::ffff:10.99.0.1 daddrv6=::ffff:10.99.0.2 state=TCP_ESTABLISHED err=-113";
-
-/// The event without what the text of its kernel does not tell.
-fn without_pointers(mut event: Event) -> Event {
-    match &mut event {
-        Event::TcpProbe(probe) => (probe.skbaddr, probe.skaddr) = (0, 0),
-        Event::TcpRetransmitSkb(retransmit) => (retransmit.skbaddr, retransmit.skaddr) = (0, 0),
-        Event::TcpSendReset(reset) => (reset.skbaddr, reset.socket.skaddr) = (0, 0),
-        Event::TcpRetransmitSynack(synack) => (synack.req, synack.socket.skaddr) = (0, 0),
-        Event::TcpCongStateSet(set) => set.socket.skaddr = 0,
-        Event::InetSockSetState(set) => set.socket.skaddr = 0,
-        Event::TcpDestroySock(destroy) => destroy.socket.skaddr = 0,
-        Event::TcpReceiveReset(reset) => reset.socket.skaddr = 0,
-        Event::TcpRcvSpaceAdjust(adjust) => adjust.socket.skaddr = 0,
-        _ => {}
-    }
-    event
-}
 
 /// A reason's number differs from kernel to kernel; its name is compared as text.
 fn without_reason(mut event: Event) -> Event {

@@ -15,7 +15,7 @@ use tcpprobe::event::{Event, TcpProbe};
 use tcpprobe::flow::Metric;
 use tcpprobe_page::{Page, PageInput};
 use tcpprobe_plot::{Gap, PanelKind};
-use trace::{Take, first, fixture, page, page_of, read};
+use trace::{Take, first, fixture, page, page_of, policed, read};
 
 const MS: u64 = 1_000_000;
 
@@ -51,9 +51,7 @@ fn keep_picture(browser: &Browser, name: &str) -> String {
 fn a_page_checks_itself_and_asks_no_network() {
     let Some(browser) = Browser::start() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = fixture("policed-slow");
-    let (flows, diagnoses) = read(&path);
-    let page = page(&path, &PageInput { diagnoses: &diagnoses, ..PageInput::new(&flows, "policed") });
+    let page = policed(None);
     assert!(page.is_whole());
     open(&browser, folder.path(), &page, "#selftest");
     let told: Value =
@@ -203,9 +201,7 @@ fn a_spike_of_one_event_is_seen_at_any_zoom() {
 fn wheel_drag_and_keys() {
     let Some(browser) = Browser::start() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = fixture("policed-slow");
-    let (flows, diagnoses) = read(&path);
-    let page = page(&path, &PageInput { diagnoses: &diagnoses, ..PageInput::new(&flows, "policed") });
+    let page = policed(None);
     open(&browser, folder.path(), &page, "");
     let whole = view(&browser);
     let (x, y) = browser.place("#area");
@@ -361,11 +357,8 @@ fn ten_million_events_of_a_thousand_connections_fit() {
 fn it_has_the_panels_that_it_is_asked_for() {
     let Some(browser) = Browser::start() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = fixture("policed-slow");
-    let (flows, diagnoses) = read(&path);
     let shown = |panels: Option<&[PanelKind]>| {
-        let page = page(&path, &PageInput { diagnoses: &diagnoses, panels, ..PageInput::new(&flows, "policed") });
-        open(&browser, folder.path(), &page, "");
+        open(&browser, folder.path(), &policed(panels), "");
         browser.run("const { panels, lanes } = tcpprobe.layout; return [panels.map(({ key }) => key), lanes.bottom > lanes.top]")
     };
     assert_eq!(shown(None), json!([["rate", "cwnd", "flight", "srtt", "sequence"], true]));
@@ -380,9 +373,7 @@ fn it_has_the_panels_that_it_is_asked_for() {
 fn on_paper_the_curves_stand_alone() {
     let Some(browser) = Browser::start() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let path = fixture("policed-slow");
-    let (flows, diagnoses) = read(&path);
-    let page = page(&path, &PageInput { diagnoses: &diagnoses, ..PageInput::new(&flows, "policed") });
+    let page = policed(None);
     open(&browser, folder.path(), &page, "");
     let shown = || {
         browser.run("return ['#curves', '#over', 'nav'].map((what) => getComputedStyle(document.querySelector(what)).display !== 'none')")

@@ -8,7 +8,7 @@ use tcpprobe::event::{AF_INET, Event, Owner, SSTHRESH_INFINITE, TcpProbe};
 use tcpprobe::flow::{Collect, Collector, Label, Limits};
 use tcpprobe::source::Item;
 use tcpprobe_page::{Page, PageInput};
-use tcpprobe_plot::Gap;
+use tcpprobe_plot::{Gap, PanelKind};
 
 /// The first event of connection `number`, with sequence numbers that wrap soon.
 pub fn first(number: u32) -> TcpProbe {
@@ -88,4 +88,11 @@ pub fn page(path: &Path, input: &PageInput) -> Page {
         Ok::<(), ()>(())
     };
     Page::fitting(input, |_| true, read).unwrap()
+}
+
+/// The page of a connection that a policer held back, with all that is said of it, and these panels.
+pub fn policed(panels: Option<&[PanelKind]>) -> Page {
+    let path = fixture("policed-slow");
+    let (flows, diagnoses) = read(&path);
+    page(&path, &PageInput { diagnoses: &diagnoses, panels, ..PageInput::new(&flows, "policed") })
 }
