@@ -63,7 +63,7 @@ fn apart(log: &Log, port: u16) -> Option<(String, Child)> {
 
 #[test]
 fn owners_are_those_that_the_programs_say() {
-    const PAIRS: [(&str, &str); 10] = [
+    const PAIRS: [(&str, &str); 9] = [
         ("echo-server", "echo-client"),
         ("send-server", "receive-client"),
         ("receive-server", "send-client"),
@@ -73,12 +73,11 @@ fn owners_are_those_that_the_programs_say() {
         ("passing-server", "passing-client"),
         ("sendfile-server", "receive-client"),
         ("splice-server", "send-client"),
-        ("brief-server", "brief-client"),
     ];
     let Some(daemon) = Daemon::configured(ON) else { return };
     eprintln!("left out: io_uring, for which there is no crate here");
     let (api, log) = (daemon.api(), Log::at(&daemon.path("")));
-    let ports = ports::<11>();
+    let ports = ports::<10>();
     let list = ports.map(|port| port.to_string()).join(", ");
     api.start(job("all", &format!("port in {{{list}}}")));
     let mut programs: Vec<(String, Child)> = Vec::new();
@@ -86,11 +85,11 @@ fn owners_are_those_that_the_programs_say() {
         programs.push(((*server).to_owned(), log.start(server, port)));
         programs.push(((*client).to_owned(), log.start(client, port)));
     }
-    programs.extend(apart(&log, ports[10]));
+    programs.extend(apart(&log, ports[9]));
     end(programs);
     let status = api.stop("all").owners.unwrap();
     let (truth, told) = (log.owned(), told(api.trace("all")));
-    check(&truth, &told, &ports[9..10]);
+    assert_eq!(check(&truth, &told), [], "of nobody is it unknown whose it is");
 
     let sockets: std::collections::BTreeSet<_> = truth.iter().map(|owned| (owned.local, owned.peer)).collect();
     eprintln!("{} sockets: {status:?}", sockets.len());
@@ -107,8 +106,8 @@ fn pids(owners: &[Owner]) -> Vec<i32> {
     owners.iter().map(|owner| owner.pid).collect()
 }
 
-/// Nobody is told who is not an owner; and of all but brief connections it is told whose they are.
-fn check(truth: &[Owned], told: &BTreeMap<(u16, u16), Vec<Owner>>, brief: &[u16]) {
+/// Nobody is told who is not an owner. The sockets of which it is not told whose they are.
+fn check(truth: &[Owned], told: &BTreeMap<(u16, u16), Vec<Owner>>) -> Vec<(u16, u16)> {
     let mut owned: BTreeMap<(u16, u16), Vec<&Owned>> = BTreeMap::new();
     truth.iter().for_each(|one| owned.entry((one.local, one.peer)).or_default().push(one));
     let (mut unknown, mut with_exe) = (Vec::new(), 0);
@@ -136,11 +135,33 @@ fn check(truth: &[Owned], told: &BTreeMap<(u16, u16), Vec<Owner>>, brief: &[u16]
         }
     }
     assert!(with_exe > 0, "the program is known of nobody");
-    let is_brief = |ends: &(u16, u16)| brief.contains(&ends.0) || brief.contains(&ends.1);
-    let of_brief = unknown.iter().filter(|ends| is_brief(ends)).count();
-    eprintln!("not known: {of_brief} of {} brief ones, {:?} of others", 2 * BRIEF, unknown.len() - of_brief);
-    assert!(unknown.iter().all(is_brief), "not known: {unknown:?}");
-    assert!(of_brief < BRIEF, "of most of the brief ones it is known");
+    unknown
+}
+
+/// Connections that are over before the next round. On a host with more connections than the buffer of changes of states takes, which other
+/// tests make at times, they are known by chance alone: so of most of them it must be known once, and each time all are accounted for.
+#[test]
+fn brief_connections_are_known_where_it_is_quiet() {
+    const TRIALS: u32 = 20;
+    let Some(daemon) = Daemon::configured(ON) else { return };
+    let api = daemon.api();
+    for trial in 0..TRIALS {
+        let (name, [port]) = (format!("trial-{trial}"), ports::<1>());
+        std::fs::create_dir(daemon.path(&name)).unwrap();
+        let log = Log::at(&daemon.path(&name));
+        api.start(job(&name, &format!("port == {port}")));
+        end(["brief-server", "brief-client"].map(|role| (role.to_owned(), log.start(role, port))).into());
+        let status = api.stop(&name).owners.unwrap();
+        let truth = log.owned();
+        assert_eq!(truth.len(), 2 * BRIEF);
+        let unknown = check(&truth, &told(api.trace(&name))).len();
+        eprintln!("trial {trial}: not known {unknown} of {}: {status:?}", 2 * BRIEF);
+        assert_eq!(status.known, (2 * BRIEF - unknown) as u64, "{status:?}");
+        if unknown < BRIEF {
+            return;
+        }
+    }
+    panic!("of most of the brief ones it was never known in {TRIALS} trials");
 }
 
 /// One that reads in small pieces as fast as it can would push everybody's events out of the buffer.
@@ -157,7 +178,7 @@ fn a_busy_program_hides_nobody() {
     assert!(programs.iter_mut().all(|(_, program)| program.try_wait().unwrap().is_none()), "not when they close alone");
     end(programs);
     let status = api.stop("all").owners.unwrap();
-    check(&log.owned(), &told(api.trace("all")), &[]);
+    assert_eq!(check(&log.owned(), &told(api.trace("all"))), []);
     assert_eq!((status.known, status.changed), (2 * MANY as u64 + 2, 0), "{status:?}");
 }
 
