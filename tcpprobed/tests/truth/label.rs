@@ -10,6 +10,10 @@ use super::scenario::{Scenario, Why};
 /// Nanoseconds of a slot.
 pub const SLOT: u64 = 10_000_000;
 
+/// A bottleneck that is busy for this share of a round trip is what limits the rate; one that is idle for half of it is not; between, who is to say.
+const FULL_PERCENT: usize = 90;
+const HALF_FULL_PERCENT: usize = 50;
+
 /// What is right in a slot: the truth first; none, and it is not judged.
 pub type Slot = Vec<Limit>;
 
@@ -30,14 +34,18 @@ impl Path {
                 }
                 Happening::Drop(..) => {}
                 Happening::Queue(ns) => queue.push((*time, *ns)),
+                Happening::Late(_) => {}
             }
         }
         Path { drops, queue }
     }
 
-    fn has_queue(&self, from: u64, to: u64) -> bool {
+    /// The share of the time, in percent, in which the bottleneck had something to send.
+    fn busy_percent(&self, from: u64, to: u64) -> usize {
         let first = self.queue.partition_point(|(time, _)| *time < from);
-        self.queue[first..].iter().take_while(|(time, _)| *time <= to).any(|(_, ns)| *ns > 1_000_000)
+        let near = self.queue[first..].iter().take_while(|(time, _)| *time <= to);
+        let (busy, all) = near.fold((0, 0), |(busy, all), (_, ns)| (busy + usize::from(*ns > 0), all + 1));
+        busy * 100 / all.max(1)
     }
 }
 
@@ -187,8 +195,13 @@ impl Judge<'_> {
             Why::Rate if is_open && at < self.sender.established + 10 * self.rtt => vec![Bandwidth, WindowGrowth],
             Why::Rate => vec![Bandwidth],
             Why::Queue => {
-                if self.path.has_queue(at.saturating_sub(self.rtt / 2), at + self.rtt / 2) {
+                // A round trip, in which a flight that is too small leaves it idle.
+                let around = (self.rtt / 2).max(2 * SLOT);
+                let busy = self.path.busy_percent(at.saturating_sub(around), at + around);
+                if busy >= FULL_PERCENT {
                     vec![Bandwidth]
+                } else if busy >= HALF_FULL_PERCENT {
+                    vec![Bandwidth, WindowGrowth]
                 } else if had_timeout && is_open {
                     vec![WindowGrowth, Timeout, Bandwidth]
                 } else if !was_lost || is_open && is_below {

@@ -120,6 +120,9 @@ fn report(folder: &Path, scenarios: &[&Scenario], is_brief: bool) -> Result<()> 
         let truth = Truth::load(&folder.join(scenario.name))?;
         if truth.is_judged() {
             judged.push(scenario);
+            if let Err(why) = truth.holds() {
+                println!("headline not judged: {}, for it was not what it was made for: {why}", scenario.name);
+            }
         } else {
             println!("not judged: {}, for the machine was late by {} ms", scenario.name, truth.late / 1_000_000);
         }

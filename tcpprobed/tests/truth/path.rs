@@ -119,6 +119,8 @@ pub enum Happening {
     Drop(&'static str, u32, usize),
     /// What the queue would take to empty, nanoseconds.
     Queue(u64),
+    /// At the end: 95 of 100 packets came no later than this after they were due, nanoseconds.
+    Late(u64),
 }
 
 /// One direction.
@@ -138,6 +140,8 @@ struct Direction {
     tails: HashMap<(u32, u32), f64>,
     log: Vec<(u64, Happening)>,
     queue_noted: u64,
+    /// By how much each packet came later than it was due.
+    late: Vec<u64>,
 }
 
 impl Direction {
@@ -258,6 +262,23 @@ impl Direction {
         }
     }
 
+    /// Delivers what is due.
+    fn give(&mut self, t: u64, mut device: &File) {
+        while self.heap.peek().is_some_and(|packet| packet.0.0 <= t) {
+            let Some(Reverse((due, _, packet))) = self.heap.pop() else { break };
+            let _ = device.write(&packet);
+            self.late.push(now().saturating_sub(due));
+        }
+    }
+
+    /// What happened; ends it.
+    fn ended(mut self) -> Vec<(u64, Happening)> {
+        self.late.sort_unstable();
+        let late = self.late.get(self.late.len() * 95 / 100).copied().unwrap_or(0);
+        self.log.push((now(), Happening::Late(late)));
+        self.log
+    }
+
     fn note_queue(&mut self, t: u64) {
         if self.settings.of("rate") > 0.0 && t >= self.queue_noted + 5_000_000 {
             self.queue_noted = t;
@@ -342,12 +363,9 @@ pub fn forward(devices: [File; 2], settings: [&str; 2], seed: u64, stop: &Atomic
         }
         let t = now();
         for side in 0..2 {
-            while directions[side].heap.peek().is_some_and(|packet| packet.0.0 <= t) {
-                let Some(Reverse((_, _, packet))) = directions[side].heap.pop() else { break };
-                let _ = (&devices[1 - side]).write(&packet);
-            }
+            directions[side].give(t, &devices[1 - side]);
             directions[side].note_queue(t);
         }
     }
-    Ok(directions.map(|direction| direction.log))
+    Ok(directions.map(Direction::ended))
 }

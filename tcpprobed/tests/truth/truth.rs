@@ -1,5 +1,6 @@
 //! What is kept of a scenario beside its trace, as JSON: what is right, and what the kernel said once a second.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use tcpprobe::event::Snapshot;
 use super::experiment::{Observed, Sample, TICK};
 use super::label::{self, SLOT, Slot};
 use super::network::Link;
+use super::path::Happening;
 use super::scenario::Scenario;
 
 /// The truth of a scenario.
@@ -26,7 +28,8 @@ pub struct Truth {
     pub from: u64,
     pub to: u64,
     pub rtt: u64,
-    /// By how much the machine was late, nanoseconds: 95 of 100 looks at the socket, each due 10 ms after the one before, were on time to this.
+    /// By how much the machine was late, nanoseconds: 95 of 100 looks at the socket, each due 10 ms after the one before, and 95 of 100 packets
+    /// of each direction of the network, were on time to this.
     pub late: u64,
     /// From when to when the socket was looked at, and how long the kernel's clock of the peer's window ran meanwhile, nanoseconds.
     pub window: [u64; 3],
@@ -58,7 +61,35 @@ fn lateness(samples: &[Sample]) -> u64 {
     gaps.get(gaps.len() * 95 / 100).copied().unwrap_or(0)
 }
 
+fn path_lateness((_, happening): &(u64, Happening)) -> Option<u64> {
+    if let Happening::Late(ns) = happening { Some(*ns) } else { None }
+}
+
 impl Truth {
+    /// Whether what held the sender back in each 10 ms is, most of all, what the scenario was made for. A kernel may end slow start so early
+    /// that a link is never full; the error says in which percentage of the time it was what was meant, and what it was else.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn holds(&self) -> Result<(), String> {
+        let is_meant = |slot: &Slot| slot.iter().any(|limit| self.accept.iter().any(|name| name == limit.name()));
+        let meant = self.slots.iter().filter(|slot| is_meant(slot)).count();
+        let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+        // Of a connection that has something to send at times, that alone is judged.
+        let is_active = |slot: &&Slot| slot.first().is_some_and(|limit| *limit != Limit::Idle);
+        for slot in self.slots.iter().filter(is_active).filter(|slot| !is_meant(slot)) {
+            *others.entry(slot[0].name()).or_default() += 1;
+        }
+        let all = meant + others.values().sum::<usize>();
+        match others.into_iter().max_by_key(|(_, count)| *count) {
+            Some((other, count)) if !self.accept.is_empty() && count > meant => {
+                let percent = |count: usize| count * 100 / all;
+                Err(format!("{} {} %, {other} {} % of its time", self.accept.join("|"), percent(meant), percent(count)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the machine kept up: on one that was late by as much as matters on that path, programs and network were not what the
     /// scenario says, and what is right is not known.
     pub fn is_judged(&self) -> bool {
@@ -112,7 +143,7 @@ impl Truth {
             from,
             to,
             rtt: sender.samples.iter().map(|sample| u64::from(sample.min_rtt_us()) * 1000).min().unwrap_or(0),
-            late: lateness(&sender.samples),
+            late: observed.path.iter().flatten().filter_map(path_lateness).fold(lateness(&sender.samples), u64::max),
             window: [first.time, last.time, (last.window_limited_us() - first.window_limited_us()) * 1000],
             causes: are_segments.then(|| causes.to_vec()),
             spurious: undone.iter().any(|name| counter(name) > 0),
