@@ -636,6 +636,7 @@ the connection with the most traffic of each, with a table of what differs.
 
 HTML is a page to zoom and search in: all connections, what held back each, and its events, in one file that opens
 from disk and asks no network for anything. Events that exceed --size are thinned out, and no extreme is lost.
+Of several traces it has the connections of all, and the table of what differs.
 
 Panels: throughput, cwnd (with ssthresh), flight (in flight, of one connection against cwnd times MSS and the
 peer's window), srtt, retransmissions, limits (what held back; see `tcpprobectl explain`).
@@ -646,7 +647,8 @@ Examples:
   tcpprobectl plot web --connection 10.1.2.3:443 --panels cwnd,srtt
   tcpprobectl plot trace.txt.gz --format svg --output-dir plots
   tcpprobectl plot web --format html -o web.html
-  tcpprobectl plot web:1 web:2 -o before-and-after.png")]
+  tcpprobectl plot web:1 web:2 -o before-and-after.png
+  tcpprobectl plot web:1 web:2 -o before-and-after.html")]
 pub struct PlotArgs {
     /// The job or file, or several to compare
     #[arg(value_name = "NAME|FILE", required = true, num_args = 1..=16, value_hint = ValueHint::AnyPath)]
@@ -672,7 +674,7 @@ pub struct PlotArgs {
     /// Draw SSH (port 22) too
     #[arg(long)]
     pub ssh: bool,
-    /// Draw the first N connections, at most 16 [default: 8; of each when comparing, 1; on a page at first, 4]
+    /// Draw the first N connections, at most 16 [default: 8; of each when comparing, 1; on a page of one trace, 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     pub top: Option<u16>,
     /// First come those with the most of this: bytes, retransmissions, srtt, duration or rate

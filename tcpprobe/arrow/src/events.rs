@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray, new_null_array};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use foldhash::fast::RandomState;
 use tcpprobe::event::{EventKind, EventReader, Record, SSTHRESH_INFINITE};
@@ -20,7 +22,7 @@ use crate::columns::EVENTS;
 use crate::numbers::{Blocks, Chunk, Records};
 use crate::table::{Column, Table, Type};
 use crate::tables::{BATCH_ROWS, connection};
-use crate::words::Words;
+use crate::words::{self, NONE, Texts, Words};
 
 /// A column whose name is not that of the field.
 const RENAMED: [(&str, &str); 1] = [("pid", "common_pid")];
@@ -30,8 +32,14 @@ const STATE_COLUMNS: [&str; 3] = ["state", "oldstate", "newstate"];
 const LONG_ADDRESSES: [(&str, &str); 2] = [("saddr", "saddr_v6"), ("daddr", "daddr_v6")];
 
 /// Columns that follow from others, or are no fields.
-const OTHERS: [&str; 9] =
-    ["time", "clock_ns", "event", "conn", "cpu", "comm", "in_flight_bytes", "acked_bytes", "sent_bytes"];
+const OTHERS: [&str; 9] = ["time", "clock_ns", "event", "conn", "cpu", "comm", IN_FLIGHT, "acked_bytes", "sent_bytes"];
+
+/// The one that follows from two others.
+const IN_FLIGHT: &str = "in_flight_bytes";
+/// Batches of fewer rows are made by one thread.
+const ROWS_ALONE: usize = 1 << 12;
+/// Threads that make columns, at most.
+const THREADS_MAX: usize = 8;
 
 /// Threads whose names are known at a time, each at a place by its number.
 const LATELY: usize = 64;
@@ -54,12 +62,16 @@ pub struct EventTable {
     flows: FlowTable<Count>,
     readers: Vec<EventReader>,
     plans: Vec<Plan>,
+    empty: Empty,
+    threads: usize,
 }
 
 impl Default for EventTable {
     fn default() -> Self {
         let forget: fn(&Connection, Totals) = |_, _| {};
-        EventTable { flows: FlowTable::new(CountTotals::new(forget), OPEN_MAX), readers: Vec::new(), plans: Vec::new() }
+        let flows = FlowTable::new(CountTotals::new(forget), OPEN_MAX);
+        let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
+        EventTable { flows, readers: Vec::new(), plans: Vec::new(), empty: Empty::new(), threads }
     }
 }
 
@@ -131,20 +143,19 @@ impl EventTable {
         self.readers = about.formats.iter().map(|known| EventReader::new(&known.format)).collect();
     }
 
-    fn batch<C: Chunk>(
+    fn batch<C: Chunk + Sync>(
         &self,
         chunk: &C,
         conns: &[Option<(i32, i64, i64)>],
-        wall: impl Fn(u64) -> Option<i64>,
+        wall: impl Fn(u64) -> Option<i64> + Sync,
         counts_ticks: bool,
     ) -> Result<RecordBatch, Error> {
         let count = chunk.groups().len();
-        let view = View::new(chunk, &self.plans);
-        let mut ends = Ends::read(&view);
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(EVENTS.len());
-        let (mut nxt, mut una) = (None, None);
-        for column in EVENTS {
-            let array: ArrayRef = match column.name {
+        let view = View::new(chunk, &self.plans, &self.empty);
+        let ends = Ends::read(&view);
+        let threads = if count < ROWS_ALONE { 1 } else { self.threads };
+        let mut arrays = each_column(threads, |column| {
+            Ok(match column.name {
                 "time" => {
                     let walls = (0..count).map(|at| wall(chunk.time(at)));
                     Arc::new(walls.collect::<TimestampNanosecondArray>())
@@ -160,27 +171,69 @@ impl EventTable {
                 }
                 "cpu" => Arc::new(Int32Array::from_iter_values((0..count).map(|at| chunk.cpu(at).cast_signed()))),
                 "comm" => view.comms()?,
-                "saddr" => ends.take(0)?,
-                "daddr" => ends.take(1)?,
+                "saddr" => ends.column(0)?,
+                "daddr" => ends.column(1)?,
                 "fields" => view.others()?,
-                "in_flight_bytes" => in_flight(nxt.take(), una.take(), count),
+                // Of two others, when they are made.
+                IN_FLIGHT => view.none(column.data_type),
                 name if STATE_COLUMNS.contains(&name) => view.states(name)?,
                 name => {
                     let mut numbers = view.numbers(name);
                     if let Some(side) = ["sport", "dport"].iter().position(|port| *port == name) {
                         ends.ports(side, &mut numbers, &view);
                     }
-                    match name {
-                        "snd_nxt" => nxt.clone_from(&numbers),
-                        "snd_una" => una.clone_from(&numbers),
-                        _ => {}
-                    }
-                    array(column, numbers, count)
+                    numbers.map_or_else(|| view.none(column.data_type), |numbers| array(column, numbers))
                 }
-            };
-            arrays.push(array);
+            })
+        })?;
+        let place = |name: &str| EVENTS.iter().position(|column| column.name == name);
+        if let (Some(nxt), Some(una), Some(flight)) = (place("snd_nxt"), place("snd_una"), place(IN_FLIGHT)) {
+            arrays[flight] = in_flight(arrays[nxt].as_primitive(), arrays[una].as_primitive());
         }
         Ok(RecordBatch::try_new(Table::Events.schema(counts_ticks), arrays)?)
+    }
+}
+
+/// What `make` makes of each column, by so many threads; none outlives the call.
+fn each_column(
+    threads: usize,
+    make: impl Fn(&'static Column) -> Result<ArrayRef, Error> + Sync,
+) -> Result<Vec<ArrayRef>, Error> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut made = Vec::new();
+        while let Some((at, column)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            EVENTS.get(at).map(|column| (at, column))
+        } {
+            made.push((at, make(column)?));
+        }
+        Ok::<_, Error>(made)
+    };
+    let mut made = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut made = work()?;
+        for other in others {
+            made.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok::<_, Error>(made)
+    })?;
+    made.sort_unstable_by_key(|(at, _)| *at);
+    Ok(made.into_iter().map(|(_, array)| array).collect())
+}
+
+/// A column without a value of each type that may be so, as long as a batch: made once.
+#[derive(Debug)]
+struct Empty([(Type, ArrayRef); 3]);
+
+impl Empty {
+    fn new() -> Self {
+        Empty([Type::Int32, Type::Int64, Type::Text].map(|of| (of, new_null_array(&of.to_arrow(), BATCH_ROWS))))
+    }
+
+    fn rows(&self, of: Type, count: usize) -> ArrayRef {
+        let known = self.0.iter().find(|(known, all)| *known == of && count <= all.len());
+        known.map_or_else(|| new_null_array(&of.to_arrow(), count), |(_, all)| all.slice(0, count))
     }
 }
 
@@ -191,11 +244,7 @@ struct Numbers {
     valid: Option<NullBuffer>,
 }
 
-fn array(column: &Column, numbers: Option<Numbers>, count: usize) -> ArrayRef {
-    let Some(Numbers { values, valid }) = numbers else {
-        let none = new_null_array(&column.data_type.to_arrow(), count);
-        return none;
-    };
+fn array(column: &Column, Numbers { values, valid }: Numbers) -> ArrayRef {
     if column.data_type == Type::Int32 {
         #[expect(clippy::cast_possible_truncation, reason = "fields of four bytes at most")]
         let narrow: Vec<i32> = values.into_iter().map(|value| value as i32).collect();
@@ -204,11 +253,11 @@ fn array(column: &Column, numbers: Option<Numbers>, count: usize) -> ArrayRef {
     Arc::new(Int64Array::new(values.into(), valid))
 }
 
-fn in_flight(nxt: Option<Numbers>, una: Option<Numbers>, count: usize) -> ArrayRef {
-    let (Some(nxt), Some(una)) = (nxt, una) else { return new_null_array(&Type::Int64.to_arrow(), count) };
+/// Bytes in flight, modulo 2^32.
+fn in_flight(nxt: &Int64Array, una: &Int64Array) -> ArrayRef {
     let between = |(nxt, una): (&i64, &i64)| i64::from((nxt - una) as u32);
-    let values: Vec<i64> = nxt.values.iter().zip(&una.values).map(between).collect();
-    Arc::new(Int64Array::new(values.into(), NullBuffer::union(nxt.valid.as_ref(), una.valid.as_ref())))
+    let values: Vec<i64> = nxt.values().iter().zip(una.values()).map(between).collect();
+    Arc::new(Int64Array::new(values.into(), NullBuffer::union(nxt.nulls(), una.nulls())))
 }
 
 /// Where the fields of a format go.
@@ -333,12 +382,13 @@ struct Members {
 struct View<'a, C> {
     chunk: &'a C,
     plans: &'a [Plan],
+    empty: &'a Empty,
     /// By group.
     members: Vec<Members>,
 }
 
 impl<'a, C: Chunk> View<'a, C> {
-    fn new(chunk: &'a C, plans: &'a [Plan]) -> Self {
+    fn new(chunk: &'a C, plans: &'a [Plan], empty: &'a Empty) -> Self {
         let count = chunk.groups().len();
         let nobody = |_| Members { rows: Vec::new(), bits: Bits::none(count) };
         let mut members: Vec<Members> = chunk.formats().iter().map(nobody).collect();
@@ -347,7 +397,12 @@ impl<'a, C: Chunk> View<'a, C> {
             of.rows.push(at as u32);
             of.bits.set(at);
         }
-        View { chunk, plans, members }
+        View { chunk, plans, empty, members }
+    }
+
+    /// A column without a value.
+    fn none(&self, of: Type) -> ArrayRef {
+        self.empty.rows(of, self.chunk.groups().len())
     }
 
     fn plan(&self, group: u32) -> Option<&'a Plan> {
@@ -427,7 +482,7 @@ impl<'a, C: Chunk> View<'a, C> {
     /// A column of states.
     fn states(&self, name: &'static str) -> Result<ArrayRef, Error> {
         let Some(Numbers { values, valid }) = self.numbers(name) else {
-            return Ok(new_null_array(&Type::Text.to_arrow(), self.chunk.groups().len()));
+            return Ok(self.none(Type::Text));
         };
         let mut words = Words::default();
         for (at, value) in values.into_iter().enumerate() {
@@ -446,12 +501,11 @@ impl<'a, C: Chunk> View<'a, C> {
 
     /// The column of other fields.
     fn others(&self) -> Result<ArrayRef, Error> {
-        let count = self.chunk.groups().len();
         let plans: Vec<Option<&Plan>> = (0..self.chunk.formats().len())
             .map(|group| self.plan(group as u32).filter(|plan| plan.has_others()))
             .collect();
         if plans.iter().all(Option::is_none) {
-            return Ok(new_null_array(&Type::Text.to_arrow(), count));
+            return Ok(self.none(Type::Text));
         }
         let (mut words, mut json) = (Words::default(), Vec::new());
         for (at, &group) in self.chunk.groups().iter().enumerate() {
@@ -476,14 +530,14 @@ struct End {
 
 /// The ends of all events.
 struct Ends {
-    addresses: [Words; 2],
+    addresses: [Texts; 2],
     /// Of each event.
     list: Vec<End>,
 }
 
 impl Ends {
     fn read<C: Chunk>(view: &View<'_, C>) -> Self {
-        let mut addresses = [Words::default(), Words::default()];
+        let mut addresses = [Texts::default(), Texts::default()];
         let mut places: [HashMap<IpAddr, i32, RandomState>; 2] = Default::default();
         let mut known: Vec<Option<End>> = vec![None; view.chunk.identities()];
         let mut list = Vec::with_capacity(view.chunk.groups().len());
@@ -514,10 +568,8 @@ impl Ends {
     }
 
     /// The addresses of one side.
-    fn take(&mut self, side: usize) -> Result<ArrayRef, Error> {
-        let mut words = std::mem::take(&mut self.addresses[side]);
-        self.list.iter().for_each(|end| words.push(end.addresses[side]));
-        words.finish()
+    fn column(&self, side: usize) -> Result<ArrayRef, Error> {
+        words::column(&self.addresses[side], self.list.iter().map(|end| end.addresses[side].unwrap_or(NONE)).collect())
     }
 
     /// Adds ports that only addresses tell.

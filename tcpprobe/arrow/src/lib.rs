@@ -22,10 +22,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "parquet")]
+mod chunk;
 mod columns;
 mod connections;
+#[cfg(feature = "parquet")]
+mod delta;
 mod error;
 mod events;
+#[cfg(feature = "parquet")]
+mod hybrid;
 mod metadata;
 mod numbers;
 #[cfg(feature = "parquet")]
@@ -41,3 +47,4 @@ pub use metadata::{Metadata, SCHEMA_VERSION};
 pub use parquet::{Compression, Parquet};
 pub use table::{Column, Table, Type};
 pub use tables::Tables;
+pub use words::Texts;

@@ -4,21 +4,21 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, FieldRef, Schema, SchemaRef};
-use parquet::arrow::arrow_writer::{
-    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves,
-};
-use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
-use parquet::basic::{Encoding, GzipLevel};
+use arrow_schema::{DataType, Schema, SchemaRef};
+use bytes::Bytes;
+use flate2::write::GzEncoder;
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema};
+use parquet::basic::GzipLevel;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::ColumnPath;
 
 use crate::Error;
+use crate::chunk::Chunk;
 use crate::metadata::Metadata;
 
-/// Rows of a row group: what is kept in memory until it is written, and what a reader reads at least.
+/// Rows from which on a row group ends: what is kept in memory until it is written, and what a reader reads at least.
 const GROUP_ROWS: usize = 1 << 18;
 /// Batches of fewer rows are encoded by one thread.
 const ROWS_ALONE: usize = 1 << 12;
@@ -39,15 +39,42 @@ pub enum Compression {
     None,
 }
 
+impl Compression {
+    pub(crate) fn codec(self) -> parquet::basic::Compression {
+        match self {
+            Compression::Snappy => parquet::basic::Compression::SNAPPY,
+            Compression::Gzip => parquet::basic::Compression::GZIP(GzipLevel::default()),
+            Compression::None => parquet::basic::Compression::UNCOMPRESSED,
+        }
+    }
+
+    /// The bytes of a page.
+    pub(crate) fn pack(self, page: Vec<u8>) -> Result<Bytes, Error> {
+        let packed = match self {
+            Compression::Snappy => snap::raw::Encoder::new()
+                .compress_vec(&page)
+                .map_err(|error| ParquetError::General(error.to_string()))?,
+            Compression::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+                encoder.write_all(&page)?;
+                encoder.finish()?
+            }
+            Compression::None => page,
+        };
+        Ok(packed.into())
+    }
+}
+
 /// Writes batches of one table as a Parquet file.
 ///
 /// Texts are in dictionaries; other columns count from one row to the next (`DELTA_BINARY_PACKED`). What is in memory is a row group.
 /// The columns of a batch are encoded by as many threads as there are CPUs, some at most; none outlives the call.
 pub struct Parquet<W: Write + Send> {
     writer: SerializedFileWriter<W>,
-    groups: ArrowRowGroupWriterFactory,
+    schema: SchemaRef,
+    compression: Compression,
     /// The columns of the row group, once it has a row.
-    columns: Vec<ArrowColumnWriter>,
+    columns: Vec<Chunk>,
     /// Rows in it.
     rows: usize,
     threads: usize,
@@ -59,31 +86,16 @@ impl<W: Write + Send> Parquet<W> {
     /// # Errors
     /// When its beginning cannot be written.
     pub fn new(out: W, schema: SchemaRef, compression: Compression) -> Result<Self, Error> {
-        let mut properties = WriterProperties::builder()
-            .set_created_by(concat!("tcpprobe ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_compression(match compression {
-                Compression::Snappy => parquet::basic::Compression::SNAPPY,
-                Compression::Gzip => parquet::basic::Compression::GZIP(GzipLevel::default()),
-                Compression::None => parquet::basic::Compression::UNCOMPRESSED,
-            });
-        for field in schema.fields() {
-            let is_number = matches!(field.data_type(), DataType::Int32 | DataType::Int64 | DataType::Timestamp(..));
-            if is_number && !IDS.contains(&field.name().as_str()) {
-                let path = ColumnPath::from(field.name().as_str());
-                properties = properties
-                    .set_column_dictionary_enabled(path.clone(), false)
-                    .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-            }
-        }
+        let created_by = concat!("tcpprobe ", env!("CARGO_PKG_VERSION")).to_owned();
+        let properties = WriterProperties::builder().set_created_by(created_by).build();
         // Readers that know Arrow get texts as texts, not as its dictionaries.
-        let options = ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
-        let mut writer = ArrowWriter::try_new_with_options(out, schema.clone(), options)?;
-        let told = encode_arrow_schema(&plain(&schema));
-        writer.append_key_value_metadata(KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), told));
-        let (writer, groups) = writer.into_serialized_writer()?;
+        let plain = plain(&schema);
+        let columns = ArrowSchemaConverter::new().convert(&plain)?;
+        let mut writer = SerializedFileWriter::new(out, columns.root_schema_ptr(), Arc::new(properties))?;
+        let told = KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(&plain));
+        writer.append_key_value_metadata(told);
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
-        Ok(Parquet { writer, groups, columns: Vec::new(), rows: 0, threads })
+        Ok(Parquet { writer, schema, compression, columns: Vec::new(), rows: 0, threads })
     }
 
     /// Writes a batch.
@@ -91,53 +103,45 @@ impl<W: Write + Send> Parquet<W> {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        let mut at = 0;
-        while at < batch.num_rows() {
-            let count = (batch.num_rows() - at).min(GROUP_ROWS - self.rows);
-            self.add(&batch.slice(at, count))?;
-            at += count;
-            if self.rows == GROUP_ROWS {
-                self.end_group()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds rows that fit into the row group.
-    fn add(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         if self.columns.is_empty() {
-            self.columns = self.groups.create_column_writers(self.writer.flushed_row_groups().len())?;
+            self.begin_group()?;
         }
         self.rows += batch.num_rows();
-        let schema = batch.schema();
-        let mut work: Vec<_> = self.columns.iter_mut().zip(schema.fields()).zip(batch.columns()).collect();
-        let encode = |part: &mut [((&mut ArrowColumnWriter, &FieldRef), &ArrayRef)]| -> Result<(), Error> {
-            for ((writer, field), column) in part {
-                for leaf in compute_leaves(field, column)? {
-                    writer.write(&leaf)?;
-                }
-            }
-            Ok(())
-        };
+        let push =
+            |part: Vec<(&mut Chunk, &ArrayRef)>| part.into_iter().try_for_each(|(chunk, array)| chunk.push(array));
+        let work = self.columns.iter_mut().zip(batch.columns());
         if batch.num_rows() < ROWS_ALONE || self.threads == 1 {
-            return encode(&mut work);
+            push(work.collect())?;
+        } else {
+            // By turns, for neighbours are alike: those that are null cost nothing.
+            let mut parts: Vec<Vec<_>> = (0..self.threads).map(|_| Vec::new()).collect();
+            work.enumerate().for_each(|(at, column)| parts[at % self.threads].push(column));
+            std::thread::scope(|scope| {
+                let running: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || push(part))).collect();
+                running.into_iter().try_for_each(|thread| match thread.join() {
+                    Ok(done) => done,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+            })?;
         }
-        // By turns, for neighbours are alike: those that are null cost nothing.
-        let mut parts: Vec<Vec<_>> = (0..self.threads).map(|_| Vec::new()).collect();
-        work.into_iter().enumerate().for_each(|(at, column)| parts[at % self.threads].push(column));
-        std::thread::scope(|scope| {
-            let running: Vec<_> = parts.iter_mut().map(|part| scope.spawn(|| encode(part))).collect();
-            running.into_iter().try_for_each(|thread| match thread.join() {
-                Ok(done) => done,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        })
+        if self.rows >= GROUP_ROWS { self.end_group() } else { Ok(()) }
+    }
+
+    fn begin_group(&mut self) -> Result<(), Error> {
+        let columns = self.writer.schema_descr().columns().iter().zip(self.schema.fields());
+        let chunk = |(about, field): (&parquet::schema::types::ColumnDescPtr, &arrow_schema::FieldRef)| {
+            let are_ids = IDS.contains(&field.name().as_str());
+            Chunk::new(about.clone(), field.data_type(), are_ids, self.compression)
+        };
+        self.columns = columns.map(chunk).collect::<Result<_, Error>>()?;
+        Ok(())
     }
 
     fn end_group(&mut self) -> Result<(), Error> {
         let mut group = self.writer.next_row_group()?;
         for column in std::mem::take(&mut self.columns) {
-            column.close()?.append_to_row_group(&mut group)?;
+            let (bytes, about) = column.finish()?;
+            group.append_column(&bytes, about)?;
         }
         group.close()?;
         self.rows = 0;

@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
+use arrow_buffer::NullBuffer;
 use foldhash::fast::RandomState;
 
 use crate::Error;
 
-/// The texts of a batch, and for each row which it has.
+/// Texts, each once.
 #[derive(Debug, Default)]
-pub struct Words {
+pub struct Texts {
     list: Vec<Box<str>>,
     places: HashMap<Box<str>, i32, RandomState>,
-    rows: Vec<Option<i32>>,
 }
 
-impl Words {
+impl Texts {
     /// The place of a text.
     pub fn place(&mut self, text: &str) -> i32 {
         if let Some(&place) = self.places.get(text) {
@@ -28,26 +28,54 @@ impl Words {
         place
     }
 
+    /// All of them, by their places.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.list.iter().map(|text| &**text)
+    }
+}
+
+/// The place of no text.
+pub(crate) const NONE: i32 = -1;
+
+/// The texts of a batch, and for each row which it has.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    texts: Texts,
+    rows: Vec<i32>,
+}
+
+impl Words {
+    /// The place of a text.
+    pub fn place(&mut self, text: &str) -> i32 {
+        self.texts.place(text)
+    }
+
     /// The next row has the text at this place.
     #[inline]
     pub fn push(&mut self, place: Option<i32>) {
-        self.rows.push(place);
+        self.rows.push(place.unwrap_or(NONE));
     }
 
     /// The next row has this text.
     pub fn push_text(&mut self, text: Option<&str>) {
         let place = text.map(|text| self.place(text));
-        self.rows.push(place);
+        self.push(place);
     }
 
     /// All rows.
     pub fn finish(self) -> Result<ArrayRef, Error> {
-        let texts = StringArray::from_iter_values(self.list.iter());
-        let keys = if self.rows.iter().all(Option::is_some) {
-            self.rows.iter().flatten().copied().collect::<Vec<i32>>().into()
-        } else {
-            Int32Array::from(self.rows)
-        };
-        Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(texts))?))
+        column(&self.texts, self.rows)
     }
+}
+
+/// A column of rows that have the texts at these places, or [`NONE`].
+pub(crate) fn column(texts: &Texts, mut rows: Vec<i32>) -> Result<ArrayRef, Error> {
+    let valid = rows.contains(&NONE).then(|| {
+        let valid = NullBuffer::from_iter(rows.iter().map(|&place| place != NONE));
+        rows.iter_mut().for_each(|place| *place = (*place).max(0));
+        valid
+    });
+    // A key that is null is none of a list that is empty either.
+    let texts = StringArray::from_iter_values(texts.iter());
+    Ok(Arc::new(DictionaryArray::try_new(Int32Array::new(rows.into(), valid), Arc::new(texts))?))
 }

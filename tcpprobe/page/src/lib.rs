@@ -1,7 +1,8 @@
 //! A page of TCP connections: what a trace's events say over time, as one HTML file for a browser.
 //!
 //! The file needs nothing else: it opens from disk, and its Content-Security-Policy forbids the browser to ask any network for
-//! anything. It has a list of all connections with what held them back, and the events of each, which it draws when asked.
+//! anything. It has a list of all connections with what held them back, and the events of each, which it draws when asked. Several traces are
+//! compared in one.
 //!
 //! Made in two passes over a trace: a [`Collector`](tcpprobe::flow::Collector) counts the events of each connection, then a
 //! [`Plan`] says how many of them fit, and [`Rows`] keeps those.
@@ -27,7 +28,7 @@
 //! events.iter().for_each(|(time, event)| flows.push(*time, event));
 //! let mut rows = Rows::new(Plan::new(&flows, 1_000_000, &[], |_| true));
 //! events.iter().for_each(|(time, event)| rows.push(*time, event));
-//! let page = Page::new(&PageInput::new(&flows, "web"), rows.finish());
+//! let page = Page::new(&PageInput::new(&flows, "web"), &rows.finish());
 //! assert!(page.html.contains("Content-Security-Policy") && page.is_whole());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use tcpprobe::diagnose::{Cause, Diagnosis, Limit};
 use tcpprobe::flow::{Collector, Flow};
-use tcpprobe_plot::model::{Lost, sort_of_cause, sort_of_limit};
+use tcpprobe_plot::model::{COMPARED, Lost, sort_of_cause, sort_of_limit, summary};
 use tcpprobe_plot::units::{counted, grouped};
-use tcpprobe_plot::{Color, Gap, PALETTE, PanelKind, of_sort};
+use tcpprobe_plot::{Color, Gap, PALETTE, PanelKind, differences, of_sort};
 
 use crate::chunks::{Chunks, text};
 use crate::plan::Plan;
@@ -89,23 +89,30 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of the connections that are wanted, of at most [`PageInput::size`] bytes: `read` is called with what is to take the
-    /// trace's events, once, or again where fewer fit, or many more.
+    /// The page of the connections that are wanted, of at most [`PageInput::size`] bytes (the first's, where there are several traces): `read`
+    /// is called with the place of a trace and what is to take its events, once for each, or again where fewer fit, or many more.
     ///
     /// # Errors
     /// Those of `read`.
     pub fn fitting<E>(
-        input: &PageInput,
+        inputs: &[PageInput],
         wanted: impl Fn(&Flow<'_>) -> bool,
-        mut read: impl FnMut(&mut Rows) -> Result<(), E>,
+        mut read: impl FnMut(usize, &mut Rows) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let size = input.size;
+        let size = inputs.first().map_or(SIZE_DEFAULT, |input| input.size);
+        let all: u64 = inputs.iter().map(|input| input.flows.events()).sum();
         let mut rows_max = size / ROW_BYTES;
         let mut is_first = true;
         loop {
-            let mut rows = Rows::new(Plan::new(input.flows, rows_max, input.chosen, &wanted));
-            read(&mut rows)?;
-            let page = Page::new(input, rows.finish());
+            let mut kept = Vec::with_capacity(inputs.len());
+            for (at, input) in inputs.iter().enumerate() {
+                // As large a part of the room as it is of all events.
+                let part = u128::from(rows_max) * u128::from(input.flows.events()) / u128::from(all.max(1));
+                let mut rows = Rows::new(Plan::new(input.flows, part as u64, input.chosen, &wanted));
+                read(at, &mut rows)?;
+                kept.push(rows.finish());
+            }
+            let page = Page::compare(inputs, &kept);
             let taken = page.html.len() as u64;
             let is_small = is_first && !page.is_whole() && taken < size / 4 * 3;
             if taken <= size && !is_small || rows_max == 0 {
@@ -118,34 +125,47 @@ impl Page {
 
     /// The page of a trace.
     #[must_use]
-    pub fn new(input: &PageInput, kept: Kept) -> Self {
-        let mut flows: Vec<(Flow<'_>, &Track)> = input
-            .flows
-            .all()
-            .into_iter()
-            .filter_map(|flow| Some((flow, kept.tracks.get(&flow.connection.id)?)))
+    pub fn new(input: &PageInput, kept: &Kept) -> Self {
+        Page::compare(std::slice::from_ref(input), std::slice::from_ref(kept))
+    }
+
+    /// The page of several traces, with what was kept of each: aligned at their first events, with a table of what differs. What is not of
+    /// one trace (its panels, its size) is the first's.
+    #[must_use]
+    pub fn compare(inputs: &[PageInput], kept: &[Kept]) -> Self {
+        let traces: Vec<Shown> = inputs.iter().zip(kept).map(|(input, kept)| Shown::new(input, kept)).collect();
+        let mut all: Vec<(usize, &(Flow<'_>, &Track))> = traces
+            .iter()
+            .enumerate()
+            .flat_map(|(number, trace)| trace.flows.iter().map(move |of| (number, of)))
             .collect();
-        let order = |(flow, _): &(Flow<'_>, &Track)| {
-            let place = input.chosen.iter().position(|id| *id == flow.connection.id).unwrap_or(usize::MAX);
-            (place, Reverse(flow.totals.traffic() + flow.totals.bytes_acked), flow.connection.id)
-        };
-        flows.sort_by_key(order);
-        let found = Found::new(input.diagnoses);
-        let zero = zero(&flows, &found);
+        all.sort_by_key(|(number, (flow, _))| {
+            let place = inputs[*number].chosen.iter().position(|id| *id == flow.connection.id).unwrap_or(usize::MAX);
+            // The first of each trace, then the second of each; all others by their traffic.
+            let turn = if place == usize::MAX { 0 } else { *number };
+            (place, turn, Reverse(flow.totals.traffic() + flow.totals.bytes_acked), *number, flow.connection.id)
+        });
         let mut chunks = Chunks::default();
         let (mut events, mut events_of) = (0, 0);
-        let entry = |(flow, track): &(Flow<'_>, &Track)| {
+        let entry = |(number, (flow, track)): &(usize, &(Flow<'_>, &Track))| {
+            let Shown { found, zero, .. } = &traces[*number];
             let found = found.of(flow);
-            let place = list::columns(&mut chunks, track, found, zero);
+            let place = list::columns(&mut chunks, track, found, *zero);
             (events, events_of) = (events + track.rows, events_of + track.events);
-            list::entry(flow, track, found, place, zero)
+            let mut entry = list::entry(flow, track, found, place, *zero);
+            if traces.len() > 1 {
+                entry["trace"] = json!(number);
+            }
+            entry
         };
-        let entries: Vec<Value> = flows.iter().map(entry).collect();
+        let entries: Vec<Value> = all.iter().map(entry).collect();
         let connections = entries.len() as u64;
-        let mut page = Page { html: String::new(), connections, events, events_of, left_out: kept.left_out };
-        let about = about(input, &page, zero);
+        let left_out = kept.iter().map(|kept| kept.left_out).sum();
+        let mut page = Page { html: String::new(), connections, events, events_of, left_out };
+        let title = inputs.iter().map(|input| input.title).collect::<Vec<_>>().join("  ·  ");
+        let about = about(&traces, &page, &title);
         let list = text(json!(entries).to_string().as_bytes());
-        page.html = assemble::html(input.title, &about, &list, &chunks.finish());
+        page.html = assemble::html(&title, &about, &list, &chunks.finish());
         page
     }
 
@@ -203,13 +223,33 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The first time that is shown.
-fn zero(flows: &[(Flow<'_>, &Track)], found: &Found) -> u64 {
-    let begins = |(flow, _): &(Flow<'_>, &Track)| {
-        let found = found.of(flow).filter(|found| !found.intervals.is_empty());
-        flow.totals.first_time.min(found.map_or(u64::MAX, Diagnosis::from))
-    };
-    flows.iter().map(begins).min().unwrap_or(0)
+/// What is shown of a trace.
+struct Shown<'a> {
+    input: &'a PageInput<'a>,
+    flows: Vec<(Flow<'a>, &'a Track)>,
+    found: Found<'a>,
+    /// The first time that is shown.
+    zero: u64,
+}
+
+impl<'a> Shown<'a> {
+    fn new(input: &'a PageInput<'a>, kept: &'a Kept) -> Self {
+        let of = |flow: Flow<'a>| Some((flow, kept.tracks.get(&flow.connection.id)?));
+        let flows: Vec<(Flow<'a>, &Track)> = input.flows.all().into_iter().filter_map(of).collect();
+        let found = Found::new(input.diagnoses);
+        let begins = |(flow, _): &(Flow<'_>, &Track)| {
+            let found = found.of(flow).filter(|found| !found.intervals.is_empty());
+            flow.totals.first_time.min(found.map_or(u64::MAX, Diagnosis::from))
+        };
+        let zero = flows.iter().map(begins).min().unwrap_or(0);
+        Shown { input, flows, found, zero }
+    }
+
+    /// Where events were lost: from, to, and how many.
+    fn gaps(&self) -> impl Iterator<Item = (f64, f64, Option<u64>)> {
+        let since = |time: u64| time as f64 - self.zero as f64;
+        self.input.gaps.iter().map(move |gap| (since(gap.start_ns), since(gap.end_ns), gap.lost))
+    }
 }
 
 fn color(Color(red, green, blue): Color) -> String {
@@ -228,32 +268,54 @@ fn panel(kind: PanelKind) -> &'static str {
 }
 
 /// What is said of all.
-fn about(input: &PageInput, page: &Page, zero: u64) -> Value {
+fn about(traces: &[Shown], page: &Page, title: &str) -> Value {
     let words = |name: &str| name.replace('_', " ");
     let limit = |limit: &Limit| json!({ "name": words(limit.name()), "color": color(of_sort(sort_of_limit(*limit))) });
     let cause = |cause: &Cause| json!({ "name": words(cause.name()), "color": color(of_sort(sort_of_cause(*cause))) });
-    let mut gaps: Vec<&Gap> = input.gaps.iter().collect();
-    gaps.sort_by_key(|gap| gap.start_ns);
-    let gap = |gap: &&Gap| json!([gap.start_ns as f64 - zero as f64, gap.end_ns as f64 - zero as f64, gap.lost]);
-    let lost = (!input.gaps.is_empty()).then(|| Lost::of(input.gaps).to_string());
-    let utc = input.utc_offset_ns.map(|offset| (i128::from(offset) + i128::from(zero)).to_string());
+    let inputs: Vec<&PageInput> = traces.iter().map(|trace| trace.input).collect();
+    let is_comparison = traces.len() > 1;
+    let mut gaps: Vec<(f64, f64, Option<u64>)> = traces.iter().flat_map(Shown::gaps).collect();
+    gaps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let lost = |input: &&PageInput| {
+        let lost = (!input.gaps.is_empty()).then(|| Lost::of(input.gaps).to_string())?;
+        Some(if is_comparison { format!("{}: {lost}", input.title) } else { lost })
+    };
+    let lost: Vec<String> = inputs.iter().filter_map(lost).collect();
+    // What is the same of all.
+    let same = |of: fn(&PageInput) -> Option<String>| {
+        let first = of(inputs.first()?);
+        first.filter(|first| inputs.iter().all(|input| of(input).as_ref() == Some(first)))
+    };
+    let alone = traces.first().filter(|_| !is_comparison);
+    let utc = alone.and_then(|one| Some(i128::from(one.input.utc_offset_ns?) + i128::from(one.zero)));
+    let panels = inputs.first().and_then(|input| input.panels);
     json!({
-        "title": input.title,
-        "host": input.host,
-        "kernel": input.kernel,
+        "title": title,
+        "host": same(|input| input.host.map(str::to_owned)),
+        "kernel": same(|input| input.kernel.map(str::to_owned)),
         // Nanoseconds since 1970 of the first time, as text: no number of a browser has so many digits.
-        "utc": utc,
-        "zero": zero.to_string(),
-        "raw": input.raw_time,
+        "utc": utc.map(|utc| utc.to_string()),
+        "zero": alone.map_or(0, |one| one.zero).to_string(),
+        "raw": alone.is_some_and(|one| one.input.raw_time),
         "events": page.events_of,
         "connections": page.connections,
-        "reduced": page.reduced(input),
-        "lost": lost,
-        "gaps": gaps.iter().map(gap).collect::<Vec<_>>(),
-        "chosen": input.chosen.len().clamp(1, PALETTE.len()),
+        "reduced": inputs.first().map(|input| page.reduced(input)),
+        "lost": (!lost.is_empty()).then(|| lost.join("; ")),
+        "gaps": gaps,
+        "traces": is_comparison.then(|| inputs.iter().map(|input| input.title).collect::<Vec<_>>()),
+        "differences": is_comparison.then(|| differ(&inputs)),
+        "chosen": inputs.iter().map(|input| input.chosen.len()).sum::<usize>().clamp(1, PALETTE.len()),
         "limits": Limit::ALL.iter().map(limit).collect::<Vec<_>>(),
         "causes": Cause::ALL.iter().map(cause).collect::<Vec<_>>(),
         "palette": PALETTE.map(color),
-        "panels": input.panels.map(|panels| panels.iter().copied().map(panel).collect::<Vec<_>>()),
+        "panels": panels.map(|panels| panels.iter().copied().map(panel).collect::<Vec<_>>()),
     })
+}
+
+/// What differs between traces, as a table of texts.
+fn differ(inputs: &[&PageInput]) -> Value {
+    let sums: Vec<_> = inputs.iter().map(|input| (input.title, summary(input.diagnoses))).collect();
+    let table = differences(&sums);
+    let rows = table.rows.into_iter().map(|row| json!([row.name, row.cells]));
+    json!({ "headings": table.headings, "rows": rows.collect::<Vec<_>>(), "note": COMPARED })
 }

@@ -1,15 +1,13 @@
 //! Batches as columns that numpy takes: numbers as bytes, texts as places in a list of texts. They grow batch by batch, while the
 //! next one is read.
 
-use std::collections::HashMap;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Schema};
-use foldhash::fast::RandomState;
 use pyo3::types::{PyByteArray, PyList, PyListMethods};
 use pyo3::{Bound, IntoPyObjectExt, Py, PyAny, PyResult, Python};
+use tcpprobe_arrow::Texts;
 
 use crate::error::Failure;
 
@@ -67,25 +65,6 @@ impl Kind {
     }
 }
 
-/// Texts, each once.
-#[derive(Debug, Default)]
-struct Words {
-    list: Vec<Box<str>>,
-    places: HashMap<Box<str>, i32, RandomState>,
-}
-
-impl Words {
-    fn place(&mut self, text: &str) -> i32 {
-        if let Some(&place) = self.places.get(text) {
-            return place;
-        }
-        let place = self.list.len() as i32;
-        self.list.push(text.into());
-        self.places.insert(text.into(), place);
-        place
-    }
-}
-
 /// Which of the rows are null.
 #[derive(Debug)]
 enum Nulls {
@@ -104,7 +83,7 @@ struct Column {
     /// Empty as long as all rows are null.
     values: Vec<u8>,
     nulls: Nulls,
-    words: Words,
+    words: Texts,
 }
 
 /// The columns of a table.
@@ -121,7 +100,7 @@ impl Columns {
             let kind = Kind::of(field.data_type())?;
             let has_nulls = field.is_nullable() && !matches!(kind, Kind::Time | Kind::Text);
             let nulls = if has_nulls { Nulls::All(true) } else { Nulls::Never };
-            Ok(Column { name: field.name().clone(), kind, values: Vec::new(), nulls, words: Words::default() })
+            Ok(Column { name: field.name().clone(), kind, values: Vec::new(), nulls, words: Texts::default() })
         };
         Ok(Columns { rows: 0, list: schema.fields().iter().map(column).collect::<Result<_, Failure>>()? })
     }
@@ -143,7 +122,7 @@ impl Columns {
                 Nulls::All(are) => Some((are && self.rows > 0).into_py_any(py)?),
                 Nulls::Some(which) => Some(PyByteArray::new(py, &which).into_py_any(py)?),
             };
-            let words = (kind == Kind::Text).then(|| PyList::new(py, words.list.iter().map(|text| &**text)));
+            let words = (kind == Kind::Text).then(|| PyList::new(py, words.iter()));
             let words = words.transpose()?;
             let given: Given<'_> = (name, kind.name(), values, nulls, words);
             list.append(given)?;

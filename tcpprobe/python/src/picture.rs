@@ -177,7 +177,7 @@ fn page(
         command: &command,
     };
     let wanted = |flow: &Flow<'_>| options.ssh || !plot::is_ssh(flow);
-    let page = Page::fitting(&input, wanted, |rows| {
+    let page = Page::fitting(&[input], wanted, |_, rows| {
         for item in &mut selection.open(Some(Rows::fields()), stop)? {
             stop.check()?;
             rows.item(&item?);

@@ -29,6 +29,8 @@ const GAPS_MAX: usize = 10_000;
 
 /// Events of the connections drawn up to which what held them back is told unasked: it takes as long as all else.
 const DIAGNOSED_MAX: u64 = 2_000_000;
+/// Connections that a page of one trace draws at first.
+const PAGE_TOP: usize = 4;
 /// Retransmissions of a connection that are kept apart.
 const MOMENTS_MAX: usize = 4096;
 
@@ -48,15 +50,13 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
 
     let interrupt = Interrupt::install()?;
     if format == PlotFormat::Html {
-        return page(&mut traces[0], args, filter, &options, target.as_deref(), &interrupt);
+        return page(&traces, args, &filter, &options, target.as_deref(), &interrupt);
     }
-    let (mut drawings, mut exit, mut ssh) = (Vec::new(), Exit::Ok, 0);
+    let mut drawings = Vec::new();
     for trace in &mut traces {
         let first = |fields| trace.open(&EventFilter::default(), fields, &interrupt).map(Some);
         let chosen = owned::of_connections(&[], filter.clone(), first)?;
-        let drawn = read(trace, &chosen, &options, is_comparison, &interrupt)?;
-        ssh += drawn.ssh;
-        drawings.push(drawn);
+        drawings.push(read(trace, &chosen, &options, is_comparison, &interrupt)?);
     }
     let titles = recording::headings(&traces, &args.sources, args.range.filter.as_deref());
     let inputs: Vec<PlotInput> = drawings.iter().zip(&titles).map(|(drawn, title)| drawn.plot_input(title)).collect();
@@ -68,80 +68,84 @@ pub fn run(socket: &Path, args: &PlotArgs) -> Result<Exit> {
     let picture = plot::render(&drawn, kind, plot::Size::default())?;
     write(target.as_deref(), &picture)?;
 
-    if ssh > 0 {
-        say(&format!("{ssh} SSH connections (port 22) are left out; --ssh draws them"));
-    }
-    if drawings.iter().any(|drawn| drawn.is_too_much) {
-        say("what held the connections back is not told of so many events; --panels with limits tells it");
-    }
-    if let Some(path) = &target {
-        say(&format!("wrote {}", path.display()));
-        if args.open {
-            open(path)?;
-        }
-    }
-    for drawn in &drawings {
-        let sums = drawn.report.sums(&drawn.losses);
-        exit = if exit == Exit::Ok { sums } else { exit };
-    }
-    Ok(exit)
+    end(drawings.iter(), args, target.as_deref())
 }
 
-/// Makes the page of a trace.
+/// Makes the page of a trace, or of several.
 fn page(
-    trace: &mut Recording,
+    traces: &[Recording],
     args: &PlotArgs,
-    filter: Filter,
+    filter: &Filter,
     options: &plot::Options,
     target: Option<&Path>,
     interrupt: &Interrupt,
 ) -> Result<Exit> {
-    let first = |fields| trace.open(&EventFilter::default(), fields, interrupt).map(Some);
-    let filter = owned::of_connections(&[], filter, first)?;
-    let mut report = Report::new(&trace.title());
-    let drawing = draw(trace, Collect::Nothing, &filter, interrupt, &mut report)?;
-    // As many colours as one can tell apart at a glance.
-    let options = plot::Options { top: args.top.map_or(4, usize::from), ..options.clone() };
-    let mut chosen =
-        plot::choose(&drawing.flows, &options).map_err(|error| nothing_to_draw(&error, &report, &drawing.losses))?;
-    if args.top.is_none() {
-        // Those that are next to nothing beside the first are in the list.
-        let bytes = |id: &u64| drawing.flows.get(*id).map_or(0, |flow| flow.totals.traffic());
-        let least = chosen.shown.first().map_or(0, bytes) / 1000;
-        chosen.shown.retain(|id| bytes(id) >= least);
+    // As many colours as one can tell apart at a glance; of several traces one each.
+    let top = args.top.map_or(if traces.len() > 1 { options.top } else { PAGE_TOP }, usize::from);
+    let options = plot::Options { top, ..options.clone() };
+    let mut read = Vec::with_capacity(traces.len());
+    for trace in traces {
+        let first = |fields| trace.open(&EventFilter::default(), fields, interrupt).map(Some);
+        let filter = owned::of_connections(&[], filter.clone(), first)?;
+        let mut report = Report::new(&trace.title());
+        let mut drawing = draw(trace, Collect::Nothing, &filter, interrupt, &mut report)?;
+        let mut chosen = plot::choose(&drawing.flows, &options)
+            .map_err(|error| nothing_to_draw(&error, &report, &drawing.losses))?;
+        if args.top.is_none() {
+            // Those that are next to nothing beside the first are in the list.
+            let bytes = |id: &u64| drawing.flows.get(*id).map_or(0, |flow| flow.totals.traffic());
+            let least = chosen.shown.first().map_or(0, bytes) / 1000;
+            chosen.shown.retain(|id| bytes(id) >= least);
+        }
+        drawing.diagnoses = diagnose(trace, &filter, interrupt)?;
+        (drawing.ssh, drawing.report) = (chosen.ssh, report);
+        read.push((drawing, chosen.shown, filter));
     }
-    let diagnoses = diagnose(trace, &filter, interrupt)?;
-    let heading = trace.heading(args.range.filter.as_deref());
+    let titles = recording::headings(traces, &args.sources, args.range.filter.as_deref());
     let size = args.size.unwrap_or(SIZE_DEFAULT);
-    let command = format!("tcpprobectl plot {} --format html", escape::word(&args.sources[0]));
-    let drawn = drawing.plot_input(&heading);
-    let input = PageInput {
-        flows: &drawing.flows,
-        diagnoses: &diagnoses,
-        gaps: drawn.gaps,
-        title: drawn.title,
-        kernel: drawn.kernel,
-        host: drawn.host,
-        utc_offset_ns: drawn.utc_offset_ns,
-        raw_time: args.raw_time,
-        chosen: &chosen.shown,
-        panels: options.panels.as_deref(),
-        size,
-        command: &command,
+    let sources: Vec<_> = args.sources.iter().map(|source| escape::word(source)).collect();
+    let command = format!("tcpprobectl plot {} --format html", sources.join(" "));
+    let input = |((drawing, chosen, _), title): (&'_ (Drawing, Vec<u64>, EventFilter), &'_ String)| {
+        let drawn = drawing.plot_input(title);
+        PageInput {
+            flows: drawn.flows,
+            diagnoses: drawn.diagnoses,
+            gaps: drawn.gaps,
+            title: drawn.title,
+            kernel: drawn.kernel,
+            host: drawn.host,
+            utc_offset_ns: drawn.utc_offset_ns,
+            raw_time: args.raw_time,
+            chosen,
+            panels: options.panels.as_deref(),
+            size,
+            command: &command,
+        }
     };
+    let inputs: Vec<PageInput> = read.iter().zip(&titles).map(input).collect();
     let wanted = |flow: &Flow<'_>| options.ssh || !plot::is_ssh(flow);
-    let page = Page::fitting(&input, wanted, |rows| {
-        for item in &mut trace.open(&filter, Rows::fields(), interrupt)? {
+    let page = Page::fitting(&inputs, wanted, |at, rows| {
+        for item in &mut traces[at].open(&read[at].2, Rows::fields(), interrupt)? {
             rows.item(&item?);
         }
         anyhow::Ok(())
     })?;
     write(target, page.html.as_bytes())?;
     if !page.is_whole() {
-        say(&format!("for a page of {}, {}", human(size), page.reduced(&input)));
+        say(&format!("for a page of {}, {}", human(size), page.reduced(&inputs[0])));
     }
-    if chosen.ssh > 0 {
-        say(&format!("{} SSH connections (port 22) are left out; --ssh draws them", chosen.ssh));
+    end(read.iter().map(|(drawing, ..)| drawing), args, target)
+}
+
+/// Says what is not drawn and what was written, and opens it. How it ends is how the first trace does of which something is missing.
+fn end<'a>(drawings: impl Iterator<Item = &'a Drawing>, args: &PlotArgs, target: Option<&Path>) -> Result<Exit> {
+    let drawings: Vec<&Drawing> = drawings.collect();
+    let ssh: usize = drawings.iter().map(|drawing| drawing.ssh).sum();
+    if ssh > 0 {
+        say(&format!("{ssh} SSH connections (port 22) are left out; --ssh draws them"));
+    }
+    if drawings.iter().any(|drawing| drawing.is_too_much) {
+        say("what held the connections back is not told of so many events; --panels with limits tells it");
     }
     if let Some(path) = target {
         say(&format!("wrote {}", path.display()));
@@ -149,7 +153,8 @@ fn page(
             open(path)?;
         }
     }
-    Ok(report.sums(&drawing.losses))
+    let sums = drawings.iter().map(|drawing| drawing.report.sums(&drawing.losses));
+    Ok(sums.fold(Exit::Ok, |exit, sums| if exit == Exit::Ok { sums } else { exit }))
 }
 
 /// What the picture is called of itself.
@@ -245,10 +250,9 @@ fn diagnose(trace: &Recording, filter: &EventFilter, interrupt: &Interrupt) -> R
 fn check_format(args: &PlotArgs, format: PlotFormat) -> Result<(), Failure> {
     let refuse = |what: &str, hint: &str| Err(Failure::new(Exit::Usage, what, hint));
     match format {
-        PlotFormat::Html if args.sources.len() > 1 => refuse(
-            "a page is of one trace, and several are compared",
-            "make a page of each, or compare them as PNG or SVG",
-        ),
+        PlotFormat::Html if args.stack => {
+            refuse("--stack is of pictures", "leave it out: a page draws what is chosen in its list")
+        }
         PlotFormat::Html if args.size.is_some_and(|size| size < SIZE_MIN) => {
             refuse("a page needs 250 kB at least", "give a larger --size")
         }

@@ -329,7 +329,30 @@ fn what_a_page_has_not() {
     };
     check(&["-o", "a.html", "--size", "100k"], "a page needs 250 kB at least; give a larger --size");
     check(&["-o", "a.svg", "--size", "1M"], "--size is of a page; give --format html, or leave it out");
-    let several =
-        "a page is of one trace, and several are compared; make a page of each, or compare them as PNG or SVG";
-    check(&["rcvbuf/trace.tcpp", "--format", "html"], several);
+    check(
+        &["rcvbuf/trace.tcpp", "-o", "a.html", "--stack"],
+        "--stack is of pictures; leave it out: a page draws what is chosen in its list",
+    );
+}
+
+#[test]
+fn a_page_of_several_traces_compares_them() {
+    let directory = tempfile::tempdir().unwrap();
+    diagnosed(directory.path(), "rcvbuf");
+    diagnosed(directory.path(), "policed-slow");
+    let files = ["rcvbuf/trace.tcpp", "policed-slow/trace.tcpp"];
+    let said = stderr(&plot(directory.path(), &[&files[..], &["-o", "a.html"]].concat()).code(0));
+    assert_eq!(said, "tcpprobectl: wrote a.html\n");
+    let page = fs::read_to_string(directory.path().join("a.html")).unwrap();
+    let about: serde_json::Value = serde_json::from_str(inert(&page, "about")).unwrap();
+    let titles = serde_json::json!(files);
+    assert_eq!((&about["traces"], &about["utc"], &about["zero"]), (&titles, &serde_json::Value::Null, &"0".into()));
+    assert_eq!(about["chosen"], 2);
+    // The same table as of a picture.
+    let svg = stdout(&plot(directory.path(), &[&files[..], &["--format", "svg", "-o", "-"]].concat()).code(0));
+    for row in about["differences"]["rows"].as_array().unwrap() {
+        for cell in row[1].as_array().unwrap() {
+            assert!(svg.contains(&format!(">{}<", cell.as_str().unwrap())), "{cell}");
+        }
+    }
 }

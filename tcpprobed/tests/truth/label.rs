@@ -21,12 +21,13 @@ pub type Slot = Vec<Limit>;
 struct Path {
     /// Losses that were not the queue's, and those of a queue: when, from and to which byte.
     drops: Vec<(u64, u64, &'static str)>,
+    first_mark: u64,
     queue: Vec<(u64, u64)>,
 }
 
 impl Path {
     fn new(observed: &Observed, watch: usize) -> Self {
-        let (mut drops, mut queue) = (Vec::new(), Vec::new());
+        let (mut drops, mut first_mark, mut queue) = (Vec::new(), u64::MAX, Vec::new());
         for (time, happening) in &observed.path[watch] {
             match happening {
                 Happening::Drop(why, at, length) if *length > 0 => {
@@ -34,10 +35,11 @@ impl Path {
                 }
                 Happening::Drop(..) => {}
                 Happening::Queue(ns) => queue.push((*time, *ns)),
+                Happening::Mark => first_mark = first_mark.min(*time),
                 Happening::Late(_) => {}
             }
         }
-        Path { drops, queue }
+        Path { drops, first_mark, queue }
     }
 
     /// The share of the time, in percent, in which the bottleneck had something to send.
@@ -184,7 +186,8 @@ impl Judge<'_> {
     /// Unsent bytes: the path, by what the scenario knows of it.
     fn unsent(&self, near: Sample, next: usize, at: u64) -> Slot {
         use Limit::*;
-        let first_loss = self.path.drops.first().map_or(u64::MAX, |drop| drop.0);
+        // To the sender a mark is a loss (RFC 3168, 6.1.2).
+        let first_loss = self.path.drops.first().map_or(u64::MAX, |drop| drop.0).min(self.path.first_mark);
         let was_lost = first_loss < at;
         let (is_open, is_below) = (near.ca_state() <= 1, near.cwnd() < near.ssthresh());
         let had_timeout = self.sender.samples[..next].last().is_some_and(|sample| sample.total_rto() > 0);

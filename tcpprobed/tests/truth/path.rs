@@ -119,7 +119,9 @@ pub enum Happening {
     Drop(&'static str, u32, usize),
     /// What the queue would take to empty, nanoseconds.
     Queue(u64),
-    /// At the end: 95 of 100 packets came no later than this after they were due, nanoseconds.
+    /// Congestion was marked on a packet.
+    Mark,
+    /// At the end: half of the packets came no later than this after they were due, nanoseconds.
     Late(u64),
 }
 
@@ -245,6 +247,7 @@ impl Direction {
                 let mark = self.settings.of("ce");
                 if mark > 0.0 && (start - t) as f64 > length * mark {
                     mark_congestion(&mut packet);
+                    self.log.push((t, Happening::Mark));
                 }
                 due = start + length as u64;
                 self.line_free = due;
@@ -274,7 +277,7 @@ impl Direction {
     /// What happened; ends it.
     fn ended(mut self) -> Vec<(u64, Happening)> {
         self.late.sort_unstable();
-        let late = self.late.get(self.late.len() * 95 / 100).copied().unwrap_or(0);
+        let late = self.late.get(self.late.len() / 2).copied().unwrap_or(0);
         self.log.push((now(), Happening::Late(late)));
         self.log
     }

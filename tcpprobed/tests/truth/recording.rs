@@ -1,7 +1,10 @@
 //! A tracing instance of our own, and what it recorded, as the kernel's text.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -21,6 +24,10 @@ pub const INSTANCES: &str = "/sys/kernel/tracing/instances";
 pub const PREFIX: &str = "tcpprobe-test-truth-";
 /// KB for each CPU.
 const BUFFER_KB: u32 = 65_536;
+
+/// How often it is tried to remove one that is busy.
+const REMOVALS: u32 = 100;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Removed when it goes.
 pub struct Recording(PathBuf);
@@ -70,6 +77,14 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
+        // While anybody reads a file of it, it is busy.
+        for _ in 0..REMOVALS {
+            match fs::remove_dir(&self.0) {
+                Err(error) if error.kind() == ErrorKind::ResourceBusy => thread::sleep(REMOVAL_PAUSE),
+                Err(error) => return eprintln!("{}: {error}", self.0.display()),
+                Ok(()) => return,
+            }
+        }
+        eprintln!("{}: somebody keeps it busy; the next bench removes it", self.0.display());
     }
 }

@@ -118,7 +118,7 @@ function drawTime(context, bottom) {
     context.fillText(tickText(value, step), x, bottom + 10);
   }
   context.fillStyle = colors.grey;
-  const since = about.raw ? "in the trace's clock" : about.utcText ? `since ${about.utcText}` : "since the first event";
+  const since = about.raw ? "in the trace's clock" : about.utcText ? `since ${about.utcText}` : about.traces ? "since the first event of each" : "since the first event";
   context.fillText(`${name} ${since}`, LEFT + layout.width / 2, bottom + 25);
 }
 

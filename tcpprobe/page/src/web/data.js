@@ -28,7 +28,11 @@ async function inflate(id) {
 /** Fills `connections`. */
 export async function loadList() {
   const entries = JSON.parse(new TextDecoder().decode(await inflate("connections")));
-  entries.forEach((entry, id) => connections.push({ ...entry, id, name: `${entry.local} → ${entry.peer}` }));
+  entries.forEach((entry, id) => {
+    // Of several traces, each connection says whose it is.
+    const trace = about.traces ? `${about.traces[entry.trace]}: ` : "";
+    connections.push({ ...entry, id, name: `${trace}${entry.local} → ${entry.peer}` });
+  });
 }
 
 function chunk(at) {

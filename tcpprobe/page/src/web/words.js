@@ -52,6 +52,14 @@ export function sayTrace() {
   byId("facts").textContent = facts.filter(Boolean).join(" · ");
   const notes = [about.lost && `${about.lost} (shaded)`, about.reduced];
   for (const note of notes.filter(Boolean)) byId("notes").append(element("p", "note", note));
+  if (about.differences) sayDifferences(about.differences);
+}
+
+/** What differs between traces. */
+function sayDifferences({ headings, rows, note }) {
+  const row = ([name, cells]) => element("tr", "", Object.assign(element("th", "", name), { scope: "row" }), ...cells.map((cell) => element("td", "", cell)));
+  byId("differences").replaceChildren(element("caption", "", note), head("trace", ...headings), element("tbody", "", ...rows.map(row)));
+  byId("differences").hidden = false;
 }
 
 /** The columns of the table of values. */
@@ -78,7 +86,7 @@ function valueRow(id) {
   const { name } = connections[id];
   const swatch = element("span", "swatch");
   swatch.style.background = colorOf(id);
-  const isOneLocal = state.chosen.length > 1 && state.chosen.every((other) => connections[other].local === connections[id].local);
+  const isOneLocal = !about.traces && state.chosen.length > 1 && state.chosen.every((other) => connections[other].local === connections[id].local);
   const short = isOneLocal ? `→ ${connections[id].peer}` : name;
   const tell = Object.assign(element("button", "name", swatch, short), { type: "button", title: `${name}: tell most of this one` });
   tell.dataset.focus = id;

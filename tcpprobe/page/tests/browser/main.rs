@@ -15,7 +15,7 @@ use tcpprobe::event::{Event, TcpProbe};
 use tcpprobe::flow::Metric;
 use tcpprobe_page::{Page, PageInput};
 use tcpprobe_plot::{Gap, PanelKind};
-use trace::{Take, first, fixture, page, page_of, policed, read};
+use trace::{Take, compared, first, fixture, page, page_of, policed, read};
 
 const MS: u64 = 1_000_000;
 
@@ -382,6 +382,54 @@ fn on_paper_the_curves_stand_alone() {
     browser.on_paper();
     assert_eq!(shown(), json!([true, false, false]));
     keep_picture(&browser, "paper");
+}
+
+/// Two traces whose clocks have nothing to do with each other: both begin at 0, each connection says whose it is, and what differs is told.
+#[test]
+fn traces_are_compared() {
+    let Some(browser) = Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["loss-reno", "rcvbuf"];
+    let page = compared(&names, 20_000_000);
+    assert!(page.is_whole());
+    open(&browser, folder.path(), &page, "#selftest");
+    let told = browser.run("return JSON.parse(document.getElementById('selftest').textContent)");
+    assert_eq!(told["problems"], json!([]));
+    let drawn = browser.run(
+        "return tcpprobe.state.chosen.map((id) => { const { name, trace, from } = tcpprobe.connections[id]; return [name.split(': ')[0], trace, from]; })",
+    );
+    let drawn = drawn.as_array().unwrap();
+    assert_eq!(drawn.len(), 2);
+    for (at, name) in names.iter().enumerate() {
+        assert_eq!((&drawn[at][0], &drawn[at][1]), (&json!(name), &json!(at)));
+        let (flows, diagnoses) = read(&fixture(name));
+        let first = flows.all().iter().map(|flow| flow.totals.first_time).min().unwrap();
+        let zero = diagnoses.iter().map(|found| found.from()).fold(first, u64::min);
+        let shown = flows.all().into_iter().find(|flow| flow.totals.traffic() > 0).unwrap();
+        assert!(number(&drawn[at][2]) <= (shown.totals.last_time - zero) as f64, "{drawn:?}");
+        let count = browser.run(&format!("return tcpprobe.connections.filter(({{ trace }}) => trace === {at}).length"));
+        assert_eq!(number(&count) as usize, flows.all().len());
+    }
+    let least = browser.run("return Math.min(...tcpprobe.connections.map(({ from }) => from))");
+    assert!(number(&least) < 1e9, "from the first event on, not from the machine's start: {least}");
+    let rows =
+        browser.run("return [...document.querySelectorAll('#differences tbody th')].map((cell) => cell.textContent)");
+    assert_eq!(rows, json!(names));
+    assert_eq!(browser.run("return document.getElementById('differences').hidden"), json!(false));
+    keep_picture(&browser, "compared");
+    // The name of a trace is among what is sought.
+    browser.run("const query = document.getElementById('query'); query.value = 'rcvbuf:'; query.dispatchEvent(new Event('input')); return 0");
+    browser.settle();
+    let found = browser.run(
+        "return [...document.querySelectorAll('#list tr')].map((row) => tcpprobe.connections[row.dataset.id].trace)",
+    );
+    assert!(
+        !found.as_array().unwrap().is_empty() && found.as_array().unwrap().iter().all(|trace| *trace == json!(1)),
+        "{found}"
+    );
+
+    let small = compared(&names, 90_000);
+    assert!(small.html.len() <= 90_000 && !small.is_whole(), "{}", small.html.len());
 }
 
 #[test]

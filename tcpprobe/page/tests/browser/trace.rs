@@ -8,7 +8,7 @@ use tcpprobe::event::{AF_INET, Event, Owner, SSTHRESH_INFINITE, TcpProbe};
 use tcpprobe::flow::{Collect, Collector, Label, Limits};
 use tcpprobe::source::Item;
 use tcpprobe_page::{Page, PageInput};
-use tcpprobe_plot::{Gap, PanelKind};
+use tcpprobe_plot::{Gap, Options, PanelKind, choose};
 
 /// The first event of connection `number`, with sequence numbers that wrap soon.
 pub fn first(number: u32) -> TcpProbe {
@@ -51,11 +51,11 @@ pub fn page_of(events: Events<'_>, size: u64, title: &str, gaps: &[Gap]) -> Page
         size,
         ..PageInput::new(&flows, title)
     };
-    let read = |rows: &mut tcpprobe_page::Rows| {
+    let read = |_, rows: &mut tcpprobe_page::Rows| {
         events(&mut |time, event| rows.push(time, event));
         Ok::<(), ()>(())
     };
-    Page::fitting(&input, |_| true, read).unwrap()
+    Page::fitting(&[input], |_| true, read).unwrap()
 }
 
 /// A trace of the fixtures.
@@ -83,11 +83,11 @@ pub fn read(path: &Path) -> (Collector, Vec<Diagnosis>) {
 
 /// The page of a trace.
 pub fn page(path: &Path, input: &PageInput) -> Page {
-    let read = |rows: &mut tcpprobe_page::Rows| {
+    let read = |_, rows: &mut tcpprobe_page::Rows| {
         items(path, |item| rows.item(item));
         Ok::<(), ()>(())
     };
-    Page::fitting(input, |_| true, read).unwrap()
+    Page::fitting(std::slice::from_ref(input), |_| true, read).unwrap()
 }
 
 /// The page of a connection that a policer held back, with all that is said of it, and these panels.
@@ -95,4 +95,24 @@ pub fn policed(panels: Option<&[PanelKind]>) -> Page {
     let path = fixture("policed-slow");
     let (flows, diagnoses) = read(&path);
     page(&path, &PageInput { diagnoses: &diagnoses, panels, ..PageInput::new(&flows, "policed") })
+}
+
+/// The page that compares traces of the fixtures, of at most so many bytes.
+pub fn compared(names: &[&str], size: u64) -> Page {
+    let paths: Vec<PathBuf> = names.iter().map(|name| fixture(name)).collect();
+    let known: Vec<_> = paths.iter().map(|path| read(path)).collect();
+    let chosen: Vec<Vec<u64>> = known
+        .iter()
+        .map(|(flows, _)| choose(flows, &Options { top: 1, ..Options::default() }).unwrap().shown)
+        .collect();
+    let of = |at: usize| {
+        let (flows, diagnoses) = &known[at];
+        PageInput { diagnoses, chosen: &chosen[at], size, ..PageInput::new(flows, names[at]) }
+    };
+    let inputs: Vec<PageInput> = (0..names.len()).map(of).collect();
+    let read = |at: usize, rows: &mut tcpprobe_page::Rows| {
+        items(&paths[at], |item| rows.item(item));
+        Ok::<(), ()>(())
+    };
+    Page::fitting(&inputs, |_| true, read).unwrap()
 }

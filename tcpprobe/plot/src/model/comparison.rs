@@ -12,6 +12,8 @@ use super::{Plot, Scene, gaps_within, panels};
 use crate::error::PlotError;
 use crate::units::{bit_rate, counted, duration, grouped, millis, percent};
 
+/// What the numbers of [`differences`] are.
+pub const COMPARED: &str = "in brackets: against the first; duration and rate are the mean of a connection";
 /// Limits with columns of their own.
 const LIMITS: usize = 4;
 /// Those of a smaller share in every trace have none.
@@ -111,7 +113,8 @@ fn against(first: f64, value: f64, text: String) -> String {
 }
 
 fn table(inputs: &[PlotInput]) -> Table {
-    let sums: Vec<(&str, Summary)> = inputs.iter().map(|input| (input.title, from_flows::summary(input))).collect();
+    let sums: Vec<(&str, Summary)> =
+        inputs.iter().map(|input| (input.title, from_flows::summary(input.diagnoses))).collect();
     differences(&sums)
 }
 
@@ -158,7 +161,7 @@ pub fn differences(traces: &[(&str, Summary)]) -> Table {
 }
 
 fn notes(inputs: &[PlotInput], connections: &[Connection]) -> Vec<String> {
-    let mut notes = vec!["in brackets: against the first; duration and rate are the mean of a connection".to_owned()];
+    let mut notes = vec![COMPARED.to_owned()];
     for (source, input) in inputs.iter().enumerate() {
         let drawn: Vec<&Connection> = connections.iter().filter(|one| one.source == source).collect();
         let what = match drawn[..] {

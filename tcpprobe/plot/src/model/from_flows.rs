@@ -353,9 +353,10 @@ impl<'a> Connection<'a> {
 }
 
 /// Sums over the connections of a trace: of two ends the sender's.
-pub fn summary(input: &PlotInput) -> Summary {
+#[must_use]
+pub fn summary(diagnoses: &[Diagnosis]) -> Summary {
     let mut sums = Summary::default();
-    input.diagnoses.iter().filter(|found| found.end != Some(End::Receiver)).for_each(|found| sums.add(found));
+    diagnoses.iter().filter(|found| found.end != Some(End::Receiver)).for_each(|found| sums.add(found));
     sums
 }
 

@@ -19,8 +19,8 @@ mod table;
 mod throughput;
 mod time;
 
-pub use comparison::differences;
-pub use from_flows::{Choice, Options, PlotInput, Rank, TOP_MAX, choose, is_ssh};
+pub use comparison::{COMPARED, differences};
+pub use from_flows::{Choice, Options, PlotInput, Rank, TOP_MAX, choose, is_ssh, summary};
 pub use gap::{Gap, Lost};
 pub use limits::{sort as sort_of_limit, sort_of_cause};
 pub use panel::{Bar, Content, Curve, Curves, Ink, Key, Lane, Mark, Panel, Sample, Scale, Shape, Sort, Span};
