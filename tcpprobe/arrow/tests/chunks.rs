@@ -184,11 +184,11 @@ fn plain(at: usize) -> Row {
     let number = at as i64;
     Row {
         time: Some(number * 1000),
-        narrow: (at % 3 > 0).then_some(at as i32),
+        narrow: (!at.is_multiple_of(3)).then_some(at as i32),
         wide: Some(number),
         id: Some(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64)),
         double: Some(number as f64),
-        bool: Some(at % 7 == 0),
+        bool: Some(at.is_multiple_of(7)),
         text: Some(format!("{at:032}")),
         always: -number,
         word: format!("word {}", at % 3),

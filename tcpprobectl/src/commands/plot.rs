@@ -105,9 +105,10 @@ fn page(
     let size = args.size.unwrap_or(SIZE_DEFAULT);
     let sources: Vec<_> = args.sources.iter().map(|source| escape::word(source)).collect();
     let command = format!("tcpprobectl plot {} --format html", sources.join(" "));
-    let input = |((drawing, chosen, _), title): (&'_ (Drawing, Vec<u64>, EventFilter), &'_ String)| {
+    let mut inputs = Vec::with_capacity(read.len());
+    for ((drawing, chosen, _), title) in read.iter().zip(&titles) {
         let drawn = drawing.plot_input(title);
-        PageInput {
+        inputs.push(PageInput {
             flows: drawn.flows,
             diagnoses: drawn.diagnoses,
             gaps: drawn.gaps,
@@ -120,9 +121,8 @@ fn page(
             panels: options.panels.as_deref(),
             size,
             command: &command,
-        }
-    };
-    let inputs: Vec<PageInput> = read.iter().zip(&titles).map(input).collect();
+        });
+    }
     let wanted = |flow: &Flow<'_>| options.ssh || !plot::is_ssh(flow);
     let page = Page::fitting(&inputs, wanted, |at, rows| {
         for item in &mut traces[at].open(&read[at].2, Rows::fields(), interrupt)? {

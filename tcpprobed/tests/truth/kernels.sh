@@ -3,8 +3,8 @@
 #
 #   kernels.sh [-o DIR] K… [-- NAME…]      K: 5.10 6.1 6.12 7.2 7.3; NAME as of run.sh: of each kind one by default, and all that are held out
 #
-# Root, for it installs QEMU and makes a guest (kernel-box does, once). Some minutes a kernel. An emulated CPU is slow: two scenarios run at a
-# time, nothing else should, and what the machine was late for is printed and not judged.
+# Root, for it installs QEMU and makes a guest (kernel-box does, once). Some minutes a kernel. An emulated CPU is slow: the programs are
+# optimized, one scenario runs at a time, nothing else should, and what the machine was late for is printed and not judged.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -24,11 +24,11 @@ done
 names=("$@")
 [ ${#names[@]} -gt 0 ] || names=('*-3' '*+')
 
-built=$(cd "$top" && cargo test --quiet --locked -p tcpprobed --test truth --no-run --message-format json | grep -o '"executable":"[^"]*/truth-[^"]*"' | cut -d'"' -f4)
+built=$(cd "$top" && CARGO_PROFILE_TEST_OPT_LEVEL=2 cargo test --quiet --locked -p tcpprobed --test truth --no-run --message-format json | grep -o '"executable":"[^"]*/truth-[^"]*"' | cut -d'"' -f4)
 strip -o "$work/truth" "$built"
 cat >"$work/inside.sh" <<'EOF'
 for module in tun veth sch_tbf sch_fq tcp_bbr; do modprobe "$module" || true; done
-./truth --keep /out --workers 2 --brief "$@" >/dev/null
+./truth --keep /out --workers 1 --brief "$@" >/dev/null
 EOF
 
 for kernel in "${kernels[@]}"; do
