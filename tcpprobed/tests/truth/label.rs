@@ -14,6 +14,9 @@ pub const SLOT: u64 = 10_000_000;
 const FULL_PERCENT: usize = 90;
 const HALF_FULL_PERCENT: usize = 50;
 
+/// The congestion control's state after a time-out.
+const LOSS: u8 = 4;
+
 /// What is right in a slot: the truth first; none, and it is not judged.
 pub type Slot = Vec<Limit>;
 
@@ -69,7 +72,8 @@ fn stalls(samples: &[Sample]) -> Vec<(u64, u64)> {
     let (mut stalls, mut progress) = (Vec::new(), samples.first().map_or(0, |first| first.time));
     let mut open = false;
     for pair in samples.windows(2) {
-        open |= pair[1].total_rto() > pair[0].total_rto();
+        // Before 6.7 the kernel does not count them there; it enters Loss by each.
+        open |= pair[1].total_rto() > pair[0].total_rto() || pair[0].ca_state() != LOSS && pair[1].ca_state() == LOSS;
         if pair[1].bytes_acked() > pair[0].bytes_acked() {
             if std::mem::take(&mut open) {
                 stalls.push((progress, pair[1].time));
