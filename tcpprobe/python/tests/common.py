@@ -25,13 +25,14 @@ def check():
 
 
 def traces():
-    """Of each kind: .tcpp of two versions with and without snapshots, text of an old and a new kernel, losses."""
+    """Of each kind: .tcpp of two versions with and without snapshots, text of an old and a new kernel, what perf and trace-cmd recorded, losses."""
     return [
         TCPP,
         LOSSY,
         *sorted(FIXTURES.glob("captures/7.3.4+deb13-cloud-amd64/*/trace.txt.gz")),
         *sorted(FIXTURES.glob("captures/5.10.0-46-cloud-amd64/*/trace.txt.gz")),
         *sorted(FIXTURES.glob("diagnose/*/trace.tcpp")),
+        *(FIXTURES / "foreign" / name for name in ("perf.data.gz", "perf-lost.data.gz", "trace-cmd-v6.dat.gz", "trace-cmd-v7-lost.dat.gz")),
     ]
 
 

@@ -1,5 +1,6 @@
 """Ctrl-C ends a reading that would never end."""
 
+import errno
 import os
 import pathlib
 import signal
@@ -33,6 +34,23 @@ except Exception as error:
     }
 
 
+def writing_end(path, reader):
+    """Of a pipe, as soon as a program reads it; one that has ended never will."""
+    until = time.monotonic() + PATIENCE
+    while reader.poll() is None and time.monotonic() < until:
+        try:
+            end = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            time.sleep(0.01)
+        else:
+            os.set_blocking(end, True)
+            return os.fdopen(end, "wb")
+    reader.kill()
+    raise AssertionError(f"nobody reads: {reader.communicate()[1]}")
+
+
 class Interrupts(unittest.TestCase):
     def test_each_reading_can_be_interrupted(self):
         for name, reading in READINGS.items():
@@ -41,8 +59,8 @@ class Interrupts(unittest.TestCase):
                 os.mkfifo(path)
                 program = f"import sys, tcpprobe\npath = {path!r}\n{reading}"
                 reader = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
-                # Waits until it is opened for reading, and is kept open: it has no end.
-                with open(path, "wb") as pipe:
+                # It is kept open: it has no end.
+                with writing_end(path, reader) as pipe:
                     pipe.write(pathlib.Path(common.TCPP).read_bytes())
                     pipe.flush()
                     # So that it most likely waits inside of the native part; outside it is interrupted too.
