@@ -3,15 +3,12 @@
 //! The pages are made here, for the `parquet` crate takes texts and numbers one by one: that was most of what a file cost. All else of the file
 //! (headers, footer, statistics' form) is that crate's.
 
-use std::collections::HashMap;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
 use arrow_schema::DataType;
 use bytes::Bytes;
-use foldhash::fast::RandomState;
 use parquet::basic::Encoding;
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
@@ -23,106 +20,19 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::Error;
+use crate::dictionary::{IdDictionary, TextDictionary};
 use crate::parquet::Compression;
-use crate::words::Texts;
 use crate::{delta, hybrid};
 
 /// Rows from which on a page ends.
 const PAGE_ROWS: usize = 1 << 15;
-/// Bytes of texts from which on a dictionary takes no more: what is new is in the pages.
-const DICTIONARY_BYTES: usize = 1 << 20;
-/// A dictionary of numbers takes no more than these.
-const IDS_MAX: usize = 1 << 14;
-/// So many numbers tell whether they repeat.
-const TRIAL: usize = 1 << 10;
-/// Texts that are longer are no least or greatest ones: readers keep those in memory.
-const RANGE_BYTES: usize = 64;
-
 /// What waits to become a page, without the rows that are null.
 enum Values {
     Numbers { narrow: bool, waiting: Vec<i64>, range: Option<(i64, i64)> },
-    Ids { waiting: Vec<i64>, ids: Ids, range: Option<(i64, i64)> },
+    Ids { waiting: Vec<i64>, ids: IdDictionary, range: Option<(i64, i64)> },
     Doubles { waiting: Vec<f64>, range: Option<(f64, f64)> },
     Booleans(BooleanBufferBuilder),
-    Texts(Words),
-}
-
-/// Numbers far from each other, of which there are few.
-#[derive(Default)]
-struct Ids {
-    places: HashMap<i64, u32, RandomState>,
-    list: Vec<i64>,
-    /// There are many: they are in the pages.
-    is_closed: bool,
-}
-
-impl Ids {
-    fn place(&mut self, id: i64) -> u32 {
-        let next = self.list.len() as u32;
-        let place = *self.places.entry(id).or_insert(next);
-        if place == next {
-            self.list.push(id);
-        }
-        place
-    }
-
-    /// Whether most of them are new each time.
-    fn are_many(&self, ids: &[i64]) -> bool {
-        let trial = &ids[..ids.len().min(TRIAL)];
-        let mut seen: HashMap<i64, (), RandomState> = HashMap::default();
-        let new = trial.iter().filter(|id| !self.places.contains_key(id) && seen.insert(**id, ()).is_none());
-        self.list.len() >= IDS_MAX || trial.len() == TRIAL && new.count() > TRIAL / 2
-    }
-}
-
-/// Texts of a column.
-#[derive(Default)]
-struct Words {
-    dictionary: Texts,
-    bytes: usize,
-    is_closed: bool,
-    /// Of the page, where the dictionary is closed.
-    page: Texts,
-    /// Places in the one or the other.
-    waiting: Vec<u32>,
-    /// The least and the greatest; none where one is too long.
-    range: Option<(Box<str>, Box<str>)>,
-    has_long: bool,
-}
-
-impl Words {
-    fn push(&mut self, places: &[Option<u32>], keys: impl Iterator<Item = usize>) {
-        self.waiting.extend(keys.filter_map(|key| places.get(key).copied().flatten()));
-    }
-
-    /// Where the texts of a batch are, as far as it uses them.
-    fn places(&mut self, texts: &StringArray, used: &[bool]) -> Vec<Option<u32>> {
-        let place = |at: usize| {
-            used[at].then(|| {
-                let text = texts.value(at);
-                let known = if self.is_closed { &mut self.page } else { &mut self.dictionary };
-                let before = known.iter().len();
-                let place = known.place(text).cast_unsigned();
-                if known.iter().len() > before {
-                    self.bytes += text.len() + 4;
-                    widen(&mut self.range, &mut self.has_long, text);
-                }
-                place
-            })
-        };
-        (0..texts.len()).map(place).collect()
-    }
-}
-
-fn widen(range: &mut Option<(Box<str>, Box<str>)>, has_long: &mut bool, text: &str) {
-    *has_long |= text.len() > RANGE_BYTES;
-    match range {
-        _ if *has_long => *range = None,
-        None => *range = Some((text.into(), text.into())),
-        Some((least, _)) if text < &**least => *least = text.into(),
-        Some((_, greatest)) if text > &**greatest => *greatest = text.into(),
-        Some(_) => {}
-    }
+    Texts(TextDictionary),
 }
 
 /// A column that grows.
@@ -151,14 +61,16 @@ impl Chunk {
         compression: Compression,
     ) -> Result<Self, Error> {
         let values = match data_type {
-            DataType::Int64 if are_ids => Values::Ids { waiting: Vec::new(), ids: Ids::default(), range: None },
+            DataType::Int64 if are_ids => {
+                Values::Ids { waiting: Vec::new(), ids: IdDictionary::default(), range: None }
+            }
             DataType::Int64 | DataType::Timestamp(..) => {
                 Values::Numbers { narrow: false, waiting: Vec::new(), range: None }
             }
             DataType::Int32 => Values::Numbers { narrow: true, waiting: Vec::new(), range: None },
             DataType::Float64 => Values::Doubles { waiting: Vec::new(), range: None },
             DataType::Boolean => Values::Booleans(BooleanBufferBuilder::new(0)),
-            DataType::Dictionary(..) => Values::Texts(Words::default()),
+            DataType::Dictionary(..) => Values::Texts(TextDictionary::default()),
             other => return Err(ParquetError::NYI(format!("a column of {other}")).into()),
         };
         let valid = (about.max_def_level() > 0).then(|| BooleanBufferBuilder::new(0));
@@ -218,22 +130,7 @@ impl Chunk {
             }
             Values::Texts(words) => {
                 let texts = array.as_dictionary::<Int32Type>();
-                let (keys, list): (&[i32], &StringArray) = (texts.keys().values(), texts.values().as_string());
-                let mut used = vec![false; list.len()];
-                let mut use_key = |key: i32| {
-                    if let Some(used) = usize::try_from(key).ok().and_then(|key| used.get_mut(key)) {
-                        *used = true;
-                    }
-                };
-                match nulls {
-                    None => keys.iter().for_each(|&key| use_key(key)),
-                    Some(nulls) => nulls.valid_indices().for_each(|at| use_key(keys[at])),
-                }
-                let places = words.places(list, &used);
-                match nulls {
-                    None => words.push(&places, keys.iter().map(|&key| key as usize)),
-                    Some(nulls) => words.push(&places, nulls.valid_indices().map(|at| keys[at] as usize)),
-                }
+                words.push(texts.values().as_string(), texts.keys().values(), nulls);
             }
         }
     }
@@ -260,15 +157,7 @@ impl Chunk {
             }
             Values::Ids { waiting, ids, range } => {
                 widen_by(range, waiting, Ord::min, Ord::max);
-                ids.is_closed |= ids.are_many(waiting);
-                let encoding = if ids.is_closed {
-                    waiting.iter().for_each(|id| page.extend_from_slice(&id.to_le_bytes()));
-                    Encoding::PLAIN
-                } else {
-                    let places: Vec<u32> = waiting.iter().map(|&id| ids.place(id)).collect();
-                    put_places(&places, ids.list.len(), &mut page);
-                    Encoding::RLE_DICTIONARY
-                };
+                let encoding = ids.encode(waiting, &mut page);
                 waiting.clear();
                 encoding
             }
@@ -283,24 +172,7 @@ impl Chunk {
                 page.extend_from_slice(waiting.finish().sliced().as_slice());
                 Encoding::PLAIN
             }
-            Values::Texts(words) => {
-                let encoding = if words.is_closed {
-                    let list: Vec<&str> = words.page.iter().collect();
-                    for &place in &words.waiting {
-                        let text = list[place as usize].as_bytes();
-                        page.extend_from_slice(&(text.len() as u32).to_le_bytes());
-                        page.extend_from_slice(text);
-                    }
-                    words.page = Texts::default();
-                    Encoding::PLAIN
-                } else {
-                    put_places(&words.waiting, words.dictionary.iter().len(), &mut page);
-                    Encoding::RLE_DICTIONARY
-                };
-                words.waiting.clear();
-                words.is_closed |= words.bytes > DICTIONARY_BYTES;
-                encoding
-            }
+            Values::Texts(words) => words.encode(&mut page),
         };
         if !self.encodings.contains(&encoding) {
             self.encodings.push(encoding);
@@ -327,21 +199,11 @@ impl Chunk {
             self.end_page()?;
         }
         let mut bytes = TrackedWrite::new(Vec::new());
-        let (mut dictionary, mut count) = (Vec::new(), 0);
-        match &self.values {
-            Values::Ids { ids, .. } => {
-                ids.list.iter().for_each(|id| dictionary.extend_from_slice(&id.to_le_bytes()));
-                count = ids.list.len();
-            }
-            Values::Texts(words) => {
-                for text in words.dictionary.iter() {
-                    dictionary.extend_from_slice(&(text.len() as u32).to_le_bytes());
-                    dictionary.extend_from_slice(text.as_bytes());
-                }
-                count = words.dictionary.iter().len();
-            }
-            _ => {}
-        }
+        let (dictionary, count) = match &self.values {
+            Values::Ids { ids, .. } => ids.page(),
+            Values::Texts(words) => words.page(),
+            _ => (Vec::new(), 0),
+        };
         let has_dictionary = self.encodings.contains(&Encoding::RLE_DICTIONARY);
         if has_dictionary {
             let length = dictionary.len();
@@ -406,9 +268,8 @@ impl Chunk {
             }
             Values::Booleans(_) => Statistics::boolean(None, None, None, nulls, false),
             Values::Texts(words) => {
-                let bytes = |text: &str| ByteArray::from(text);
-                let least = words.range.as_ref().map(|(least, _)| bytes(least));
-                let greatest = words.range.as_ref().map(|(_, greatest)| bytes(greatest));
+                let (least, greatest) = words.range().unzip();
+                let (least, greatest) = (least.map(ByteArray::from), greatest.map(ByteArray::from));
                 Statistics::byte_array(least, greatest, None, nulls, false)
             }
         }
@@ -434,11 +295,4 @@ fn widen_by<T: Copy>(range: &mut Option<(T, T)>, values: &[T], min: impl Fn(T, T
     let both =
         values.iter().fold((least, greatest), |(least, greatest), &value| (min(least, value), max(greatest, value)));
     *range = Some(both);
-}
-
-/// Places in a dictionary of so many values, after the width of each.
-fn put_places(places: &[u32], count: usize, page: &mut Vec<u8>) {
-    let width = (usize::BITS - count.saturating_sub(1).leading_zeros()).max(1);
-    page.push(width as u8);
-    hybrid::encode(places, width, page);
 }

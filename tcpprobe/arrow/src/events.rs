@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, TimestampNanosecondArray, new_null_array};
@@ -22,6 +21,7 @@ use crate::columns::EVENTS;
 use crate::numbers::{Blocks, Chunk, Records};
 use crate::table::{Column, Table, Type};
 use crate::tables::{BATCH_ROWS, connection};
+use crate::threads::share_out;
 use crate::words::{self, NONE, Texts, Words};
 
 /// A column whose name is not that of the field.
@@ -36,10 +36,6 @@ const OTHERS: [&str; 9] = ["time", "clock_ns", "event", "conn", "cpu", "comm", I
 
 /// The one that follows from two others.
 const IN_FLIGHT: &str = "in_flight_bytes";
-/// Batches of fewer rows are made by one thread.
-const ROWS_ALONE: usize = 1 << 12;
-/// Threads that make columns, at most.
-const THREADS_MAX: usize = 8;
 
 /// Threads whose names are known at a time, each at a place by its number.
 const LATELY: usize = 64;
@@ -63,15 +59,13 @@ pub struct EventTable {
     readers: Vec<EventReader>,
     plans: Vec<Plan>,
     empty: Empty,
-    threads: usize,
 }
 
 impl Default for EventTable {
     fn default() -> Self {
         let forget: fn(&Connection, Totals) = |_, _| {};
         let flows = FlowTable::new(CountTotals::new(forget), OPEN_MAX);
-        let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
-        EventTable { flows, readers: Vec::new(), plans: Vec::new(), empty: Empty::new(), threads }
+        EventTable { flows, readers: Vec::new(), plans: Vec::new(), empty: Empty::new() }
     }
 }
 
@@ -153,8 +147,7 @@ impl EventTable {
         let count = chunk.groups().len();
         let view = View::new(chunk, &self.plans, &self.empty);
         let ends = Ends::read(&view);
-        let threads = if count < ROWS_ALONE { 1 } else { self.threads };
-        let mut arrays = each_column(threads, |column| {
+        let mut arrays = share_out(count, EVENTS, |column| -> Result<ArrayRef, Error> {
             Ok(match column.name {
                 "time" => {
                     let walls = (0..count).map(|at| wall(chunk.time(at)));
@@ -192,34 +185,6 @@ impl EventTable {
         }
         Ok(RecordBatch::try_new(Table::Events.schema(counts_ticks), arrays)?)
     }
-}
-
-/// What `make` makes of each column, by so many threads; none outlives the call.
-fn each_column(
-    threads: usize,
-    make: impl Fn(&'static Column) -> Result<ArrayRef, Error> + Sync,
-) -> Result<Vec<ArrayRef>, Error> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut made = Vec::new();
-        while let Some((at, column)) = {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            EVENTS.get(at).map(|column| (at, column))
-        } {
-            made.push((at, make(column)?));
-        }
-        Ok::<_, Error>(made)
-    };
-    let mut made = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut made = work()?;
-        for other in others {
-            made.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        }
-        Ok::<_, Error>(made)
-    })?;
-    made.sort_unstable_by_key(|(at, _)| *at);
-    Ok(made.into_iter().map(|(_, array)| array).collect())
 }
 
 /// A column without a value of each type that may be so, as long as a batch: made once.

@@ -28,6 +28,8 @@ mod columns;
 mod connections;
 #[cfg(feature = "parquet")]
 mod delta;
+#[cfg(feature = "parquet")]
+mod dictionary;
 mod error;
 mod events;
 #[cfg(feature = "parquet")]
@@ -39,6 +41,7 @@ mod parquet;
 mod rows;
 mod table;
 mod tables;
+mod threads;
 mod words;
 
 pub use error::Error;

@@ -17,13 +17,10 @@ use parquet::file::writer::SerializedFileWriter;
 use crate::Error;
 use crate::chunk::Chunk;
 use crate::metadata::Metadata;
+use crate::threads::share_out;
 
 /// Rows from which on a row group ends: what is kept in memory until it is written, and what a reader reads at least.
 const GROUP_ROWS: usize = 1 << 18;
-/// Batches of fewer rows are encoded by one thread.
-const ROWS_ALONE: usize = 1 << 12;
-/// Threads that encode, at most.
-const THREADS_MAX: usize = 8;
 /// Columns with few values that are far from each other.
 const IDS: [&str; 4] = ["sock_cookie", "skbaddr", "skaddr", "req"];
 
@@ -77,7 +74,6 @@ pub struct Parquet<W: Write + Send> {
     columns: Vec<Chunk>,
     /// Rows in it.
     rows: usize,
-    threads: usize,
 }
 
 impl<W: Write + Send> Parquet<W> {
@@ -94,8 +90,7 @@ impl<W: Write + Send> Parquet<W> {
         let mut writer = SerializedFileWriter::new(out, columns.root_schema_ptr(), Arc::new(properties))?;
         let told = KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(&plain));
         writer.append_key_value_metadata(told);
-        let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
-        Ok(Parquet { writer, schema, compression, columns: Vec::new(), rows: 0, threads })
+        Ok(Parquet { writer, schema, compression, columns: Vec::new(), rows: 0 })
     }
 
     /// Writes a batch.
@@ -107,23 +102,8 @@ impl<W: Write + Send> Parquet<W> {
             self.begin_group()?;
         }
         self.rows += batch.num_rows();
-        let push =
-            |part: Vec<(&mut Chunk, &ArrayRef)>| part.into_iter().try_for_each(|(chunk, array)| chunk.push(array));
         let work = self.columns.iter_mut().zip(batch.columns());
-        if batch.num_rows() < ROWS_ALONE || self.threads == 1 {
-            push(work.collect())?;
-        } else {
-            // By turns, for neighbours are alike: those that are null cost nothing.
-            let mut parts: Vec<Vec<_>> = (0..self.threads).map(|_| Vec::new()).collect();
-            work.enumerate().for_each(|(at, column)| parts[at % self.threads].push(column));
-            std::thread::scope(|scope| {
-                let running: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || push(part))).collect();
-                running.into_iter().try_for_each(|thread| match thread.join() {
-                    Ok(done) => done,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
-            })?;
-        }
+        share_out(batch.num_rows(), work, |(chunk, array): (&mut Chunk, &ArrayRef)| chunk.push(array))?;
         if self.rows >= GROUP_ROWS { self.end_group() } else { Ok(()) }
     }
 

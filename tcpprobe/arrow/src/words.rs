@@ -75,7 +75,6 @@ pub(crate) fn column(texts: &Texts, mut rows: Vec<i32>) -> Result<ArrayRef, Erro
         rows.iter_mut().for_each(|place| *place = (*place).max(0));
         valid
     });
-    // A key that is null is none of a list that is empty either.
     let texts = StringArray::from_iter_values(texts.iter());
     Ok(Arc::new(DictionaryArray::try_new(Int32Array::new(rows.into(), valid), Arc::new(texts))?))
 }
